@@ -1,0 +1,91 @@
+"""A run: the folder that training leaves and everything later reads."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from medtail.errors import InputError
+
+EvaluatedSplit = Literal["validation", "test"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The layout of a run folder: one name for each file, in one place."""
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        """Every setting of the run; training from it reproduces the run."""
+        return self.folder / "recipe.yaml"
+
+    @property
+    def dataset(self) -> Path:
+        """What was learned from the training data: classes, counts, image form, mean and deviation."""
+        return self.folder / "dataset.json"
+
+    @property
+    def splits(self) -> Path:
+        """Which image was in which split: columns ``id``, ``split`` and, when known, ``group``."""
+        return self.folder / "splits.csv"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, hardware and duration: what may differ between two runs of one recipe."""
+        return self.folder / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per epoch."""
+        return self.folder / "metrics.csv"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """The epoch with the best validation balanced accuracy."""
+        return self.folder / "checkpoints" / "best.ckpt"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """The last finished epoch, with all that ``--resume`` needs."""
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    @property
+    def summary(self) -> Path:
+        """Test metrics. Its presence marks a finished run."""
+        return self.folder / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        """The self-contained page."""
+        return self.folder / "report.html"
+
+    def predictions(self, split: EvaluatedSplit) -> Path:
+        """The saved table of probabilities of one split."""
+        return self.folder / "predictions" / f"{split}.parquet"
+
+    def require(self, path: Path) -> Path:
+        """Return ``path``, one of this run's files, or say that it is missing."""
+        if not self.folder.is_dir():
+            raise InputError(f"run folder {self.folder} does not exist; give the folder named by train --out")
+        if not path.is_file():
+            raise InputError(
+                f"{self.folder} is not a finished run: {path.relative_to(self.folder)} is missing; "
+                f"train it, or continue it with train --resume"
+            )
+        return path
+
+    def read_recipe(self) -> dict[str, Any]:
+        """The recipe as plain values."""
+        return dict(yaml.safe_load(self.require(self.recipe).read_text(encoding="utf-8")))
+
+    def read_dataset(self) -> dict[str, Any]:
+        """The content of ``dataset.json``."""
+        return dict(json.loads(self.require(self.dataset).read_text(encoding="utf-8")))
+
+    def read_summary(self) -> dict[str, Any]:
+        """The content of ``summary.json``."""
+        return dict(json.loads(self.require(self.summary).read_text(encoding="utf-8")))

@@ -1,0 +1,28 @@
+"""Fixtures every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Data and parity vectors that are too large or too restricted to commit; where they are is the machine's affair.
+SHARED = Path(os.environ.get("MEDTAIL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
+
+
+def _folder_or_skip(name: str) -> Path:
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"shared/{name} is absent: set MEDTAIL_SHARED to the folder that holds it")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images."""
+    return _folder_or_skip("data")
+
+
+@pytest.fixture(scope="session")
+def oracles() -> Path:
+    """The folder of the authors' own values."""
+    return _folder_or_skip("oracles")
