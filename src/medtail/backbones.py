@@ -1,0 +1,146 @@
+"""Backbones: from images ``(N, channels, H, W)`` to features ``(N, D)``."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medtail.errors import InputError
+from medtail.naming import nearest
+
+
+class _Shortcut(nn.Module):
+    """Option A of He et al. (2016): take every other pixel, pad the new channels with zeros; no parameters."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.padding = (out_channels - in_channels) // 2
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return functional.pad(maps[:, :, ::2, ::2], (0, 0, 0, 0, self.padding, self.padding))
+
+
+class _Block(nn.Module):
+    """Two 3×3 convolutions and a shortcut."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        stride = 1 if in_channels == out_channels else 2
+        self.layers = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+        )
+        self.shortcut = nn.Identity() if stride == 1 else _Shortcut(in_channels, out_channels)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return functional.relu(self.layers(maps) + self.shortcut(maps))
+
+
+@final
+class CifarResNet(nn.Module):
+    """The residual network of the CIFAR experiments: 6n + 2 layers, 16, 32 and 64 channels, option-A shortcuts.
+
+    Args:
+        blocks_per_stage: n; 5 gives the ResNet-32 of the DBM and LCT papers (464,154 parameters with a
+            10-class linear head).
+        channels: Channels of the images.
+
+    Images ``(N, channels, H, W)`` of any size; features ``(N, 64)``.
+
+    Example:
+        >>> import torch
+        >>> CifarResNet(5)(torch.zeros(2, 3, 32, 32)).shape
+        torch.Size([2, 64])
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", 2016, §4.2.
+    """
+
+    num_features = 64
+
+    def __init__(self, blocks_per_stage: int, *, channels: int = 3) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)
+        )
+        widths = [16] * blocks_per_stage + [32] * blocks_per_stage + [64] * blocks_per_stage
+        self.blocks = nn.Sequential(
+            *(_Block(before, after) for before, after in zip([16, *widths], widths, strict=False))
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features ``(N, 64)``."""
+        maps: Tensor = self.blocks(self.stem(images))
+        return maps.mean(dim=(2, 3))
+
+
+#: The CIFAR family by name: blocks per stage.
+CIFAR_RESNETS: dict[str, int] = {"resnet8": 1, "resnet20": 3, "resnet32": 5}
+
+
+def backbone_names() -> Sequence[str]:
+    """Every name ``create_backbone`` takes: our CIFAR family, then timm's."""
+    import timm
+
+    return [*CIFAR_RESNETS, *timm.list_models()]
+
+
+def create_backbone(name: str, *, channels: int = 3, pretrained: bool = False) -> nn.Module:
+    """Build a backbone by name; it has ``num_features`` and returns features ``(N, num_features)``.
+
+    Args:
+        name: ``resnet8``, ``resnet20``, ``resnet32`` (the CIFAR family) or any timm name, such as
+            ``resnet18``, ``resnext50_32x4d``, ``convnext_tiny``.
+        channels: Channels of the images, 1 or 3.
+        pretrained: Load timm's published weights (ImageNet's, unless the name says otherwise). Files of
+            tensors only are read: nothing in them is executed.
+
+    Raises:
+        InputError: The name is unknown, or the weights cannot be had.
+
+    Example:
+        >>> create_backbone("resnet32").num_features
+        64
+    """
+    if name in CIFAR_RESNETS:
+        if pretrained:
+            raise InputError(
+                f"backbone {name} has no published weights; leave out pretrained or take a timm name, e.g. resnet18"
+            )
+        return CifarResNet(CIFAR_RESNETS[name], channels=channels)
+
+    import timm
+
+    if not timm.is_model(name):
+        raise InputError(
+            f"backbone must be one of {', '.join(CIFAR_RESNETS)} or a timm name, got {name!r}"
+            f"{nearest(name, backbone_names())}; see medtail list backbones"
+        )
+    if pretrained:
+        return _with_published_weights(name, channels)
+    return _timm_model(name, channels, pretrained=False)
+
+
+def _timm_model(name: str, channels: int, *, pretrained: bool) -> nn.Module:
+    import timm
+
+    settings: dict[str, Any] = {"pretrained": pretrained, "num_classes": 0, "in_chans": channels}
+    model: nn.Module = timm.create_model(name, **settings)
+    return model
+
+
+def _with_published_weights(name: str, channels: int) -> nn.Module:
+    try:
+        return _timm_model(name, channels, pretrained=True)
+    # Every transport has its own exception family; all of them mean that the weights are out of reach.
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"pretrained weights of {name} cannot be loaded ({type(error).__name__}): this machine may have no "
+            f"network; leave out pretrained, or put the weights into the Hugging Face cache first"
+        ) from error

@@ -1,0 +1,166 @@
+"""Heads: from a backbone's features to the outputs a loss expects."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Literal, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Outputs = Literal["logits", "cosines"]
+
+
+class Head(nn.Module, ABC):
+    """Maps features ``(N, D)`` to outputs ``(N, C)`` and says what these are."""
+
+    emits: ClassVar[Outputs]
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the outputs ``(N, C)``."""
+
+
+@final
+class LinearHead(Head):
+    """The plain linear classifier, :math:`z = W f + b`.
+
+    Args:
+        in_features: D, the size of the backbone's features.
+        num_classes: C.
+        dropout: Share of features set to zero in training; 0 in most papers.
+
+    Example:
+        >>> LinearHead(512, 7)(torch.zeros(2, 512)).shape
+        torch.Size([2, 7])
+    """
+
+    emits: ClassVar[Outputs] = "logits"
+
+    def __init__(self, in_features: int, num_classes: int, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(in_features, num_classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits ``(N, C)``."""
+        logits: Tensor = self.linear(self.dropout(features))
+        return logits
+
+
+@final
+class CosineClassifier(Head):
+    r"""Cosines of the angles between features and class weights.
+
+    .. math:: \cos\theta_{ic} = \frac{w_c^\top f_i}{\lVert w_c\rVert\,\lVert f_i\rVert}
+
+    There is no bias, and no scale: the loss brings its own. Computed in float32 whatever the autocast dtype,
+    because a cosine near 1 has no bfloat16 neighbours that an angular margin could tell apart. A zero feature
+    has cosine 0 with every class.
+
+    Args:
+        in_features: D.
+        num_classes: C.
+
+    Example:
+        >>> cosines = CosineClassifier(64, 7)(torch.randn(2, 64))
+        >>> bool((cosines.abs() <= 1 + 1e-6).all())
+        True
+
+    Source: DBM §3, LDAM-DRW (Cao et al., 2019), ArcFace (Deng et al., 2019).
+    """
+
+    emits: ClassVar[Outputs] = "cosines"
+
+    def __init__(self, in_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(num_classes, in_features)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return cosines ``(N, C)`` in float32 or better."""
+        with torch.autocast(features.device.type, enabled=False):
+            features = features.to(torch.promote_types(features.dtype, torch.float32))
+            return functional.linear(functional.normalize(features), functional.normalize(self.weight))
+
+
+@final
+class EmbeddingHead(Head):
+    """DAL's head: dropout → Linear(D, 128) → BatchNorm → cosine classifier.
+
+    Args:
+        in_features: D.
+        num_classes: C.
+        embedding_size: 128 in DAL §4.
+        dropout: The paper names the layer but not its rate; 0.5 is our choice.
+
+    A training batch of a single image is refused by batch normalisation; under distributed training its
+    statistics are those of the rank unless the trainer converts it to ``SyncBatchNorm``.
+
+    Example:
+        >>> EmbeddingHead(512, 7).eval()(torch.zeros(2, 512)).shape
+        torch.Size([2, 7])
+
+    Source: DAL §4, "Network architecture".
+    """
+
+    emits: ClassVar[Outputs] = "cosines"
+
+    def __init__(
+        self, in_features: int, num_classes: int, *, embedding_size: int = 128, dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(in_features, embedding_size), nn.BatchNorm1d(embedding_size)
+        )
+        self.classifier = CosineClassifier(embedding_size, num_classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return cosines ``(N, C)``."""
+        cosines: Tensor = self.classifier(self.embedding(features))
+        return cosines
+
+
+@final
+class TwoLayerHead(Head):
+    """The head of DAL's baselines: dropout → Linear(D, 128) → ReLU → Linear(128, C).
+
+    Args:
+        in_features: D.
+        num_classes: C.
+        embedding_size: 128 in DAL §4.
+        dropout: The paper names the layer but not its rate; 0.5 is our choice.
+
+    Example:
+        >>> TwoLayerHead(512, 7).eval()(torch.zeros(2, 512)).shape
+        torch.Size([2, 7])
+
+    Source: DAL §4, "Network architecture".
+    """
+
+    emits: ClassVar[Outputs] = "logits"
+
+    def __init__(
+        self, in_features: int, num_classes: int, *, embedding_size: int = 128, dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout),
+            nn.Linear(in_features, embedding_size),
+            nn.ReLU(),
+            nn.Linear(embedding_size, num_classes),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits ``(N, C)``."""
+        logits: Tensor = self.layers(features)
+        return logits
+
+
+HEADS: dict[str, type[Head]] = {
+    "linear": LinearHead,
+    "cosine": CosineClassifier,
+    "embedding": EmbeddingHead,
+    "two_layer": TwoLayerHead,
+}
+
+#: The plainest head for what a loss expects.
+DEFAULT_HEADS: dict[Outputs, str] = {"logits": "linear", "cosines": "cosine"}

@@ -1,0 +1,55 @@
+"""What every method is: a training step and a prediction."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+#: What a method is given: ``image`` (N, channels, H, W) float, normalised; ``target`` (N,) class ids.
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What one training step yields.
+
+    Attributes:
+        loss: The scalar to differentiate.
+        outputs: ``(N, C)``, detached or not: what the head emitted for the batch.
+        terms: Named scalars worth a column in ``metrics.csv``; detached.
+    """
+
+    loss: Tensor
+    outputs: Tensor
+    terms: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Method(nn.Module, ABC):
+    """A model with its way of being trained.
+
+    ``forward`` is the training step, so that distributed training sees it; ``predict`` is inference. The loop
+    around it (optimizer, schedule, precision, checkpoints) belongs to the trainer, not to the method.
+    """
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> StepOutput:
+        """Compute the loss of one batch."""
+
+    @abstractmethod
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the outputs ``(N, C)`` for images ``(N, channels, H, W)``."""
+
+    @abstractmethod
+    def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the scalar loss of outputs that ``predict`` gave."""
+
+    @abstractmethod
+    def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Return class probabilities ``(N, C)``, rows summing to 1, for the deployment prior ``(C,)``."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell every schedule inside which epoch (from 0) begins; nothing to do where there is none."""
+
+    def freeze_backbone(self, frozen: bool) -> None:
+        """Stop or resume training of the part that carries pretrained weights; nothing where there is none."""

@@ -1,0 +1,85 @@
+"""A backbone, a head and one loss: the method behind most papers."""
+
+from typing import final
+
+from torch import Tensor, nn
+
+from medtail.errors import InputError
+from medtail.heads import Head
+from medtail.losses.pipeline import ClassificationLoss
+from medtail.methods.base import Batch, Method, StepOutput
+
+
+@final
+class Supervised(Method):
+    """Minimise ``loss(head(backbone(image)), target)``.
+
+    Args:
+        backbone: Images ``(N, channels, H, W)`` to features ``(N, D)``.
+        head: Features to outputs ``(N, C)``.
+        loss: Any entry of :data:`medtail.losses.LOSSES`.
+
+    Raises:
+        InputError: The loss expects cosines and the head emits logits, or the other way round.
+
+    Under distributed training the mean over ranks of the gradients is that of one process with the joined
+    batch, batch normalisation aside.
+
+    Example:
+        >>> import torch
+        >>> from medtail.backbones import create_backbone
+        >>> from medtail.heads import CosineClassifier
+        >>> from medtail.losses import DynamicAngularLoss
+        >>> method = Supervised(create_backbone("resnet8"), CosineClassifier(64, 7), DynamicAngularLoss())
+        >>> batch = {"image": torch.randn(8, 3, 28, 28), "target": torch.arange(8) % 7}
+        >>> method(batch).loss.backward()
+    """
+
+    def __init__(self, backbone: nn.Module, head: Head, loss: ClassificationLoss) -> None:
+        super().__init__()
+        if head.emits != loss.expects:
+            raise InputError(
+                f"head must emit what the loss expects: {type(loss).__name__} expects {loss.expects}, "
+                f"{type(head).__name__} emits {head.emits}; "
+                f"take a head that emits {loss.expects}, or leave the choice to head.name=auto"
+            )
+        self.backbone = backbone
+        self.head = head
+        self.loss = loss
+        self._backbone_is_frozen = False
+
+    def forward(self, batch: Batch) -> StepOutput:
+        """Compute the loss of one batch."""
+        outputs = self.predict(batch["image"])
+        return StepOutput(loss=self.loss(outputs, batch["target"]), outputs=outputs)
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the head's outputs ``(N, C)``."""
+        outputs: Tensor = self.head(self.backbone(images))
+        return outputs
+
+    def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of given outputs."""
+        loss: Tensor = self.loss(outputs, targets)
+        return loss
+
+    def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Return what the loss reads from the outputs."""
+        return self.loss.probabilities(outputs, prior)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Pass the epoch on to the loss."""
+        self.loss.set_epoch(epoch)
+
+    def freeze_backbone(self, frozen: bool) -> None:
+        """Exclude the backbone from training: no gradients, and batch-norm statistics left as they are."""
+        self._backbone_is_frozen = frozen
+        self.backbone.requires_grad_(not frozen)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> "Supervised":
+        """Set training mode, leaving a frozen backbone in evaluation mode."""
+        super().train(mode)
+        if self._backbone_is_frozen:
+            self.backbone.eval()
+        return self
