@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-# Data and parity vectors that are too large or too restricted to commit; where they are is the machine's affair.
+# Data and parity vectors that are too large or too restricted to commit.
 SHARED = Path(os.environ.get("MEDTAIL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
 

@@ -1,0 +1,67 @@
+"""The command line: one small module a verb. Nothing heavy is imported before a verb runs."""
+
+import os
+import sys
+
+import typer
+
+from medtail import __version__
+from medtail.cli.compare import compare
+from medtail.cli.evaluate import evaluate
+from medtail.cli.inspect import inspect
+from medtail.cli.list import list_names
+from medtail.cli.predict import predict
+from medtail.cli.train import train
+from medtail.errors import InputError
+
+app = typer.Typer(
+    name="medtail",
+    help="Image classification when the classes are imbalanced and the rare ones matter most.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("inspect")(inspect)
+app.command("train")(train)
+app.command("evaluate")(evaluate)
+app.command("compare")(compare)
+app.command("predict")(predict)
+app.command("list")(list_names)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"medtail {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line; bad input is one sentence on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        _stop(f"error: {error}", 2)
+    except BrokenPipeError:
+        # The reader of a pipe, such as head, has seen enough; nothing more can be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        place = f" {error.filename}" if error.filename else ""
+        _stop(f"error: cannot use{place}: {error.strerror or error}", 2)
+    except KeyboardInterrupt:
+        _stop("stopped; what was finished is kept, a run goes on with train … --resume", 130)
+
+
+def _stop(sentence: str, code: int) -> None:
+    print(sentence, file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,26 @@
+"""``medtail inspect``: look at the data before training on it."""
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    data: Annotated[
+        str, typer.Argument(help="Folder of class folders, table with images, .npz, or built-in name.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Count classes, sizes and unreadable files; find shared patients and repeated images; suggest a recipe."""
+    from medtail.cli.progress import progress_bar
+    from medtail.data import open_collection
+    from medtail.data.audit import audit
+
+    with progress_bar() as progress:
+        findings = audit(open_collection(data), progress=progress)
+    if as_json:
+        typer.echo(json.dumps(findings.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        for line in findings.lines():
+            typer.echo(line)

@@ -1,0 +1,28 @@
+"""``medtail predict``: probabilities and decisions for new images."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; printed when left out.")] = None,
+    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
+) -> None:
+    """Print one line an image: its path, the decision, and the probability of each class."""
+    from medtail.cli.progress import progress_bar
+    from medtail.files import replacing
+    from medtail.run import Run
+    from medtail.training.new_images import predict_images
+
+    with progress_bar() as progress:
+        table = predict_images(Run(run), paths, skip_unreadable=skip_unreadable, progress=progress)
+    if out is None:
+        typer.echo(table.to_csv(index=False, float_format="%.6f"), nl=False)
+        return
+    with replacing(out) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6f")
+    typer.echo(f"{len(table)} images: {out}", err=True)

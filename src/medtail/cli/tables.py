@@ -1,0 +1,30 @@
+"""Tables for people."""
+
+from typing import Any
+
+
+def number(value: float | None) -> str:
+    """Four digits, or a dash where the figure is undefined."""
+    return "–" if value is None else f"{value:.4f}"
+
+
+def print_summary(summary: dict[str, Any]) -> None:
+    """Print the metrics of one split, overall and per class."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    title = f"{summary['split']} split, {summary['n']} images"
+    overall = Table("metric", "value", "95 % interval", title=title, title_justify="left")
+    intervals = summary.get("intervals", {})
+    for name, value in summary.items():
+        if isinstance(value, float) or value is None:
+            low, high = intervals.get(name) or (None, None)
+            interval = "" if low is None else f"[{number(low)}, {number(high)}]"
+            overall.add_row(name, number(value), interval)
+    console.print(overall)
+    classes = Table("class", "images", "recall", "precision", "f1")
+    for entry in summary["classes"]:
+        figures = (number(entry[key]) for key in ("recall", "precision", "f1"))
+        classes.add_row(entry["name"], str(entry["n"]), *figures)
+    console.print(classes)

@@ -1,0 +1,87 @@
+"""``medtail train``: from images to a judged classifier."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from medtail.errors import InputError
+
+
+def train(
+    data: Annotated[
+        str, typer.Argument(help="Folder of class folders, table with images, .npz, or built-in name.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the run; new, unless --resume.")],
+    method: Annotated[
+        str | None, typer.Option(help="Key of a method recipe, e.g. dal; see medtail list.")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="resnet8, resnet20, resnet32 or any timm name.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from published weights.")] = False,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set loss.scale=8.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="A data-set recipe by name, or a recipe.yaml that a run saved; chosen when left out."
+        ),
+    ] = None,
+    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
+) -> None:
+    """Train, choose the best epoch on validation, judge it once on test, and write the report.
+
+    Writes recipe.yaml, metrics.csv, checkpoints, predictions, summary.json and report.html into --out.
+    """
+    options: dict[str, Any] = {
+        "backbone": {"name": backbone, "pretrained": True if pretrained else None},
+        "data": {"image_size": image_size},
+        "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
+    }
+    from medtail.cli.progress import progress_bar
+    from medtail.data import open_collection
+    from medtail.run import Run
+    from medtail.training.choose import choose_recipe
+    from medtail.training.recipe import parse_assignments
+
+    changes = [_given(options), parse_assignments(settings or [])]
+    if method is None and not (recipe or "").endswith((".yaml", ".yml")):
+        raise InputError(
+            "--method is required unless --recipe names a saved recipe.yaml; see medtail list methods"
+        )
+    with progress_bar() as progress:
+        collection = open_collection(data)
+        chosen = choose_recipe(collection, method, recipe, changes)
+        # Lightning takes seconds to import, so a misspelt setting is answered before.
+        from medtail.training.fit import train as train_run
+
+        typer.echo(
+            f"{collection.name}: {len(collection.table)} images, {len(collection.class_names)} classes; "
+            f"recipe {chosen.recipe.dataset} × {chosen.recipe.method}, backbone {chosen.backbone.name}",
+            err=True,
+        )
+        run = Run(out)
+        summary = train_run(
+            collection, chosen, run, resume=resume, skip_unreadable=skip_unreadable, progress=progress
+        )
+    if summary:
+        from medtail.cli.tables import print_summary
+
+        print_summary(summary)
+        typer.echo(f"report: {run.report}")
+
+
+def _given(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The options that were typed."""
+    given = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in options.items()
+    }
+    return {section: values for section, values in given.items() if values}

@@ -1,0 +1,82 @@
+"""From a recipe and the facts of the training data to an untrained method."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from medtail.backbones import create_backbone
+from medtail.heads import DEFAULT_HEADS, HEADS, Head
+from medtail.losses import create_loss
+from medtail.methods import Method, Supervised
+from medtail.training import schedules
+from medtail.training.recipe import Recipe, Settings
+
+_OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+
+def _arguments(settings: Settings, *without: str) -> dict[str, Any]:
+    """The settings of a named part as keyword arguments of what the name stands for."""
+    return settings.model_dump(exclude={"name", *without})
+
+
+def build_head(recipe: Recipe, expects: str, in_features: int, num_classes: int) -> Head:
+    """Build the head of a recipe; ``auto`` is the plainest one that emits what the loss expects."""
+    name = DEFAULT_HEADS[expects] if recipe.head.name == "auto" else recipe.head.name  # type: ignore[index]
+    return HEADS[name](in_features, num_classes, **_arguments(recipe.head))
+
+
+def build_method(recipe: Recipe, class_counts: np.ndarray, *, pretrained: bool | None = None) -> Method:
+    """Build the method of a recipe, untrained.
+
+    Args:
+        recipe: Every setting.
+        class_counts: ``(C,)`` training counts in class-id order.
+        pretrained: Overrides the recipe; ``False`` when a checkpoint is about to be loaded anyway.
+
+    Raises:
+        InputError: A name or setting is wrong, or loss and head do not fit.
+    """
+    loss = create_loss(
+        recipe.loss.name,
+        class_counts=class_counts,
+        settings=recipe.loss.settings,
+        num_epochs=recipe.training.epochs,
+    )
+    backbone = create_backbone(
+        recipe.backbone.name,
+        channels=recipe.data.channels,
+        pretrained=recipe.backbone.pretrained if pretrained is None else pretrained,
+    )
+    head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
+    return Supervised(backbone, head, loss)
+
+
+def build_optimizer(recipe: Recipe, parameters: Any) -> Optimizer:
+    """Build the optimizer of a recipe."""
+    settings = recipe.optimizer
+    arguments = _arguments(settings, "learning_rate")
+    return _OPTIMIZERS[settings.name](parameters, lr=settings.learning_rate, **arguments)
+
+
+def learning_rate_factor(recipe: Recipe, epoch: int) -> float:
+    """The factor on the learning rate in an epoch (from 0)."""
+    arguments = _arguments(recipe.schedule)
+    match recipe.schedule.name:
+        case "cosine":
+            return schedules.cosine(epoch, epochs=recipe.training.epochs, **arguments)
+        case "step":
+            return schedules.step(epoch, **arguments)
+        case "constant":
+            return schedules.constant(epoch, **arguments)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """How many numbers are trained."""
+    return sum(parameter.numel() for parameter in module.parameters())

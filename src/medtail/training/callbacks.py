@@ -1,0 +1,108 @@
+"""What happens around the epochs: a table, whole checkpoints, a line for those who watch."""
+
+import math
+import sys
+from pathlib import Path
+from typing import Any, final
+
+import lightning
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from medtail.errors import InputError
+from medtail.files import replacing
+from medtail.run import Run
+from medtail.training.module import MONITOR
+
+
+@final
+class WholeCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint under a temporary name first, and reads tensors and plain values only."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        with replacing(Path(path)) as temporary:
+            super().save_checkpoint(checkpoint, str(temporary), storage_options)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: Any = True
+    ) -> dict[str, Any]:
+        return read_checkpoint(Path(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU without executing anything in it."""
+    return dict(torch.load(path, map_location="cpu", weights_only=True))
+
+
+@final
+class EpochTable(Callback):
+    """``metrics.csv``: one row an epoch, kept in the checkpoint so that a resumed run continues the table."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows: list[dict[str, float]] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        first = {
+            "epoch": trainer.current_epoch + 1,
+            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "train_loss": logged.pop("train_loss"),
+        }
+        validation = {name: logged.pop(name) for name in list(logged) if name.startswith("validation_")}
+        self.rows.append({**first, **validation, **logged})
+        if trainer.is_global_zero:
+            with replacing(self.path) as temporary:
+                pd.DataFrame(self.rows).to_csv(temporary, index=False, float_format="%.6g")
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+
+
+@final
+class EpochLine(Callback):
+    """One line an epoch on stderr, for logs and pipes where a progress bar would be noise."""
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        logged = trainer.callback_metrics
+        print(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {float(logged['train_loss']):.4f}  "
+            f"validation balanced accuracy {float(logged[MONITOR]):.4f}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+@final
+class StopOnBrokenLoss(Callback):
+    """Ends a training whose loss is no longer a number: no later epoch can repair the weights."""
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if not math.isfinite(float(trainer.callback_metrics["train_loss"])):
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            raise InputError(
+                f"training diverged: train_loss must be finite, is not in epoch {trainer.current_epoch + 1} "
+                f"(learning rate {rate:g}); lower it with --set optimizer.learning_rate={rate / 10:g} or clip with "
+                f"--set training.gradient_clip_norm=1"
+            )
+
+
+def checkpoints(run: Run) -> list[ModelCheckpoint]:
+    """Keep the epoch with the best validation balanced accuracy (the first of equals) and the last one."""
+    folder = run.best_checkpoint.parent
+    common: dict[str, Any] = {
+        "dirpath": folder,
+        "auto_insert_metric_name": False,
+        "enable_version_counter": False,
+        "save_on_train_epoch_end": True,
+    }
+    best = ModelCheckpoint(filename=run.best_checkpoint.stem, monitor=MONITOR, mode="max", **common)
+    last = ModelCheckpoint(filename=run.last_checkpoint.stem, monitor=None, **common)
+    return [best, last]

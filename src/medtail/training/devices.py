@@ -1,0 +1,44 @@
+"""Which device, which precision: chosen once, written into the recipe of the run."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import torch
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+
+_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+def device() -> torch.device:
+    """The accelerator when there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def choose_precision() -> Precision:
+    """bfloat16 where the hardware computes in it (1.6 to 2.2 times faster on such CPUs), else float32."""
+    if torch.cuda.is_available():
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
+    return "bf16-mixed" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32-true"
+
+
+def autocast(precision: str) -> AbstractContextManager[Any]:
+    """The context a forward pass runs in, the same in training and in inference."""
+    dtype = _AUTOCAST.get(precision)
+    return nullcontext() if dtype is None else torch.autocast(device().type, dtype)
+
+
+def is_main_process() -> bool:
+    """True alone and on rank 0: the process that writes files and talks."""
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
+
+
+def hardware() -> str:
+    """The device in words, for the record beside a figure."""
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
+    capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
+    name = capabilities.get("cpu_name", "CPU")
+    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"

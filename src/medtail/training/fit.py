@@ -1,0 +1,236 @@
+"""Train a run: from data and a recipe to the folder of files that everything later reads."""
+
+import logging
+import platform
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+from medtail.data import ImageCollection, write_splits
+from medtail.errors import InputError
+from medtail.evaluation.report import write_report
+from medtail.evaluation.summary import summarize
+from medtail.files import write_json
+from medtail.run import EvaluatedSplit, Run
+from medtail.training.build import build_method
+from medtail.training.callbacks import EpochLine, EpochTable, StopOnBrokenLoss, WholeCheckpoints, checkpoints
+from medtail.training.devices import choose_precision, device, hardware, is_main_process
+from medtail.training.inference import TrainedModel
+from medtail.training.loaders import RunData
+from medtail.training.module import MONITOR, MethodModule
+from medtail.training.prepare import DatasetFacts, PreparedData, Progress, prepare, read_image
+from medtail.training.recipe import Recipe, load_recipe
+
+EVALUATED: tuple[EvaluatedSplit, ...] = ("validation", "test")
+
+_RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
+
+
+def train(
+    collection: ImageCollection,
+    recipe: Recipe,
+    run: Run,
+    *,
+    resume: bool = False,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> dict[str, Any]:
+    """Train, choose the checkpoint on validation, read the test split once, write the run's files.
+
+    Args:
+        collection: Images with labels; splits are drawn when it has none.
+        recipe: Every setting. ``training.precision=auto`` is resolved for this machine, and saved so.
+        run: The folder to write; it must not hold a run unless ``resume``.
+        resume: Continue after the last finished epoch. The result is that of an unbroken training.
+        skip_unreadable: Leave unreadable images out instead of refusing.
+        progress: Told about decoding and predicting.
+        callbacks: More Lightning callbacks.
+
+    Returns:
+        The content of ``summary.json``; empty on ranks other than 0.
+
+    Raises:
+        InputError: The folder holds another run, the data changed since, an image cannot be read, or training
+            diverged. What was written before stays whole.
+        KeyboardInterrupt: The user stopped it; ``resume`` continues after the last finished epoch.
+
+    With ``training.devices`` > 1 every process runs this; rank 0 writes. ``training.batch_size`` is over all of
+    them, and losses of batch statistics see the joined batch.
+    """
+    started = time.time()
+    if recipe.training.precision == "auto":
+        training = recipe.training.model_copy(update={"precision": choose_precision()})
+        recipe = recipe.model_copy(update={"training": training})
+    if is_main_process():
+        _check_folder(run, recipe, resume=resume)
+    data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress)
+
+    # After the data, so that its size does not change which weights are drawn.
+    lightning.seed_everything(recipe.training.seed, verbose=False)
+    module = MethodModule(build_method(recipe, data.facts.training_counts), recipe, data.facts)
+    trainer = _trainer(recipe, run, callbacks)
+    if is_main_process():
+        _check_same_data(run, data.facts, resume=resume)
+        write_splits(data.collection, run.splits)
+        data.facts.save(run)
+        recipe.save(run.recipe)
+
+    last = run.last_checkpoint if resume and run.last_checkpoint.is_file() else None
+    with _quiet_lightning():
+        trainer.fit(module, datamodule=RunData(data, recipe), ckpt_path=last, weights_only=True)
+    if not trainer.is_global_zero:
+        return {}
+    return _finish(run, data, started=started, progress=progress)
+
+
+def _check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
+    """Nothing is overwritten, and nothing is continued with other settings."""
+    if not resume:
+        if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
+            raise InputError(
+                f"--out must be a new or empty folder, {run.folder} is not; choose another name, "
+                f"or continue the run in it with --resume"
+            )
+        return
+    if not run.folder.is_dir():
+        raise InputError(
+            f"--resume needs a run to continue, {run.folder} does not exist; start without --resume"
+        )
+    if run.recipe.is_file():
+        saved = load_recipe(run.recipe)
+        changes = _differences(saved.model_dump(mode="json"), recipe.model_dump(mode="json"))
+        if changes:
+            raise InputError(
+                f"--resume continues a run with its own settings, got {'; '.join(changes)}; "
+                f"give the settings it was started with, or another --out"
+            )
+
+
+def _differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
+    changes = []
+    for key in {**saved, **now}:
+        old, new = saved.get(key), now.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changes += _differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            changes.append(f"{prefix}{key}={new} (saved: {old})")
+    return changes
+
+
+def _check_same_data(run: Run, facts: DatasetFacts, *, resume: bool) -> None:
+    if not (resume and run.dataset.is_file()):
+        return
+    saved = DatasetFacts.load(run)
+    if saved.fingerprint != facts.fingerprint:
+        raise InputError(
+            f"--resume needs the data the run was started with, but images, labels or splits of {facts.data} "
+            f"differ from those recorded in {run.dataset}; restore them or start a new run"
+        )
+
+
+def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightning.Trainer:
+    training = recipe.training
+    watch: list[Callback] = [EpochTable(run.metrics), StopOnBrokenLoss(), *checkpoints(run)]
+    if sys.stderr.isatty():
+        watch.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
+    else:
+        watch.append(EpochLine())
+    if training.early_stopping_patience is not None:
+        watch.append(EarlyStopping(MONITOR, mode="max", patience=training.early_stopping_patience))
+    return lightning.Trainer(
+        default_root_dir=run.folder,
+        max_epochs=training.epochs,
+        devices=training.devices,
+        strategy="ddp" if training.devices > 1 else "auto",
+        precision=training.precision,  # type: ignore[arg-type]
+        gradient_clip_val=training.gradient_clip_norm,
+        callbacks=[*watch, *callbacks],
+        logger=_logger(recipe, run),
+        plugins=[WholeCheckpoints()],
+        deterministic="warn",
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        enable_model_summary=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        use_distributed_sampler=False,
+    )
+
+
+def _logger(recipe: Recipe, run: Run) -> Logger | bool:
+    if not recipe.training.tensorboard:
+        return False
+    try:
+        return TensorBoardLogger(run.folder, name="tensorboard", version="")
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "training.tensorboard=true needs the package tensorboard; pip install 'medtail[tensorboard]'"
+        ) from error
+
+
+@contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Leave out Lightning's notices on hardware and loaders, which name nothing a user of ours can change."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        for message in (
+            ".*does not have many workers.*",
+            ".*Checkpoint directory.*exists and is not empty.*",
+        ):
+            warnings.filterwarnings("ignore", message)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+
+
+def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress | None) -> dict[str, Any]:
+    """Judge the best epoch: the validation split, then once the test split."""
+    model = TrainedModel.load(run)
+    summary: dict[str, Any] = {}
+    for split in EVALUATED:
+        predictions = model.predict(data.collection, data.pixels, data.collection.rows(split), progress)
+        predictions.write(run.predictions(split))
+        summary = summarize(predictions, split)
+    write_json(run.environment, environment(started))
+    write_json(run.summary, summary)
+    write_report(run, read_image(data.collection))
+    return summary
+
+
+def environment(started: float) -> dict[str, Any]:
+    """Versions, hardware and duration of a training that began at ``started`` (seconds since 1970)."""
+    return {
+        "medtail": version("medtail"),
+        "python": platform.python_version(),
+        **{name: version(name) for name in _RECORDED},
+        "device": device().type,
+        "hardware": hardware(),
+        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.time() - started, 1),
+        "git_commit": _git_commit(),
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the source tree medtail runs from; none for an installed package."""
+    tree = Path(__file__).resolve().parents[3]
+    if not (tree / ".git").exists():
+        return None
+    result = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=tree, capture_output=True, text=True, check=False
+    )
+    return result.stdout.strip() or None

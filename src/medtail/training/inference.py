@@ -1,0 +1,85 @@
+"""From a finished run to predictions."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+
+from medtail.data import ImageCollection, Pixels
+from medtail.evaluation.predictions import Predictions
+from medtail.methods import Method
+from medtail.run import Run
+from medtail.training.build import build_method
+from medtail.training.callbacks import read_checkpoint
+from medtail.training.devices import autocast, choose_precision, device
+from medtail.training.module import ImagePreparation
+from medtail.training.prepare import DatasetFacts, Progress
+from medtail.training.recipe import Recipe, load_recipe
+
+_METHOD_PREFIX = "method."
+
+
+@final
+@dataclass(frozen=True)
+class TrainedModel:
+    """A method with the weights of a run's best epoch, and what its images must be made into."""
+
+    method: Method
+    preparation: ImagePreparation
+    recipe: Recipe
+    facts: DatasetFacts
+
+    @classmethod
+    def load(cls, run: Run) -> "TrainedModel":
+        """Rebuild the model of a run from its recipe, its facts and its best checkpoint.
+
+        The checkpoint is read as tensors and plain values: nothing in it is executed.
+
+        Raises:
+            InputError: The run is not finished.
+        """
+        recipe = load_recipe(run.require(run.recipe))
+        facts = DatasetFacts.load(run)
+        method = build_method(recipe, facts.training_counts, pretrained=False)
+        weights = read_checkpoint(run.require(run.best_checkpoint))["state_dict"]
+        method.load_state_dict(
+            {
+                name.removeprefix(_METHOD_PREFIX): value
+                for name, value in weights.items()
+                if name.startswith(_METHOD_PREFIX)
+            }
+        )
+        method.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        preparation = ImagePreparation.of(recipe, facts).to(device())
+        return cls(method.eval(), preparation.eval(), recipe, facts)
+
+    @torch.inference_mode()
+    def probabilities(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+        """Class probabilities ``(len(rows), C)`` in float64."""
+        precision = self.recipe.training.precision
+        precision = choose_precision() if precision == "auto" else precision
+        batch_size = self.recipe.training.batch_size
+        parts = []
+        for start in range(0, len(rows), batch_size):
+            images = pixels.read(rows[start : start + batch_size]).to(device())
+            with autocast(precision):
+                outputs = self.method.predict(self.preparation(images)).float()
+            parts.append(self.method.probabilities(outputs).double().cpu())
+            if progress is not None:
+                progress("predicting", min(start + batch_size, len(rows)), len(rows))
+        return torch.cat(parts).numpy() if parts else np.empty((0, len(self.facts.class_names)))
+
+    def predict(
+        self, collection: ImageCollection, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None
+    ) -> Predictions:
+        """Predictions for the given rows of a collection, its labels mapped to the run's class ids."""
+        table = collection.table.iloc[rows]
+        ids_of_names = {name: index for index, name in enumerate(self.facts.class_names)}
+        return Predictions(
+            ids=table["id"].to_numpy(dtype=str),
+            targets=table["label"].map(ids_of_names).to_numpy(dtype=np.int64),
+            probabilities=self.probabilities(pixels, rows, progress),
+            class_names=tuple(self.facts.class_names),
+            groups=table["group"].to_numpy(dtype=str) if "group" in table else None,
+        )

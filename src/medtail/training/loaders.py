@@ -1,0 +1,62 @@
+"""Batches for the loop: sampled for training, in order for validation."""
+
+from typing import Any, final
+
+import lightning
+from torch.utils.data import DataLoader, SequentialSampler
+
+from medtail.data import ImageBatches, batch_loader
+from medtail.data.samplers import SAMPLERS
+from medtail.training.prepare import PreparedData
+from medtail.training.recipe import Recipe
+
+
+@final
+class RunData(lightning.LightningDataModule):
+    """Training and validation batches of one run.
+
+    Only training images are resampled. Every rank draws its own share of them, and validates on the whole
+    validation split, so that a figure does not depend on the number of devices.
+    """
+
+    def __init__(self, data: PreparedData, recipe: Recipe) -> None:
+        super().__init__()
+        self.data = data
+        self.recipe = recipe
+
+    def _images(self, split: str) -> ImageBatches:
+        rows = self.data.collection.rows(split)
+        targets = self.data.collection.table["target"].to_numpy()[rows]
+        return ImageBatches(self.data.pixels, rows, targets)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        if self.trainer is None:
+            raise RuntimeError(
+                "RunData belongs to a Trainer: its number of processes decides each one's share"
+            )
+        training = self.recipe.training
+        images = self._images("train")
+        share = training.batch_size // training.devices
+        sampler = SAMPLERS[self.recipe.sampling.name](
+            images.targets,
+            batch_size=share,
+            seed=training.seed,
+            num_replicas=self.trainer.world_size,
+            rank=self.trainer.global_rank,
+            num_epochs=training.epochs,
+        )
+        # Batch normalisation has no statistics of a single image.
+        drop_last = len(sampler) > share and len(sampler) % share == 1
+        return batch_loader(
+            images, sampler=sampler, batch_size=share, workers=training.workers, drop_last=drop_last
+        )
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        images = self._images("validation")
+        training = self.recipe.training
+        return batch_loader(
+            images,
+            sampler=SequentialSampler(images),
+            batch_size=training.batch_size,
+            workers=training.workers,
+        )

@@ -1,0 +1,114 @@
+"""The thin bridge between a method and Lightning's loop."""
+
+from typing import Any, final
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from medtail import metrics
+from medtail.data.transforms import Normalize, build_augmentation
+from medtail.methods import Method
+from medtail.training.build import build_optimizer, learning_rate_factor
+from medtail.training.prepare import DatasetFacts
+from medtail.training.recipe import Recipe
+
+#: What early stopping and the choice of the checkpoint look at.
+MONITOR = "validation_balanced_accuracy"
+
+
+@final
+class ImagePreparation(nn.Module):
+    """From uint8 pixels to what the network takes: augmented in training only, then normalised.
+
+    Runs on the device, a whole batch at once; every image draws its own random changes.
+    """
+
+    def __init__(self, augmentation: nn.Module, normalize: nn.Module) -> None:
+        super().__init__()
+        self.augmentation = augmentation
+        self.normalize = normalize
+
+    @classmethod
+    def of(cls, recipe: Recipe, facts: DatasetFacts) -> "ImagePreparation":
+        """Build what a recipe and the training data's statistics ask for."""
+        return cls(
+            build_augmentation(recipe.augmentation.model_dump()),
+            Normalize(facts.mean, facts.standard_deviation),
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return float images ``(N, channels, H, W)`` from uint8 ones."""
+        images = pixels.float() / 255
+        if self.training:
+            images = self.augmentation(images)
+        normalized: Tensor = self.normalize(images)
+        return normalized.contiguous(memory_format=torch.channels_last)
+
+
+@final
+class MethodModule(lightning.LightningModule):
+    """Calls the method; holds no training idea of its own."""
+
+    def __init__(self, method: Method, recipe: Recipe, facts: DatasetFacts) -> None:
+        super().__init__()
+        self.method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.preparation = ImagePreparation.of(recipe, facts)
+        self.recipe = recipe
+        self.class_names = facts.class_names
+        self._validation: list[tuple[Tensor, Tensor]] = []
+
+    def configure_optimizers(self) -> Any:
+        optimizer = build_optimizer(self.recipe, self.method.parameters())
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda epoch: learning_rate_factor(self.recipe, epoch)
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}
+
+    def on_train_epoch_start(self) -> None:
+        epoch = self.current_epoch
+        # Randomness depends on (seed, epoch, rank) alone, so a resumed run draws what an unbroken one draws.
+        torch.manual_seed(
+            int(
+                np.random.SeedSequence([self.recipe.training.seed, epoch, self.global_rank]).generate_state(
+                    1
+                )[0]
+            )
+        )
+        self.method.set_epoch(epoch)
+        self.method.freeze_backbone(epoch < self.recipe.backbone.frozen_epochs)
+
+    def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
+        step = self.method({**batch, "image": self.preparation(batch["image"])})
+        size = batch["target"].shape[0]
+        logged = {"train_loss": step.loss.detach(), **step.terms}
+        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        loss: Tensor = step.loss
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
+        outputs = self.method.predict(self.preparation(batch["image"]))
+        self._validation.append((outputs.float(), batch["target"]))
+
+    def on_validation_epoch_end(self) -> None:
+        outputs, targets = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
+        self._validation.clear()
+        loss = self.method.evaluate(outputs, targets)
+        decisions = self.method.probabilities(outputs).argmax(dim=1)
+        confusion = metrics.confusion_matrix(
+            targets.cpu().numpy(), decisions.cpu().numpy(), len(self.class_names)
+        )
+        recalls = metrics.recall_per_class(confusion)
+        values = {
+            "validation_loss": loss,
+            MONITOR: metrics.balanced_accuracy(confusion),
+            "validation_accuracy": metrics.accuracy(confusion),
+            "validation_macro_f1": metrics.macro_f1(confusion),
+            **{
+                f"validation_recall_{name}": recall
+                for name, recall in zip(self.class_names, recalls, strict=True)
+            },
+        }
+        # Every rank validates on the whole split, so there is nothing to reduce.
+        self.log_dict({name: torch.as_tensor(value, dtype=torch.float32) for name, value in values.items()})

@@ -1,0 +1,37 @@
+"""A trained model on data it was not trained on."""
+
+from medtail.data import load_pixels
+from medtail.errors import InputError
+from medtail.evaluation.predictions import Predictions
+from medtail.run import EvaluatedSplit, Run
+from medtail.training.inference import TrainedModel
+from medtail.training.prepare import Progress, reopen
+
+
+def predict_other_data(
+    run: Run,
+    data: str,
+    split: EvaluatedSplit,
+    *,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+) -> Predictions:
+    """Predict one split of other data, or all of it when it brings no splits.
+
+    Raises:
+        InputError: A class is unknown to the run, an image cannot be read, or the split is empty.
+    """
+    collection = reopen(run, data)
+    model = TrainedModel.load(run)
+    if "split" in collection.table:
+        collection = collection.select(collection.rows(split))
+    if not len(collection.table):
+        raise InputError(f"split {split} of {data} must hold an image, is empty; choose another with --split")
+    pixels = load_pixels(
+        collection,
+        image_size=model.facts.image_size,
+        channels=model.facts.channels,
+        skip_unreadable=skip_unreadable,
+        progress=progress,
+    )
+    return model.predict(collection, pixels, pixels.readable_rows, progress)

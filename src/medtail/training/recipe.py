@@ -1,0 +1,405 @@
+"""A recipe: every setting of a run, validated.
+
+A recipe is the merge of two axes, one file each (``recipes/datasets`` and ``recipes/methods``), and of what the
+user changes. Later wins: data set, method, command-line options, ``--set``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medtail.errors import InputError
+from medtail.files import write_text
+from medtail.naming import nearest
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Settings(BaseModel):
+    """A part of a recipe: unknown keys are errors, nothing changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Names(Settings):
+    """Which files the recipe was merged from; for the reader and for ``compare``."""
+
+    dataset: str
+    method: str
+
+
+class Data(Settings):
+    """How images are read and, where the data set brings no split, how it is split."""
+
+    image_size: int = Field(ge=8, le=4096, description="pixels, height and width after resizing")
+    channels: Literal[1, 3] = Field(
+        3, description="3 repeats grey images, 1 takes the luminance of colour images"
+    )
+    validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
+    test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
+    split_seed: int = Field(0, ge=0)
+
+
+class Augmentation(Settings):
+    """Random changes of training images; each image draws its own."""
+
+    horizontal_flip: Share = 0.5
+    vertical_flip: Share = 0.0
+    quarter_turn: Share = Field(0.0, description="probability of a rotation by 90, 180 or 270 degrees")
+    shift: int = Field(0, ge=0, description="pixels: pad by this much, crop back at a random place")
+    brightness: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - b, 1 + b]")
+    contrast: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - c, 1 + c]")
+
+
+class Sampling(Settings):
+    """In which proportions the classes are drawn in training."""
+
+    name: Literal["uniform", "stratified", "class_balanced", "square_root", "progressively_balanced"] = (
+        "uniform"
+    )
+
+
+class Backbone(Settings):
+    """The network up to the features."""
+
+    name: str
+    pretrained: bool = False
+    frozen_epochs: int = Field(0, ge=0, description="epochs at the start in which only the head is trained")
+
+
+class AutoHead(Settings):
+    """The plainest head for what the loss expects."""
+
+    name: Literal["auto"] = "auto"
+
+
+class LinearHeadSettings(Settings):
+    """:class:`medtail.heads.LinearHead`."""
+
+    name: Literal["linear"]
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+
+
+class CosineHeadSettings(Settings):
+    """:class:`medtail.heads.CosineClassifier`."""
+
+    name: Literal["cosine"]
+
+
+class EmbeddingHeadSettings(Settings):
+    """:class:`medtail.heads.EmbeddingHead`."""
+
+    name: Literal["embedding"]
+    embedding_size: int = Field(128, ge=1)
+    dropout: float = Field(0.5, ge=0.0, lt=1.0)
+
+
+class TwoLayerHeadSettings(Settings):
+    """:class:`medtail.heads.TwoLayerHead`."""
+
+    name: Literal["two_layer"]
+    embedding_size: int = Field(128, ge=1)
+    dropout: float = Field(0.5, ge=0.0, lt=1.0)
+
+
+class MethodSettings(Settings):
+    """The way of training."""
+
+    name: Literal["supervised"] = "supervised"
+
+
+class Loss(BaseModel):
+    """A key of ``LOSSES`` and settings of its constructor, which checks them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What goes to the constructor."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class SGD(Settings):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"]
+    learning_rate: float = Field(gt=0.0)
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    nesterov: bool = False
+    weight_decay: float = Field(5e-4, ge=0.0)
+
+
+class Adam(Settings):
+    """Adam."""
+
+    name: Literal["adam"]
+    learning_rate: float = Field(1e-3, gt=0.0)
+    weight_decay: float = Field(0.0, ge=0.0)
+
+
+class AdamW(Settings):
+    """Adam with decoupled weight decay."""
+
+    name: Literal["adamw"]
+    learning_rate: float = Field(1e-3, gt=0.0)
+    weight_decay: float = Field(0.05, ge=0.0)
+
+
+class Constant(Settings):
+    """The learning rate stays, after a linear warm-up."""
+
+    name: Literal["constant"]
+    warmup_epochs: int = Field(0, ge=0)
+
+
+class Cosine(Settings):
+    """The learning rate falls to zero along half a cosine, after a linear warm-up."""
+
+    name: Literal["cosine"]
+    warmup_epochs: int = Field(0, ge=0)
+
+
+class Step(Settings):
+    """The learning rate is multiplied by ``factor`` at each milestone, after a linear warm-up."""
+
+    name: Literal["step"]
+    warmup_epochs: int = Field(0, ge=0)
+    milestones: tuple[int, ...] = Field(description="epochs (from 0) that begin with a lower rate")
+    factor: float = Field(0.1, gt=0.0, lt=1.0)
+
+
+class Training(Settings):
+    """The loop."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(128, ge=2, description="over all devices together")
+    seed: int = Field(0, ge=0)
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    gradient_clip_norm: float | None = Field(None, gt=0.0)
+    early_stopping_patience: int | None = Field(None, ge=1, description="epochs without a better validation")
+    tensorboard: bool = False
+    devices: int = Field(1, ge=1)
+    workers: int = Field(2, ge=0, description="decoding processes, when images do not fit into memory")
+
+
+class Recipe(Settings):
+    """Every setting of a run."""
+
+    recipe: Names
+    data: Data
+    augmentation: Augmentation = Augmentation()
+    sampling: Sampling = Sampling()
+    backbone: Backbone
+    head: Annotated[
+        AutoHead | LinearHeadSettings | CosineHeadSettings | EmbeddingHeadSettings | TwoLayerHeadSettings,
+        Field(discriminator="name"),
+    ] = AutoHead()
+    method: MethodSettings = MethodSettings()
+    loss: Loss
+    optimizer: Annotated[SGD | Adam | AdamW, Field(discriminator="name")]
+    schedule: Annotated[Constant | Cosine | Step, Field(discriminator="name")]
+    training: Training
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Recipe":
+        if self.training.batch_size % self.training.devices:
+            raise ValueError(
+                f"training.batch_size must be a multiple of training.devices, got {self.training.batch_size} "
+                f"for {self.training.devices} devices; change one of them"
+            )
+        return self
+
+    def save(self, path: Path) -> None:
+        """Write the recipe as YAML; ``load_recipe`` reads it back equal."""
+        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
+
+
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``change`` laid over it, section by section.
+
+    A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam.
+
+    Example:
+        >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"learning_rate": 0.1}})
+        {'optimizer': {'name': 'sgd', 'momentum': 0.9, 'learning_rate': 0.1}}
+        >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"name": "adam"}})
+        {'optimizer': {'name': 'adam'}}
+    """
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        both_are_sections = isinstance(value, Mapping) and isinstance(old, Mapping)
+        if both_are_sections and value.get("name", old.get("name")) == old.get("name"):
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Turn ``["loss.scale=8", "schedule.name=step"]`` into nested settings; values are read as YAML.
+
+    Raises:
+        InputError: An assignment has no ``=`` or an empty key.
+
+    Example:
+        >>> parse_assignments(["loss.scale=8", "training.early_stopping_patience=null"])
+        {'loss': {'scale': 8}, 'training': {'early_stopping_patience': None}}
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        keys = path.split(".")
+        if not equals or not all(keys):
+            raise InputError(f"--set takes section.key=value, got {assignment!r}; e.g. --set loss.scale=8")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {path}: the value must be valid YAML, got {text!r}; quote it") from error
+        # "1e-4" is a string to YAML 1.1, a number to everybody else.
+        if isinstance(value, str):
+            value = _number_or_text(value)
+        section = settings
+        for key in keys[:-1]:
+            inner = section.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise InputError(f"--set {path}: {key} was set to a value before; set its parts or its whole")
+            section = inner
+        section[keys[-1]] = value
+    return settings
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def recipe_names(axis: Literal["datasets", "methods"]) -> list[str]:
+    """The recipes that come with medtail, on one axis."""
+    folder = resources.files("medtail") / "recipes" / axis
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def read_axis(axis: Literal["datasets", "methods"], name: str) -> dict[str, Any]:
+    """Read one recipe of one axis.
+
+    Raises:
+        InputError: There is none of this name; the names there are, and the nearest.
+    """
+    known = recipe_names(axis)
+    if name not in known:
+        raise InputError(
+            f"{axis[:-1]} recipe must be one of {', '.join(known)}, got {name!r}{nearest(name, known)}; "
+            f"see medtail list recipes"
+        )
+    text = (resources.files("medtail") / "recipes" / axis / f"{name}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def describe_axis(axis: Literal["datasets", "methods"], name: str) -> str:
+    """The first comment line of a recipe file: what it is for."""
+    text = (resources.files("medtail") / "recipes" / axis / f"{name}.yaml").read_text(encoding="utf-8")
+    return text.splitlines()[0].removeprefix("#").strip()
+
+
+def compose(dataset: str, method: str, *changes: Mapping[str, Any]) -> Recipe:
+    """Merge a data-set recipe, a method recipe and changes, and validate the result.
+
+    Raises:
+        InputError: Naming every wrong key, its value and what is allowed.
+    """
+    settings = merge(read_axis("datasets", dataset), read_axis("methods", method))
+    for change in changes:
+        settings = merge(settings, change)
+    return validate({**settings, "recipe": {"dataset": dataset, "method": method}})
+
+
+def load_recipe(path: Path, *changes: Mapping[str, Any]) -> Recipe:
+    """Read a saved recipe, laying changes over it.
+
+    Raises:
+        InputError: The file is missing, no YAML mapping, or a setting is wrong.
+    """
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"recipe file {path} does not exist; give a file that train saved") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"recipe file {path} is not valid YAML; compare it with a saved recipe.yaml"
+        ) from error
+    if not isinstance(settings, dict):
+        raise InputError(
+            f"recipe file {path} must hold sections (data, loss, …), got {type(settings).__name__}"
+        )
+    for change in changes:
+        settings = merge(settings, change)
+    return validate(settings)
+
+
+def validate(settings: Mapping[str, Any]) -> Recipe:
+    """Turn nested settings into a :class:`Recipe`, or name everything that is wrong in one sentence each."""
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        _refuse(error)
+
+
+def _refuse(error: ValidationError) -> NoReturn:
+    sentences = [_sentence(details) for details in error.errors()]
+    raise InputError("; ".join(sentences)) from error
+
+
+def _sentence(details: Any) -> str:
+    # pydantic puts the tag of a union into the path; the user's file has no such level.
+    location = [str(part) for part in details["loc"]]
+    section = Recipe.model_fields.get(location[0]) if location else None
+    if section is not None and section.discriminator and len(location) > 1:
+        del location[1]
+    key = ".".join(location)
+    value = details["input"]
+    match details["type"]:
+        case "extra_forbidden":
+            known = _keys_beside(details["loc"])
+            return f"recipe has no key {key} (got {value!r}); allowed: {', '.join(known)}{nearest(location[-1], known)}"
+        case "missing":
+            return f"{key} is required; add it to the recipe or pass --set {key}=VALUE"
+        case "union_tag_invalid":
+            allowed = details["ctx"]["expected_tags"].replace("'", "")
+            got = value.get("name") if isinstance(value, Mapping) else value
+            return f"{key}.name must be one of {allowed}, got {got!r}{nearest(str(got), allowed.split(', '))}"
+        case "union_tag_not_found":
+            return f"{key}.name is required; say which {key} to use"
+        case "literal_error":
+            allowed = details["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+            return f"{key} must be one of {allowed}, got {value!r}{nearest(str(value), allowed.split(', '))}"
+        case "value_error":
+            return str(details["ctx"]["error"])
+        case _:
+            rule = details["msg"][0].lower() + details["msg"][1:]
+            return f"{key}: {rule}, got {value!r}"
+
+
+def _keys_beside(location: Sequence[Any]) -> list[str]:
+    """The keys that are allowed where an unknown one was found."""
+    model: Any = Recipe
+    parts = [str(part) for part in location[:-1]]
+    while parts:
+        field = model.model_fields[parts.pop(0)]
+        if field.discriminator:
+            tag = parts.pop(0)
+            members = field.annotation.__args__
+            model = next(
+                member for member in members if tag in member.model_fields["name"].annotation.__args__
+            )
+        else:
+            model = field.annotation
+    return list(model.model_fields)

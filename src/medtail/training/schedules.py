@@ -1,0 +1,42 @@
+"""Learning-rate schedules: pure functions from the epoch to a factor of the learning rate."""
+
+import math
+from collections.abc import Sequence
+
+
+def warmup(epoch: int, warmup_epochs: int) -> float:
+    """Linear warm-up: 1/w, 2/w, …, 1 over w epochs.
+
+    Example:
+        >>> [warmup(epoch, 4) for epoch in range(5)]
+        [0.25, 0.5, 0.75, 1.0, 1.0]
+    """
+    return min(1.0, (epoch + 1) / warmup_epochs) if warmup_epochs else 1.0
+
+
+def constant(epoch: int, *, warmup_epochs: int) -> float:
+    """Warm up, then stay."""
+    return warmup(epoch, warmup_epochs)
+
+
+def cosine(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
+    """Warm up, then fall from 1 towards 0 along half a cosine over the epochs that are left.
+
+    Example:
+        >>> [round(cosine(epoch, epochs=4, warmup_epochs=0), 3) for epoch in range(4)]
+        [1.0, 0.854, 0.5, 0.146]
+    """
+    if epoch < warmup_epochs:
+        return warmup(epoch, warmup_epochs)
+    progress = (epoch - warmup_epochs) / (epochs - warmup_epochs)
+    return 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def step(epoch: int, *, warmup_epochs: int, milestones: Sequence[int], factor: float) -> float:
+    """Warm up, then multiply by ``factor`` at each milestone.
+
+    Example:
+        >>> [round(step(epoch, warmup_epochs=0, milestones=(2, 3), factor=0.1), 3) for epoch in range(4)]
+        [1.0, 1.0, 0.1, 0.01]
+    """
+    return warmup(epoch, warmup_epochs) * float(factor ** sum(epoch >= milestone for milestone in milestones))

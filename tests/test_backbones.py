@@ -1,0 +1,64 @@
+"""Backbones by name."""
+
+import pytest
+import torch
+
+from medtail.backbones import CIFAR_RESNETS, CifarResNet, backbone_names, create_backbone
+from medtail.errors import InputError
+
+
+@pytest.mark.parametrize("name", CIFAR_RESNETS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_cifar_family_has_64_features_for_any_size(name: str, channels: int) -> None:
+    backbone = create_backbone(name, channels=channels)
+    for size in (8, 28, 33):
+        assert backbone(torch.randn(2, channels, size, size)).shape == (2, 64)
+
+
+@pytest.mark.parametrize(("blocks", "layers"), [(1, 8), (3, 20), (5, 32)])
+def test_the_name_counts_the_layers_with_weights(blocks: int, layers: int) -> None:
+    convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in CifarResNet(blocks).modules())
+    assert convolutions + 1 == layers  # the classifier is the last
+
+
+def test_resnet32_has_the_published_number_of_parameters() -> None:
+    backbone = create_backbone("resnet32")
+    classifier = torch.nn.Linear(64, 10)
+    total = sum(p.numel() for module in (backbone, classifier) for p in module.parameters())
+    # He et al. (2016), table 6: 0.46 M; 464,154 is the count of option-A shortcuts, which have none.
+    assert total == 464_154
+
+
+def test_timm_names_work_with_grey_images() -> None:
+    backbone = create_backbone("resnet18", channels=1)
+    assert backbone.num_features == 512
+    assert backbone(torch.randn(2, 1, 64, 64)).shape == (2, 512)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(
+        InputError, match=r"backbone must be one of .* got 'resnet_18'; did you mean .*resnet18"
+    ):
+        create_backbone("resnet_18")
+
+
+def test_pretrained_weights_of_the_cifar_family_do_not_exist() -> None:
+    with pytest.raises(InputError, match="resnet20 has no published weights"):
+        create_backbone("resnet20", pretrained=True)
+
+
+def test_without_a_network_pretrained_fails_with_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match="pretrained weights of resnet18 cannot be loaded") as failure:
+        create_backbone("resnet18", pretrained=True)
+    assert "\n" not in str(failure.value)
+
+
+def test_all_names_are_listed() -> None:
+    names = backbone_names()
+    assert {"resnet8", "resnet18", "resnext50_32x4d", "convnext_tiny"} <= set(names)
