@@ -1,0 +1,55 @@
+"""A trained model on images without labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medtail.data import ImageCollection, ImageFiles, image_paths, load_pixels
+from medtail.run import Run
+from medtail.training.inference import TrainedModel
+from medtail.training.prepare import Progress
+
+
+def predict_images(
+    run: Run,
+    paths: Sequence[Path],
+    *,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Predict image files, and every image in folders.
+
+    Returns:
+        One row an image, in the order given: ``image``, ``decision`` (the class with the highest probability)
+        and ``probability_<class>`` columns.
+
+    Raises:
+        InputError: A path is missing, a folder holds no image, or an image cannot be read.
+    """
+    files = image_paths(paths)
+    model = TrainedModel.load(run)
+    unlabelled = pd.DataFrame({"id": [str(path) for path in files]})
+    collection = ImageCollection(
+        name="new images",
+        data=", ".join(str(path) for path in paths),
+        table=unlabelled,
+        class_names=tuple(model.facts.class_names),
+        source=ImageFiles(files),
+        group_column=None,
+    )
+    pixels = load_pixels(
+        collection,
+        image_size=model.facts.image_size,
+        channels=model.facts.channels,
+        skip_unreadable=skip_unreadable,
+        progress=progress,
+    )
+    rows = pixels.readable_rows
+    probabilities = model.probabilities(pixels, rows, progress)
+    names = np.asarray(model.facts.class_names)
+    table = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in names])
+    table.insert(0, "image", unlabelled["id"].to_numpy()[rows])
+    table.insert(1, "decision", names[probabilities.argmax(axis=1)])
+    return table

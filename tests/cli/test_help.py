@@ -1,0 +1,44 @@
+"""Help is there for every verb, and before anything heavy is imported."""
+
+import subprocess
+import sys
+
+import pytest
+
+VERBS = ["inspect", "train", "evaluate", "compare", "predict", "list"]
+
+
+def test_help_names_every_verb(medtail) -> None:
+    result = medtail("--help")
+    assert result.returncode == 0
+    assert all(verb in result.stdout for verb in VERBS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(medtail, verb: str) -> None:
+    result = medtail(verb, "--help")
+    assert result.returncode == 0
+    assert "Usage: medtail" in result.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    heavy = {"torch", "lightning", "pandas", "numpy", "sklearn", "matplotlib", "pydantic"}
+    code = (
+        "import sys, medtail.cli\n"
+        "try: medtail.cli.app(['train', '--help'])\n"
+        "except SystemExit: pass\n"
+        f"print('HEAVY', sorted({heavy} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_version(medtail) -> None:
+    from medtail import __version__
+
+    assert medtail("--version").stdout.strip() == f"medtail {__version__}"
+
+
+def test_without_arguments_the_help_is_shown(medtail) -> None:
+    result = medtail()
+    assert "Usage: medtail" in result.stdout + result.stderr

@@ -1,0 +1,185 @@
+"""``medtail train`` from start to end, stopped and resumed, and with wrong input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+EXPECTED_FILES = {
+    "recipe.yaml",
+    "dataset.json",
+    "splits.csv",
+    "environment.json",
+    "metrics.csv",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+    "predictions/validation.parquet",
+    "predictions/test.parquet",
+    "summary.json",
+    "report.html",
+}
+
+SUMMARY_KEYS = {
+    "split", "n", "classes", "accuracy", "balanced_accuracy", "macro_f1", "geometric_mean", "mcc",
+    "iba_0.1", "iba_0.5", "iba_1.0", "cov", "auc", "average_precision", "brier", "ece",
+}  # fmt: skip
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def summary_of(folder: Path) -> dict:
+    return json.loads((folder / "summary.json").read_text())
+
+
+def test_a_run_holds_exactly_the_promised_files(digits_run: Path) -> None:
+    assert files_of(digits_run) == EXPECTED_FILES
+
+
+def test_the_summary_has_the_promised_keys_and_learned_something(digits_run: Path) -> None:
+    summary = summary_of(digits_run)
+    assert SUMMARY_KEYS <= set(summary)
+    assert summary["split"] == "test"
+    assert summary["balanced_accuracy"] > 0.3  # ten classes: chance is 0.1
+    assert [entry["name"] for entry in summary["classes"]] == [str(digit) for digit in range(10)]
+
+
+def test_metrics_have_a_row_an_epoch_with_the_recall_of_each_class(digits_run: Path) -> None:
+    table = pd.read_csv(digits_run / "metrics.csv")
+    assert table["epoch"].tolist() == [1, 2, 3]
+    assert {f"validation_recall_{digit}" for digit in range(10)} <= set(table.columns)
+
+
+def test_the_predictions_come_from_the_epoch_that_validation_chose(digits_run: Path) -> None:
+    table = pd.read_csv(digits_run / "metrics.csv")
+    predictions = pd.read_parquet(digits_run / "predictions" / "validation.parquet")
+    probabilities = predictions[[f"probability_{digit}" for digit in range(10)]].to_numpy()
+    correct = probabilities.argmax(axis=1) == predictions["target"]
+    balanced_accuracy = correct.groupby(predictions["target"]).mean().mean()
+    assert balanced_accuracy == pytest.approx(table["validation_balanced_accuracy"].max(), abs=1e-5)
+
+
+def test_splits_do_not_overlap_and_predictions_cover_theirs(digits_run: Path) -> None:
+    splits = pd.read_csv(digits_run / "splits.csv", dtype=str)
+    assert splits["id"].is_unique
+    for split in ("validation", "test"):
+        predictions = pd.read_parquet(digits_run / "predictions" / f"{split}.parquet")
+        assert set(predictions["id"]) == set(splits.loc[splits["split"] == split, "id"])
+
+
+def test_the_report_needs_no_network(digits_run: Path) -> None:
+    page = (digits_run / "report.html").read_text()
+    assert "<html" in page
+    for reference in ('src="http', 'href="http', "url(http", "@import"):
+        assert reference not in page
+
+
+def test_the_saved_recipe_and_the_same_seed_give_the_same_summary(medtail, digits_run: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    result = medtail("train", "digits-lt", "--recipe", digits_run / "recipe.yaml", "--out", again)
+    assert result.returncode == 0, result.stderr
+    assert (again / "summary.json").read_bytes() == (digits_run / "summary.json").read_bytes()
+    assert (again / "metrics.csv").read_bytes() == (digits_run / "metrics.csv").read_bytes()
+
+
+def test_another_seed_gives_another_model(medtail, digits_run: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    arguments = ("--recipe", digits_run / "recipe.yaml", "--seed", 1, "--out", other)
+    assert medtail("train", "digits-lt", *arguments).returncode == 0
+    assert summary_of(other)["brier"] != summary_of(digits_run)["brier"]
+
+
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_and_resumed_ends_as_if_never_stopped(digits_run: Path, tmp_path: Path, stop_signal) -> None:
+    folder = tmp_path / "stopped"
+    program = [Path(sys.executable).with_name("medtail"), "train", "digits-lt", "--out", folder]
+    program += ["--method", "balanced_softmax", "--epochs", "3"]
+    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, stop_signal)
+    output, _ = process.communicate(timeout=60)
+    assert not (folder / "summary.json").exists(), output
+    assert process.returncode == (130 if stop_signal == signal.SIGINT else -signal.SIGKILL), output
+    assert "Traceback" not in output
+
+    result = subprocess.run([*program, "--resume"], capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert (folder / "summary.json").read_bytes() == (digits_run / "summary.json").read_bytes()
+    assert (folder / "metrics.csv").read_bytes() == (digits_run / "metrics.csv").read_bytes()
+
+
+def test_resuming_a_finished_run_changes_nothing(medtail, digits_run: Path) -> None:
+    before = (digits_run / "summary.json").read_bytes()
+    arguments = ("--method", "balanced_softmax", "--epochs", 3, "--out", digits_run, "--resume")
+    assert medtail("train", "digits-lt", *arguments).returncode == 0
+    assert (digits_run / "summary.json").read_bytes() == before
+
+
+def test_an_existing_run_is_not_overwritten(refuses, digits_run: Path) -> None:
+    before = files_of(digits_run)
+    message = refuses("train", "digits-lt", "--method", "ce", "--out", digits_run)
+    assert "--out must be a new or empty folder" in message
+    assert files_of(digits_run) == before
+
+
+def test_resuming_with_other_settings_is_refused(refuses, digits_run: Path) -> None:
+    message = refuses("train", "digits-lt", "--method", "ce", "--epochs", 3, "--out", digits_run, "--resume")
+    assert "loss.name=ce (saved: balanced_softmax)" in message
+
+
+def test_resuming_nothing_is_refused(refuses, tmp_path: Path) -> None:
+    message = refuses("train", "digits-lt", "--method", "ce", "--out", tmp_path / "nothing", "--resume")
+    assert "does not exist; start without --resume" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--method", "dall"), "did you mean dal?"),
+        (("--method", "dal", "--backbone", "resnet9000"), "backbone must be one of resnet8"),
+        (("--method", "dal", "--set", "loss.scal=3"), "scal"),
+        (("--method", "dal", "--set", "loss.scale=-3"), "scale"),
+        (("--method", "dal", "--set", "head.name=linear"), "expects cosines, LinearHead emits logits"),
+        (("--method", "ce", "--epochs", "0"), "training.epochs"),
+        (("--method", "ce", "--recipe", "digits"), "dataset recipe must be one of"),
+        ((), "--method is required"),
+        (("--method", "ce", "--pretrained"), "resnet8 has no published weights"),
+    ],
+)
+def test_wrong_settings_are_one_sentence_and_leave_no_run(refuses, tmp_path: Path, arguments, message: str) -> None:
+    folder = tmp_path / "run"
+    assert message in refuses("train", "digits-lt", "--out", folder, *arguments)
+    assert not folder.exists()
+
+
+def test_wrong_data_is_one_sentence(refuses, tmp_path: Path) -> None:
+    assert "nowhere" in refuses("train", tmp_path / "nowhere", "--method", "ce", "--out", tmp_path / "run")
+
+
+def test_the_environment_is_recorded(digits_run: Path) -> None:
+    environment = json.loads((digits_run / "environment.json").read_text())
+    assert {"medtail", "python", "torch", "lightning", "hardware", "seconds"} <= set(environment)
+
+
+def test_the_recipe_records_the_precision_that_was_used(digits_run: Path) -> None:
+    recipe = yaml.safe_load((digits_run / "recipe.yaml").read_text())
+    assert recipe["training"]["precision"] in {"32-true", "bf16-mixed", "16-mixed"}
+
+
+def test_two_processes_train_one_model(medtail, tmp_path: Path) -> None:
+    folder = tmp_path / "two"
+    arguments = ("--method", "dal", "--epochs", 2, "--set", "training.devices=2", "--out", folder)
+    result = medtail("train", "digits-lt", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert files_of(folder) == EXPECTED_FILES
+    assert pd.read_csv(folder / "metrics.csv")["epoch"].tolist() == [1, 2]
