@@ -1,0 +1,90 @@
+"""Sums and concatenations over all processes, with the gradients that make them true.
+
+Under distributed data-parallel training the gradients of the parameters are averaged over ranks. A quantity
+that is summed over ranks forwards must have its gradient summed backwards: a detached reduction gives the
+right loss and gradients that are too small by the number of ranks.
+
+Alone, or without an initialised process group, every function here is the identity. They are collectives:
+where a group exists, every rank must call them, equally often.
+"""
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def number_of_ranks() -> int:
+    """Return how many processes share the batch; 1 without a process group."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def sum_over_ranks(tensor: Tensor) -> Tensor:
+    """Return the sum of ``tensor`` over all ranks, on every rank, differentiably.
+
+    Args:
+        tensor: Of the same shape on every rank.
+
+    Example:
+        >>> sum_over_ranks(torch.tensor([1.0, 2.0]))
+        tensor([1., 2.])
+    """
+    if number_of_ranks() == 1:
+        return tensor
+    total: Tensor = _SumOverRanks.apply(tensor)
+    return total
+
+
+def gather_over_ranks(tensor: Tensor) -> Tensor:
+    """Return the rows of ``tensor`` from all ranks, in rank order, on every rank, differentiably.
+
+    The ranks may hold different numbers of rows, also none. The sizes are read on the host, which waits for
+    the device; :func:`sum_over_ranks` does not.
+
+    Args:
+        tensor: ``(n, …)``, the trailing sizes equal on every rank.
+
+    Example:
+        >>> gather_over_ranks(torch.tensor([[1.0], [2.0]])).shape
+        torch.Size([2, 1])
+    """
+    if number_of_ranks() == 1:
+        return tensor
+    rows: Tensor = _GatherOverRanks.apply(tensor)
+    return rows
+
+
+class _SumOverRanks(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        total = tensor.detach().clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+
+class _GatherOverRanks(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Any, tensor: Tensor) -> Tensor:
+        own_size = torch.tensor([len(tensor)], device=tensor.device)
+        all_sizes = [torch.empty_like(own_size) for _ in range(dist.get_world_size())]
+        dist.all_gather(all_sizes, own_size)
+        context.sizes = [int(size) for size in all_sizes]
+
+        padded = tensor.new_zeros((max(context.sizes), *tensor.shape[1:]))
+        padded[: len(tensor)] = tensor
+        parts = [torch.empty_like(padded) for _ in context.sizes]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[:size] for part, size in zip(parts, context.sizes, strict=True)])
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total.split(context.sizes)[dist.get_rank()]

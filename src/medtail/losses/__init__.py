@@ -1,0 +1,86 @@
+"""Losses for imbalanced classification: each is called ``loss(outputs, targets)`` and drops into any loop.
+
+``outputs`` are logits or cosines ``(N, C)``, as ``loss.expects`` says; ``targets`` are class ids ``(N,)``.
+:data:`LOSSES` lists them by key, :func:`create_loss` builds one from settings. How a new one is added:
+docs/how_to_add_a_loss.md.
+"""
+
+from medtail.losses import functional
+from medtail.losses.adjustments import NoAdjustment, PriorAdjustment
+from medtail.losses.catalogue import LOSSES, NEUTRAL_SETTINGS, PAPERS, UNAVAILABLE_LOSSES, create_loss
+from medtail.losses.margin_losses import (
+    AdaCosLoss,
+    ArcFaceLoss,
+    CosFaceLoss,
+    DifficultyAwareMarginLoss,
+    DynamicAngularLoss,
+    LDAMLoss,
+    SphereFaceLoss,
+)
+from medtail.losses.metric_losses import SoftF1Loss, SoftMCCLoss
+from medtail.losses.pipeline import ClassificationLoss, PipelineLoss, WeightedSumLoss
+from medtail.losses.prior_losses import BalancedSoftmaxLoss, LogitAdjustedLoss, VectorScalingLoss
+from medtail.losses.sigmoid_losses import (
+    AsymmetricLoss,
+    AsymmetricPolynomialLoss,
+    AsymmetricSoftmaxLoss,
+    PadeAsymmetricLoss,
+)
+from medtail.losses.weighted_losses import (
+    AdaptivelyWeightedBalancedLoss,
+    ClassBalancedLoss,
+    ComplementCrossEntropyLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    WeightedCrossEntropyLoss,
+)
+from medtail.losses.weightings import (
+    BatchInverseFrequencyWeighting,
+    ClassWeighting,
+    DeferredWeighting,
+    EffectiveNumberWeighting,
+    InverseFrequencyWeighting,
+    NoWeighting,
+)
+
+__all__ = [
+    "LOSSES",
+    "NEUTRAL_SETTINGS",
+    "PAPERS",
+    "UNAVAILABLE_LOSSES",
+    "AdaCosLoss",
+    "AdaptivelyWeightedBalancedLoss",
+    "ArcFaceLoss",
+    "AsymmetricLoss",
+    "AsymmetricPolynomialLoss",
+    "AsymmetricSoftmaxLoss",
+    "BalancedSoftmaxLoss",
+    "BatchInverseFrequencyWeighting",
+    "ClassBalancedLoss",
+    "ClassWeighting",
+    "ClassificationLoss",
+    "ComplementCrossEntropyLoss",
+    "CosFaceLoss",
+    "CrossEntropyLoss",
+    "DeferredWeighting",
+    "DifficultyAwareMarginLoss",
+    "DynamicAngularLoss",
+    "EffectiveNumberWeighting",
+    "FocalLoss",
+    "InverseFrequencyWeighting",
+    "LDAMLoss",
+    "LogitAdjustedLoss",
+    "NoAdjustment",
+    "NoWeighting",
+    "PadeAsymmetricLoss",
+    "PipelineLoss",
+    "PriorAdjustment",
+    "SoftF1Loss",
+    "SoftMCCLoss",
+    "SphereFaceLoss",
+    "VectorScalingLoss",
+    "WeightedCrossEntropyLoss",
+    "WeightedSumLoss",
+    "create_loss",
+    "functional",
+]

@@ -1,0 +1,230 @@
+"""Every loss by its key, written by hand."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from medtail.errors import InputError
+from medtail.losses.adjustments import ADJUSTMENTS, PriorAdjustment
+from medtail.losses.checks import ClassCounts
+from medtail.losses.margin_losses import (
+    AdaCosLoss,
+    ArcFaceLoss,
+    CosFaceLoss,
+    DifficultyAwareMarginLoss,
+    DynamicAngularLoss,
+    LDAMLoss,
+    SphereFaceLoss,
+)
+from medtail.losses.metric_losses import (
+    SoftF1Loss,
+    SoftMCCLoss,
+    cross_entropy_and_soft_f1,
+    cross_entropy_and_soft_mcc,
+)
+from medtail.losses.pipeline import ClassificationLoss
+from medtail.losses.prior_losses import BalancedSoftmaxLoss, LogitAdjustedLoss, VectorScalingLoss
+from medtail.losses.sigmoid_losses import (
+    AsymmetricLoss,
+    AsymmetricPolynomialLoss,
+    AsymmetricSoftmaxLoss,
+    PadeAsymmetricLoss,
+)
+from medtail.losses.weighted_losses import (
+    AdaptivelyWeightedBalancedLoss,
+    ClassBalancedLoss,
+    ComplementCrossEntropyLoss,
+    CrossEntropyLoss,
+    FocalLoss,
+    WeightedCrossEntropyLoss,
+)
+from medtail.losses.weightings import WEIGHTINGS
+from medtail.naming import nearest
+
+
+def balanced_difficulty_aware_margin(class_counts: ClassCounts, **settings: Any) -> DifficultyAwareMarginLoss:
+    """DBM-BS: DBM with balanced softmax's log π on all logits.
+
+    Args:
+        class_counts: ``(C,)``, training counts in class-id order.
+        settings: Those of :class:`DifficultyAwareMarginLoss`.
+
+    Source: DBM eq. 11.
+    """
+    return DifficultyAwareMarginLoss(class_counts, adjustment=PriorAdjustment(class_counts), **settings)
+
+
+# Its settings are those of the loss it builds, less the one it chooses.
+balanced_difficulty_aware_margin.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [
+        parameter
+        for parameter in inspect.signature(DifficultyAwareMarginLoss).parameters.values()
+        if parameter.name != "adjustment"
+    ],
+    return_annotation=DifficultyAwareMarginLoss,
+)
+
+LOSSES: dict[str, Callable[..., ClassificationLoss]] = {
+    "ce": CrossEntropyLoss,
+    "weighted_ce": WeightedCrossEntropyLoss,
+    "focal": FocalLoss,
+    "class_balanced": ClassBalancedLoss,
+    "ldam": LDAMLoss,
+    "balanced_softmax": BalancedSoftmaxLoss,
+    "logit_adjusted": LogitAdjustedLoss,
+    "vector_scaling": VectorScalingLoss,
+    "complement_ce": ComplementCrossEntropyLoss,
+    "awb": AdaptivelyWeightedBalancedLoss,
+    "arcface": ArcFaceLoss,
+    "cosface": CosFaceLoss,
+    "sphereface": SphereFaceLoss,
+    "adacos": AdaCosLoss,
+    "dal": DynamicAngularLoss,
+    "dbm": DifficultyAwareMarginLoss,
+    "dbm_bs": balanced_difficulty_aware_margin,
+    "asl": AsymmetricLoss,
+    "asl_softmax": AsymmetricSoftmaxLoss,
+    "apl": AsymmetricPolynomialLoss,
+    "alpa": PadeAsymmetricLoss,
+    "soft_f1": SoftF1Loss,
+    "soft_mcc": SoftMCCLoss,
+    "ce+soft_f1": cross_entropy_and_soft_f1,
+    "ce+soft_mcc": cross_entropy_and_soft_mcc,
+}
+
+#: Where each comes from.
+PAPERS: dict[str, str] = {
+    "ce": "the reference",
+    "weighted_ce": "Scholz et al., 2024, eq. 6",
+    "focal": "Lin et al., 2017, Focal Loss for Dense Object Detection",
+    "class_balanced": "Cui et al., 2019, Class-Balanced Loss Based on Effective Number of Samples",
+    "ldam": "Cao et al., 2019, Learning Imbalanced Datasets with LDAM Loss",
+    "balanced_softmax": "Ren et al., 2020, Balanced Meta-Softmax",
+    "logit_adjusted": "Menon et al., 2021, Long-Tail Learning via Logit Adjustment",
+    "vector_scaling": "Kini et al., 2021, Label-Imbalanced and Group-Sensitive Classification",
+    "complement_ce": "Kim et al., 2021, Imbalanced Image Classification with Complement Cross Entropy",
+    "awb": "Yue et al., 2023, Toward Multicenter Skin Lesion Classification",
+    "arcface": "Deng et al., 2019, ArcFace",
+    "cosface": "Wang et al., 2018, CosFace",
+    "sphereface": "Liu et al., 2017, SphereFace",
+    "adacos": "Zhang et al., 2019, AdaCos",
+    "dal": "DAL: Dynamic Angular Loss for Imbalanced Medical Image Classification",
+    "dbm": "DBM: Difficulty-aware Balancing Margin Loss",
+    "dbm_bs": "DBM: Difficulty-aware Balancing Margin Loss, eq. 11",
+    "asl": "Ridnik et al., 2021, Asymmetric Loss for Multi-Label Classification",
+    "asl_softmax": "Ridnik et al., 2021, released code",
+    "apl": "Huang et al., 2023, Asymmetric Polynomial Loss",
+    "alpa": "ALPA: Asymmetric Loss with Padé Approximation",
+    "soft_f1": "Scholz et al., 2024, metric losses",
+    "soft_mcc": "Scholz et al., 2024, metric losses",
+    "ce+soft_f1": "Scholz et al., 2024, metric losses",
+    "ce+soft_mcc": "Scholz et al., 2024, metric losses",
+}
+
+#: Losses that comparisons name and nobody can build, with the reason.
+UNAVAILABLE_LOSSES: dict[str, str] = {"pf": "not implemented: formula not public"}
+
+#: Settings under which a loss is cross-entropy: of the logits, or of the scaled cosines.
+NEUTRAL_SETTINGS: dict[str, dict[str, Any]] = {
+    "ce": {},
+    "focal": {"gamma": 0.0},
+    "class_balanced": {"beta": 0.0},
+    "ldam": {"max_margin": 0.0},
+    "logit_adjusted": {"tau": 0.0},
+    "vector_scaling": {"gamma": 0.0, "tau": 0.0},
+    "arcface": {"margin": 0.0},
+    "cosface": {"margin": 0.0},
+    "sphereface": {"margin": 1},
+    "adacos": {"dynamic": False},
+    "dal": {"max_margin": 0.0, "weighting": "none"},
+    "dbm": {"max_margin": 0.0},
+    "asl_softmax": {"gamma_negative": 0.0, "smoothing": 0.0},
+    "ce+soft_f1": {"weights": (1.0, 0.0)},
+    "ce+soft_mcc": {"weights": (1.0, 0.0)},
+}
+
+#: Parts that settings may name, by the parameter that takes them.
+PARTS: dict[str, Mapping[str, Callable[..., Any]]] = {"weighting": WEIGHTINGS, "adjustment": ADJUSTMENTS}
+
+
+def create_loss(
+    name: str,
+    *,
+    class_counts: ClassCounts,
+    settings: Mapping[str, Any] | None = None,
+    num_epochs: int | None = None,
+) -> ClassificationLoss:
+    """Build the loss called ``name``, passing on what its constructor asks for.
+
+    Args:
+        name: A key of :data:`LOSSES`.
+        class_counts: ``(C,)``, training counts in class-id order.
+        settings: Of the constructor. A part is given as ``{"name": …, its settings}``, or by its name alone.
+        num_epochs: Length of the training, for schedules.
+
+    Raises:
+        InputError: Name, setting or value is wrong; the sentence names it and what is allowed.
+
+    Example:
+        >>> loss = create_loss(
+        ...     "ldam",
+        ...     class_counts=[900, 100],
+        ...     settings={"weighting": {"name": "deferred", "beta": 0.999}, "reduction": "weighted_mean"},
+        ...     num_epochs=30,
+        ... )
+        >>> loss.weighting.start_epoch
+        24
+    """
+    if name in UNAVAILABLE_LOSSES:
+        raise InputError(f"loss {name} is {UNAVAILABLE_LOSSES[name]}; choose one of {', '.join(LOSSES)}")
+    measured = {"class_counts": class_counts, "num_classes": len(class_counts)}
+    if num_epochs is not None:
+        measured["num_epochs"] = num_epochs
+    loss: ClassificationLoss = _build("loss", name, LOSSES, settings or {}, measured)
+    return loss
+
+
+def _build(
+    role: str,
+    name: Any,
+    known: Mapping[str, Callable[..., Any]],
+    settings: Mapping[str, Any],
+    measured: Mapping[str, Any],
+) -> Any:
+    """Call the constructor that ``name`` names, with the settings and with what it asks for by name."""
+    if not isinstance(name, str) or name not in known:
+        raise InputError(f"{role} must be one of {', '.join(known)}, got {name!r}{nearest(str(name), known)}")
+    parameters = inspect.signature(known[name]).parameters
+    arguments = {key: value for key, value in measured.items() if key in parameters}
+    for key, value in settings.items():
+        if key not in parameters:
+            allowed = [parameter for parameter in parameters if parameter not in measured]
+            raise InputError(
+                f"{role} {name} has no setting {key}, got {value!r}; "
+                f"it takes {', '.join(allowed) or 'none'}{nearest(key, allowed)}"
+            )
+        arguments[key] = _part(key, value, measured) if key in PARTS else value
+    missing = [
+        key
+        for key, parameter in parameters.items()
+        if parameter.default is parameter.empty and key not in arguments
+    ]
+    if missing:
+        raise InputError(
+            f"{role} {name} must be given {', '.join(missing)}, got none; add it to its settings"
+        )
+    return known[name](**arguments)
+
+
+def _part(role: str, value: Any, measured: Mapping[str, Any]) -> Any:
+    """Build a part from ``{"name": …, settings}`` or its bare name; None leaves the loss's own choice."""
+    if value is None:
+        return None
+    settings = {"name": value} if isinstance(value, str) else value
+    if not isinstance(settings, Mapping) or "name" not in settings:
+        raise InputError(
+            f"{role} must be a name or a mapping with one, got {value!r}; "
+            f"e.g. {role}: {{name: {next(iter(PARTS[role]))}}}, of {', '.join(PARTS[role])}"
+        )
+    others = {key: setting for key, setting in settings.items() if key != "name"}
+    return _build(role, settings["name"], PARTS[role], others, measured)

@@ -1,0 +1,510 @@
+"""Each equation once: pure functions of tensors, no state and no reduction.
+
+Shapes: outputs ``(N, C)``, targets ``(N,)`` int64 class ids, one value a sample ``(N,)``. Angles are in radians.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from medtail.distributed import sum_over_ranks
+from medtail.errors import InputError
+from medtail.losses import checks
+from medtail.losses.checks import ClassCounts
+
+# ---------------------------------------------------------------------------------------------- targets
+
+
+def target_entries(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return each sample's entry for its own class, ``(N,)``."""
+    return outputs.gather(1, targets[:, None]).squeeze(1)
+
+
+def replace_target_entries(outputs: Tensor, targets: Tensor, entries: Tensor) -> Tensor:
+    """Return ``outputs`` with each sample's own class set to ``entries`` ``(N,)``; the input is unmodified."""
+    return outputs.scatter(1, targets[:, None], entries[:, None])
+
+
+def indicators(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return targets as 0/1 ``(N, C)`` in the type of ``outputs``: ids become one-hot, 0/1 stays."""
+    if targets.shape == outputs.shape:
+        return targets.to(outputs)
+    return torch.zeros_like(outputs).scatter(1, targets[:, None], 1.0)
+
+
+def batch_counts(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return N_c ``(C,)``: how often each class occurs in the batch of all ranks together."""
+    ones = torch.ones_like(targets, dtype=outputs.dtype)
+    return sum_over_ranks(outputs.new_zeros(outputs.shape[1]).scatter_add(0, targets, ones))
+
+
+# ---------------------------------------------------------------------------------------------- margins
+
+
+def sines(cosines: Tensor) -> Tensor:
+    r"""Return :math:`\sin\theta = \sqrt{1 - \cos^2\theta}`, floored so that the gradient at ±1 is finite."""
+    return (1 - cosines.square()).clamp_min(1e-12).sqrt()
+
+
+def _as_margin(margin: float | Tensor, cosines: Tensor) -> Tensor:
+    return margin.to(cosines) if isinstance(margin, Tensor) else cosines.new_full((), margin)
+
+
+def angular_margin(cosines: Tensor, targets: Tensor, margin: float | Tensor) -> Tensor:
+    r"""Add a margin to the angle of the true class (ArcFace; DAL eq. 1).
+
+    .. math:: \cos(\theta_y + m) = \cos\theta_y\cos m - \sin\theta_y\sin m
+
+    Beyond :math:`\theta_y + m = \pi` the cosine rises again: a reward for being more wrong, see
+    :func:`monotonic_angular_margin`.
+
+    Args:
+        cosines: ``(N, C)``.
+        targets: ``(N,)``.
+        margin: In radians, a number or ``(N,)``.
+
+    Example:
+        >>> round(angular_margin(torch.tensor([[0.0, 1.0]]), torch.tensor([0]), math.pi / 6)[0, 0].item(), 6)
+        -0.5
+    """
+    margin = _as_margin(margin, cosines)
+    cosine = target_entries(cosines, targets)
+    moved = cosine * margin.cos() - sines(cosine) * margin.sin()
+    return replace_target_entries(cosines, targets, moved)
+
+
+def monotonic_angular_margin(cosines: Tensor, targets: Tensor, margin: float | Tensor) -> Tensor:
+    r"""Add an angular margin and stay decreasing beyond :math:`\pi`, as ArcFace's own code does.
+
+    .. math::
+        \psi(\theta) = \begin{cases}\cos(\theta + m) & \theta + m \le \pi \\
+        \cos\theta - m\sin m & \text{otherwise}\end{cases}
+
+    Args:
+        cosines: ``(N, C)``.
+        targets: ``(N,)``.
+        margin: In radians, in [0, π], a number or ``(N,)``.
+    """
+    margin = _as_margin(margin, cosines)
+    cosine = target_entries(cosines, targets)
+    moved = torch.where(
+        cosine >= -margin.cos(),
+        cosine * margin.cos() - sines(cosine) * margin.sin(),
+        cosine - margin * margin.sin(),
+    )
+    return replace_target_entries(cosines, targets, moved)
+
+
+def cosine_margin(outputs: Tensor, targets: Tensor, margin: float | Tensor) -> Tensor:
+    r"""Subtract a margin from the true class, :math:`\cos\theta_y - m` (CosFace; LDAM eq. 12).
+
+    Args:
+        outputs: ``(N, C)``.
+        targets: ``(N,)``.
+        margin: A number or ``(N,)``.
+
+    Example:
+        >>> cosine_margin(torch.tensor([[1.0, 0.5]]), torch.tensor([1]), 0.25)
+        tensor([[1.0000, 0.2500]])
+    """
+    margin = _as_margin(margin, outputs)
+    return replace_target_entries(outputs, targets, target_entries(outputs, targets) - margin)
+
+
+def multiplicative_margin(cosines: Tensor, targets: Tensor, factor: int) -> Tensor:
+    r"""Multiply the angle of the true class (SphereFace).
+
+    .. math:: \psi(\theta) = (-1)^k\cos(m\theta) - 2k, \qquad \theta\in[k\pi/m, (k+1)\pi/m]
+
+    :math:`\cos m\theta` is the Chebyshev polynomial :math:`T_m(\cos\theta)`, so no ``acos`` is needed.
+    """
+    cosine = target_entries(cosines, targets)
+    previous, current = torch.ones_like(cosine), cosine
+    for _ in range(factor - 1):
+        previous, current = current, 2 * cosine * current - previous
+    segment = torch.zeros_like(cosine)
+    for border in range(1, factor):
+        segment = segment + (cosine < math.cos(border * math.pi / factor)).to(cosine)
+    sign = 1 - 2 * segment.remainder(2)
+    return replace_target_entries(cosines, targets, sign * current - 2 * segment)
+
+
+def class_margins(class_counts: Tensor, max_margin: float, power: float, reference_count: Tensor) -> Tensor:
+    r"""Return a margin a class, larger for rarer ones, ``(C,)``.
+
+    .. math:: m_c = m_{\max}\,(n_c / n_\text{ref})^{-\text{power}}
+
+    With :math:`n_\text{ref} = n_{\min}`, power ¼ is LDAM (eq. 13) and power τ = 1 is DBM (eq. 6).
+    """
+    return max_margin * (class_counts / reference_count).pow(-power)
+
+
+def batch_adaptive_margin(targets: Tensor, num_classes: int, min_margin: float, max_margin: float) -> Tensor:
+    r"""Return a margin a class from how rare it is in the batch, ``(C,)`` (DAL eqs. 8–9).
+
+    .. math:: w_c = \log(1 + 1/N_c),\quad t_c = \frac{w_c - w_{\min}}{w_{\max} - w_{\min}},\quad
+              m_c = m_{\min} + (m_{\max} - m_{\min})\,t_c
+
+    Minimum and maximum run over the classes present in the batch of all ranks. A class that is absent, and
+    every class when all present ones are equally frequent, has :math:`t_c = 0`.
+
+    Example:
+        >>> batch_adaptive_margin(torch.tensor([0, 0, 0, 1]), 3, 0.0, 0.3)
+        tensor([0.0000, 0.3000, 0.0000])
+    """
+    reference = torch.empty(0, num_classes, device=targets.device, dtype=torch.get_default_dtype())
+    return adaptive_margins(batch_counts(reference, targets), min_margin, max_margin)
+
+
+def adaptive_margins(counts: Tensor, min_margin: float, max_margin: float) -> Tensor:
+    """Return DAL's margins (eqs. 8–9) for batch counts ``(C,)``; see :func:`batch_adaptive_margin`."""
+    present = counts > 0
+    rarity = torch.log1p(1 / counts.clamp_min(1))
+    lowest = rarity.masked_fill(~present, math.inf).amin()
+    highest = rarity.masked_fill(~present, -math.inf).amax()
+    spread = highest - lowest
+    relative = torch.where(present & (spread > 0), (rarity - lowest) / spread.clamp_min(1e-12), 0.0)
+    return min_margin + (max_margin - min_margin) * relative
+
+
+# ---------------------------------------------------------------------------------------------- scale
+
+
+def scale_range(
+    num_classes: int, min_negative_angle: float, max_negative_angle: float
+) -> tuple[float, float]:
+    r"""Return the bounds of a sensible scale for cosines (DAL eq. 7, θ₀ = 45°).
+
+    .. math:: s_0 = \frac{\log(C - 1)}{\cos\theta_0 - \cos\theta_\text{neg}}
+
+    Args:
+        num_classes: C, at least 3.
+        min_negative_angle: Smallest angle to a wrong class, radians; above 45°. DAL measures 65°.
+        max_negative_angle: Largest angle to a wrong class, radians. DAL measures 125°.
+
+    Raises:
+        InputError: C = 2 (the logarithm is 0), or an angle that is not in (45°, 180°].
+
+    Example:
+        >>> low, high = scale_range(7, math.radians(65), math.radians(125))
+        >>> f"{low:.2f} {high:.2f}"
+        '1.40 6.30'
+
+    Source: DAL §3.1.
+    """
+    checks.whole_number(
+        "num_classes",
+        num_classes,
+        low=3,
+        remedy="; log(C - 1) is 0 for 2 classes, so give the scale as a number",
+    )
+    for argument, angle in (
+        ("min_negative_angle", min_negative_angle),
+        ("max_negative_angle", max_negative_angle),
+    ):
+        checks.number(argument, angle)
+        if not math.pi / 4 < angle <= math.pi:
+            raise InputError(
+                f"{argument} must lie in (45°, 180°], in radians, got {angle:g} rad = {math.degrees(angle):.4g}°; "
+                "convert degrees with math.radians, and give the scale as a number when negatives are nearer"
+            )
+    if min_negative_angle > max_negative_angle:
+        raise InputError(
+            f"min_negative_angle must not exceed max_negative_angle, got {min_negative_angle:g} > "
+            f"{max_negative_angle:g}; swap them"
+        )
+    low, high = (
+        math.log(num_classes - 1) / (math.cos(math.pi / 4) - math.cos(angle))
+        for angle in (max_negative_angle, min_negative_angle)
+    )
+    return low, high
+
+
+# ---------------------------------------------------------------------------------------------- likelihoods
+
+
+def power(base: Tensor, exponent: float) -> Tensor:
+    """Return ``base ** exponent`` for a base in [0, 1], with a finite gradient at 0 for exponents below 1."""
+    return base.clamp_min(torch.finfo(base.dtype).eps ** 2).pow(exponent)
+
+
+def softmax_focal(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
+    r"""Return :math:`-(1 - p_y)^\gamma \log p_y` with p = softmax, ``(N,)`` (Lin et al., eq. 5; LCT eq. 2)."""
+    losses = functional.cross_entropy(logits, targets, reduction="none")
+    return power(-torch.expm1(-losses), gamma) * losses
+
+
+def sigmoid_focal(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
+    r"""Return :math:`-(1 - p_t)^\gamma \log p_t` with p = σ, ``(N, C)`` for 0/1 targets ``(N, C)``."""
+    losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return power(-torch.expm1(-losses), gamma) * losses
+
+
+# ---------------------------------------------------------------------------------------------- weights
+
+
+def inverse_frequency_weights(class_counts: Tensor) -> Tensor:
+    r"""Return :math:`\omega_c = n / (C\,n_c)`, 0 where :math:`n_c = 0` (Scholz eq. 6; DAL eq. 11).
+
+    Example:
+        >>> inverse_frequency_weights(torch.tensor([6.0, 2.0, 0.0]))
+        tensor([0.4444, 1.3333, 0.0000])
+    """
+    weights = class_counts.sum() / (len(class_counts) * class_counts.clamp_min(1e-12))
+    return torch.where(class_counts > 0, weights, 0.0)
+
+
+def effective_numbers(class_counts: Tensor, beta: float) -> Tensor:
+    r"""Return the effective number of samples, :math:`E_c = (1 - \beta^{n_c}) / (1 - \beta)` (Cui et al., eq. 2)."""
+    log_beta = math.log(beta) if beta > 0 else -math.inf
+    return -torch.expm1(class_counts * log_beta) / (1 - beta)
+
+
+def effective_number_weights(class_counts: ClassCounts, beta: float) -> Tensor:
+    r"""Return :math:`w_c \propto (1 - \beta) / (1 - \beta^{n_c})` with :math:`\sum_c w_c = C`, float64 ``(C,)``.
+
+    Args:
+        class_counts: ``(C,)``, positive.
+        beta: In [0, 1); 0 gives equal weights, towards 1 inverse frequency.
+
+    Raises:
+        InputError: A count is not positive, or β is outside [0, 1).
+
+    Example:
+        >>> effective_number_weights([900, 100], 0.9999)
+        tensor([0.2073, 1.7927], dtype=torch.float64)
+
+    Source: Cui et al., 2019.
+    """
+    counts = checks.class_counts(class_counts)
+    weights = 1 / effective_numbers(counts, checks.number("beta", beta, low=0, high=1, open_high=True))
+    return weights * (len(counts) / weights.sum())
+
+
+# ---------------------------------------------------------------------------------------------- soft counts
+
+
+class SoftConfusion(NamedTuple):
+    """One-vs-rest counts of each class ``(C,)``, as sums of probabilities."""
+
+    true_positives: Tensor
+    false_positives: Tensor
+    false_negatives: Tensor
+    true_negatives: Tensor
+
+
+def soft_confusion(probabilities: Tensor, targets: Tensor) -> SoftConfusion:
+    r"""Return soft TP, FP, FN, TN of each class over the batch of all ranks.
+
+    .. math:: TP = \sum y p,\quad FP = \sum (1-y) p,\quad FN = \sum y (1-p),\quad TN = \sum (1-y)(1-p)
+
+    Args:
+        probabilities: ``(N, C)``.
+        targets: Class ids ``(N,)`` or 0/1 ``(N, C)``.
+
+    Example:
+        >>> soft_confusion(torch.tensor([[0.75, 0.25]]), torch.tensor([0])).true_positives
+        tensor([0.7500, 0.0000])
+
+    Source: Scholz et al., eqs. 2–5.
+    """
+    truth = indicators(probabilities, targets)
+    local = torch.stack(
+        [
+            (truth * probabilities).sum(0),
+            ((1 - truth) * probabilities).sum(0),
+            (truth * (1 - probabilities)).sum(0),
+            ((1 - truth) * (1 - probabilities)).sum(0),
+        ]
+    )
+    return SoftConfusion(*sum_over_ranks(local).unbind(0))
+
+
+# ---------------------------------------------------------------------------------------------- entropy of the wrong
+
+
+def complement_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    r"""Return the entropy of the wrong classes, :math:`H = -\sum_{j\neq y} q_j\log q_j`, ``(N,)``.
+
+    :math:`q_j = p_j / (1 - p_y)` is a softmax over the wrong logits, so :math:`p_y = 1` is no special case.
+    (Complement cross-entropy, Kim et al., 2021.)
+    """
+    wrong = replace_target_entries(logits, targets, torch.full_like(logits[:, 0], -math.inf))
+    log_q = wrong.log_softmax(1)
+    log_q = replace_target_entries(log_q, targets, torch.zeros_like(logits[:, 0]))
+    q = replace_target_entries(log_q.exp(), targets, torch.zeros_like(logits[:, 0]))
+    return -(q * log_q).sum(1)
+
+
+def official_complement_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return :func:`complement_entropy` with the offsets of the released code: q + 1e-7, log(q + 1e-10)."""
+    wrong = replace_target_entries(logits, targets, torch.full_like(logits[:, 0], -math.inf))
+    q = wrong.softmax(1) + 1e-7
+    terms = q * (q + 1e-10).log()
+    return -replace_target_entries(terms, targets, torch.zeros_like(logits[:, 0])).sum(1)
+
+
+# ---------------------------------------------------------------------------------------------- sigmoid family
+
+
+def log_shifted_complement(logits: Tensor, clip: float) -> Tensor:
+    r"""Return :math:`\log\min(1 - p + \text{clip}, 1)` with p = σ(z), ``(N, C)``, also for clip = 0."""
+    log_clip = logits.new_full((), clip).log()
+    return torch.logaddexp(functional.logsigmoid(-logits), log_clip).clamp_max(0)
+
+
+def shifted_probability(logits: Tensor, clip: float) -> Tensor:
+    r"""Return :math:`q = \max(p - \text{clip}, 0)` with p = σ(z), ``(N, C)`` (ASL eq. 5)."""
+    return (logits.sigmoid() - clip).clamp_min(0)
+
+
+def asymmetric_focusing(
+    logits: Tensor, truth: Tensor, gamma_positive: float, gamma_negative: float, clip: float
+) -> Tensor:
+    r"""Return :math:`(1-p)^{\gamma_+}` for positives and :math:`q^{\gamma_-}` for negatives, ``(N, C)`` (ASL eq. 7)."""
+    positive = power((-logits).sigmoid(), gamma_positive)
+    negative = power(shifted_probability(logits, clip), gamma_negative)
+    return torch.where(truth > 0.5, positive, negative)
+
+
+def polynomial_logarithms(
+    logits: Tensor, clip: float, positive: tuple[float, float], negative: float
+) -> tuple[Tensor, Tensor]:
+    r"""Return APL's log-like terms for positives and negatives, each ``(N, C)``.
+
+    .. math:: \log p + \epsilon_1(1-p) + \tfrac12\epsilon_2(1-p)^2, \qquad \log r + \epsilon_- r,
+              \quad r = \min(1 - p + \text{clip}, 1)
+
+    Logarithms are floored at 1e-8, as in the released code.
+    """
+    probability, complement = logits.sigmoid(), (-logits).sigmoid()
+    shifted = (complement + clip).clamp_max(1)
+    first, second = positive
+    return (
+        probability.clamp_min(1e-8).log() + first * complement + second / 2 * complement.square(),
+        shifted.clamp_min(1e-8).log() + negative * shifted,
+    )
+
+
+def pade_terms(
+    logits: Tensor,
+    *,
+    alpha: float,
+    beta: float,
+    gamma_positive: float,
+    gamma_negative: float,
+    clip: float,
+    coefficients: tuple[tuple[float, float, float], tuple[float, float, float]],
+    hill: float,
+) -> tuple[Tensor, Tensor]:
+    r"""Return ALPA's losses of positives and of negatives, each ``(N, C)`` (ALPA eqs. 9 and 11, negated).
+
+    .. math:: -\alpha(1-p)^{2\gamma_+}\frac{a_0 + a_1 p}{1 + b_1 p}, \qquad
+              \beta\,p^{\gamma_-}q^{\gamma_-}\left(-\frac{c_0 + c_1 r}{1 + d_1 r} + \lambda p\right)
+
+    with :math:`r = \min(1 - p + \text{clip}, 1)` and :math:`q = 1 - r`.
+    """
+    (a0, a1, b1), (c0, c1, d1) = coefficients
+    probability, complement = logits.sigmoid(), (-logits).sigmoid()
+    shifted_complement = (complement + clip).clamp_max(1)
+    positive = (a0 + a1 * probability) / (1 + b1 * probability)
+    negative = (c0 + c1 * shifted_complement) / (1 + d1 * shifted_complement)
+    focused_negative = power(probability, gamma_negative) * power(
+        shifted_probability(logits, clip), gamma_negative
+    )
+    return (
+        -alpha * power(complement, 2 * gamma_positive) * positive,
+        beta * focused_negative * (hill * probability - negative),
+    )
+
+
+def asymmetric_softmax(
+    logits: Tensor, targets: Tensor, gamma_positive: float, gamma_negative: float, smoothing: float
+) -> Tensor:
+    r"""Return ASL's single-label form ``(N,)``: log softmax, focused by detached weights, labels smoothed.
+
+    .. math:: -\sum_c \tilde y_c\,(1 - p_{t,c})^{\gamma_c}\log p_c,\qquad \tilde y = (1-\epsilon)\,y + \epsilon/C
+    """
+    truth = indicators(logits, targets)
+    log_probabilities = logits.log_softmax(1)
+    probabilities = log_probabilities.detach().exp()
+    focusing = torch.where(
+        truth > 0.5, power(1 - probabilities, gamma_positive), power(probabilities, gamma_negative)
+    )
+    smoothed = (1 - smoothing) * truth + smoothing / logits.shape[1]
+    return -(smoothed * focusing * log_probabilities).sum(1)
+
+
+# ---------------------------------------------------------------------------------------------- metrics of the batch
+
+
+def soft_f1(counts: SoftConfusion) -> Tensor:
+    r"""Return :math:`2TP / (2TP + FP + FN)` of each class ``(C,)``, 0 where there is nothing."""
+    doubled = 2 * counts.true_positives
+    return doubled / (doubled + counts.false_positives + counts.false_negatives).clamp_min(1e-12)
+
+
+def _soft_f1_over_all(counts: SoftConfusion) -> Tensor:
+    return soft_f1(counts).mean()
+
+
+def _soft_f1_over_present(counts: SoftConfusion) -> Tensor:
+    present = (counts.true_positives + counts.false_negatives > 0).to(counts.true_positives)
+    return (soft_f1(counts) * present).sum() / present.sum().clamp_min(1)
+
+
+#: Macro averages of soft F1 by what an absent class does.
+SOFT_F1_AVERAGES = {"zero": _soft_f1_over_all, "skip": _soft_f1_over_present}
+
+
+def _guarded_root(value: Tensor) -> Tensor:
+    return value.clamp_min(1e-8).sqrt()
+
+
+def _shares(counts: SoftConfusion) -> tuple[Tensor, Tensor, Tensor]:
+    """Return shares of the batch: true positives, predicted and true members of each class."""
+    size = torch.stack(counts).sum(0).clamp_min(1e-12)
+    predicted = counts.true_positives + counts.false_positives
+    true = counts.true_positives + counts.false_negatives
+    return counts.true_positives / size, predicted / size, true / size
+
+
+def _soft_mcc_multiclass(counts: SoftConfusion) -> Tensor:
+    hits, predicted, true = _shares(counts)
+    covariance = hits.sum() - (true * predicted).sum()
+    predicted_spread = _guarded_root(1 - predicted.square().sum())
+    return covariance / (predicted_spread * _guarded_root(1 - true.square().sum()))
+
+
+def _soft_mcc_macro(counts: SoftConfusion) -> Tensor:
+    hits, predicted, true = _shares(counts)
+    covariances = hits - true * predicted
+    spreads = _guarded_root(predicted * (1 - predicted)) * _guarded_root(true * (1 - true))
+    return (covariances / spreads).mean()
+
+
+#: Soft Matthews correlation: Gorodkin's R_K, or the binary coefficient of each class averaged.
+SOFT_MCC_AVERAGES = {"multiclass": _soft_mcc_multiclass, "macro": _soft_mcc_macro}
+
+
+def adaptively_weighted_balanced(probabilities: Tensor, targets: Tensor) -> Tensor:
+    """Return AWB's value ``()`` over the batch of all ranks; equations in its class's docstring."""
+    own = target_entries(probabilities, targets)
+    counts = batch_counts(probabilities.detach(), targets)
+    present = counts > 0
+    sizes = counts.clamp_min(1)
+
+    def class_sums(values: Tensor) -> Tensor:
+        return sum_over_ranks(values.new_zeros(probabilities.shape[1]).scatter_add(0, targets, values))
+
+    alpha = torch.where(present, (counts.amax() / sizes).log() + 1, 0.0)
+    log_losses = class_sums(-(own + 1e-6).log()) / sizes
+    means = class_sums(own) / sizes
+    variances = class_sums((own - means[targets]).square()) / (counts - 1).clamp_min(1)
+    varies = variances > 1e-24
+    deviations = torch.where(varies, torch.where(varies, variances, 1.0).sqrt(), 0.0)
+    variations = alpha.softmax(0) * deviations / means.clamp_min(1e-12)
+    return (alpha * log_losses).mean() + (counts / counts.sum() * variations).sum()

@@ -1,0 +1,152 @@
+"""Soft metrics of the batch as losses, and their sums with cross-entropy."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Literal, final
+
+import torch
+from torch import Tensor
+
+from medtail.losses import checks, functional
+from medtail.losses.checks import ClassCounts
+from medtail.losses.pipeline import ClassificationLoss, WeightedSumLoss
+from medtail.losses.weighted_losses import CrossEntropyLoss
+
+
+class SoftMetricLoss(ClassificationLoss):
+    """One minus a metric of the soft counts over the batch of all ranks, abstract.
+
+    There is no value of a single sample. A metric is no likelihood: reading trained scores as standing for the
+    uniform prior is an approximation, as close as the metric treats the classes alike.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(expects="logits", reduction="batch")
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        """Always."""
+        return True
+
+    @abstractmethod
+    def metric(self, counts: functional.SoftConfusion) -> Tensor:
+        """Return the metric ``()``."""
+
+    @final
+    def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return 1 - metric."""
+        return 1 - self.metric(functional.soft_confusion(outputs.softmax(1), targets))
+
+    @final
+    def log_scores(self, outputs: Tensor) -> Tensor:
+        """Return the logits."""
+        return outputs
+
+    @final
+    def log_score_prior(self) -> Tensor:
+        """Return 0: the uniform prior."""
+        return torch.zeros((), dtype=torch.float64)
+
+
+@final
+class SoftF1Loss(SoftMetricLoss):
+    r"""One minus the macro average of soft F1.
+
+    .. math:: 1 - \frac1C\sum_c\frac{2\,TP_c}{2\,TP_c + FP_c + FN_c}
+
+    Args:
+        absent: What a class that is not in the batch scores: ``"zero"``, without a gradient (TensorFlow release), or
+            ``"skip"``: the average runs over the classes present. (The authors' PyTorch file swaps arguments and
+            gives a perfect prediction ≈ 0.47; it is not offered.)
+
+    Raises:
+        InputError: An unknown setting.
+
+    Example:
+        >>> SoftF1Loss()(torch.tensor([[9.0, -9.0], [-9.0, 9.0]]), torch.tensor([0, 1])).item() < 1e-6
+        True
+
+    Source: Scholz et al., eqs. 2–4.
+    """
+
+    def __init__(self, *, absent: Literal["zero", "skip"] = "zero") -> None:
+        super().__init__()
+        self.absent = checks.choice("absent", absent, functional.SOFT_F1_AVERAGES)
+
+    def metric(self, counts: functional.SoftConfusion) -> Tensor:
+        """Return macro F1."""
+        return functional.SOFT_F1_AVERAGES[self.absent](counts)
+
+
+@final
+class SoftMCCLoss(SoftMetricLoss):
+    r"""One minus the soft Matthews correlation coefficient.
+
+    .. math:: 1 - \frac{c\,s - \sum_k t_k p_k}{\sqrt{s^2 - \sum_k p_k^2}\,\sqrt{s^2 - \sum_k t_k^2}}
+
+    with c = ΣTP, s = N, t and p the true and the predicted soft counts: Gorodkin's R_K. Both roots are floored, so
+    that a batch of one class or predictions of one class have finite value and gradient.
+
+    Args:
+        average: ``"multiclass"``: R_K, as released; ``"macro"``: the binary eq. 5 for each class against the
+            rest, a class absent from the batch scoring 0.
+
+    Raises:
+        InputError: An unknown setting.
+
+    Example:
+        >>> SoftMCCLoss()(torch.tensor([[9.0, -9.0], [-9.0, 9.0]]), torch.tensor([0, 1])).item() < 1e-6
+        True
+
+    Source: Scholz et al., eq. 5, and their released multi-class code.
+    """
+
+    def __init__(self, *, average: Literal["multiclass", "macro"] = "multiclass") -> None:
+        super().__init__()
+        self.average = checks.choice("average", average, functional.SOFT_MCC_AVERAGES)
+
+    def metric(self, counts: functional.SoftConfusion) -> Tensor:
+        """Return the correlation."""
+        return functional.SOFT_MCC_AVERAGES[self.average](counts)
+
+
+def cross_entropy_and_soft_f1(
+    *,
+    class_counts: ClassCounts | None = None,
+    weights: Sequence[float] = (1.0, 1.0),
+    absent: Literal["zero", "skip"] = "zero",
+) -> WeightedSumLoss:
+    """Cross-entropy plus soft F1.
+
+    Args:
+        class_counts: Training counts, only for ``probabilities(…, prior)``.
+        weights: Of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
+        absent: See :class:`SoftF1Loss`.
+
+    Source: Scholz et al., §2.3.
+    """
+    cross_entropy, metric = checks.two_numbers("weights", weights)
+    return WeightedSumLoss(
+        [(CrossEntropyLoss(class_counts=class_counts), cross_entropy), (SoftF1Loss(absent=absent), metric)]
+    )
+
+
+def cross_entropy_and_soft_mcc(
+    *,
+    class_counts: ClassCounts | None = None,
+    weights: Sequence[float] = (1.0, 1.0),
+    average: Literal["multiclass", "macro"] = "multiclass",
+) -> WeightedSumLoss:
+    """Cross-entropy plus soft MCC.
+
+    Args:
+        class_counts: Training counts, only for ``probabilities(…, prior)``.
+        weights: Of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
+        average: See :class:`SoftMCCLoss`.
+
+    Source: Scholz et al., §2.3.
+    """
+    cross_entropy, metric = checks.two_numbers("weights", weights)
+    return WeightedSumLoss(
+        [(CrossEntropyLoss(class_counts=class_counts), cross_entropy), (SoftMCCLoss(average=average), metric)]
+    )

@@ -1,0 +1,250 @@
+"""What every loss is, and the one pipeline most of them are."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Literal, cast, final
+
+import torch
+from torch import Tensor, nn
+
+from medtail.errors import InputError
+from medtail.losses import checks
+from medtail.losses.adjustments import Adjustment, NoAdjustment
+from medtail.losses.checks import ClassCounts
+from medtail.losses.likelihoods import CrossEntropy, Likelihood
+from medtail.losses.margins import Margin, NoMargin
+from medtail.losses.parts import Part
+from medtail.losses.reductions import REDUCTIONS, Reduction
+from medtail.losses.scales import NoScale, Scale
+from medtail.losses.weightings import NoWeighting, Weighting
+
+Expects = Literal["logits", "cosines"]
+
+
+class ClassificationLoss(nn.Module, ABC):
+    """A loss of outputs ``(N, C)`` and targets, abstract.
+
+    Attributes:
+        expects: ``"logits"`` or ``"cosines"``: what the head must emit.
+        reduction: ``"mean"`` | ``"weighted_mean"`` | ``"sum"`` | ``"none"``, or ``"batch"`` for a loss that has
+            no value of a single sample.
+        multi_label: Whether 0/1 targets ``(N, C)`` are taken besides class ids ``(N,)``.
+
+    It computes in float32 or better whatever the autocast type, holds no parameters, and with few documented
+    exceptions no state. Under distributed training the mean over ranks of its value, and of the gradients of
+    the parameters, is that of one process with the joined batch; every rank must call it equally often.
+    """
+
+    expects: Expects
+    reduction: str
+    multi_label: bool = False
+    class_counts: Tensor | None
+
+    def __init__(self, *, expects: Expects, reduction: str, class_counts: ClassCounts | None = None) -> None:
+        super().__init__()
+        self.expects = expects
+        self.reduction = reduction
+        counts = None if class_counts is None else checks.class_counts(class_counts)
+        self.register_buffer("class_counts", counts, persistent=False)
+
+    @abstractmethod
+    def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of outputs in float32 or better and targets of the right shape."""
+
+    @abstractmethod
+    def log_scores(self, outputs: Tensor) -> Tensor:
+        """Return the logarithm of what the outputs say of each class ``(N, C)``, not normalised."""
+
+    @abstractmethod
+    def log_score_prior(self) -> Tensor:
+        """Return the logarithm of the prior that trained scores stand for, up to a constant, on the CPU."""
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        """Whether the value for a sample depends on the other samples of the batch."""
+        return any(part.uses_batch_statistics for part in self.modules() if isinstance(part, Part))
+
+    @property
+    def documented_state(self) -> frozenset[str]:
+        """The entries of ``state_dict``: empty but for scales that follow the training."""
+        return frozenset(
+            f"{path}.{name}"
+            for path, part in self.named_modules()
+            if isinstance(part, Part)
+            for name in part.documented_state
+        )
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss, a scalar unless ``reduction="none"``.
+
+        Args:
+            outputs: ``(N, C)``, as named by ``expects``.
+            targets: Class ids ``(N,)``; for multi-label losses also 0/1 ``(N, C)``.
+
+        Raises:
+            InputError: Shapes or types do not fit.
+        """
+        num_classes = None if self.class_counts is None else len(self.class_counts)
+        targets = checks.batch(outputs, targets, multi_label=self.multi_label, num_classes=num_classes)
+        with torch.autocast(outputs.device.type, enabled=False):
+            return self.compute(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets)
+
+    def probabilities(self, outputs: Tensor, prior: Tensor | Sequence[float] | None = None) -> Tensor:
+        r"""Return class probabilities ``(N, C)``, rows summing to 1.
+
+        .. math:: p_c \propto \text{score}_c \cdot \pi^\text{deployment}_c / \pi^\text{score}_c
+
+        Args:
+            outputs: ``(N, C)``, as named by ``expects``.
+            prior: ``(C,)``, the class frequencies where the model is used, in any unit. Without it the scores are
+                read as they were trained.
+
+        Raises:
+            InputError: The loss does not know which prior its scores stand for, or ``prior`` is not one.
+        """
+        with torch.autocast(outputs.device.type, enabled=False):
+            outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+            log_scores = self.log_scores(outputs)
+            if prior is not None:
+                deployment = checks.class_vector("prior", prior, num_classes=outputs.shape[1])
+                shift = deployment.log() - self.log_score_prior()
+                log_scores = log_scores + shift.to(log_scores)
+            return log_scores.softmax(1)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Tell every part which epoch (from 0) begins; harmless where there is no schedule."""
+        for part in self.modules():
+            if isinstance(part, Part):
+                part.set_epoch(epoch)
+
+    def log_training_prior(self) -> Tensor:
+        """Return log π ``(C,)`` of the training split.
+
+        Raises:
+            InputError: The loss was built without ``class_counts``.
+        """
+        if self.class_counts is None:
+            raise InputError(
+                f"prior needs to know the class frequencies {type(self).__name__} was trained with, "
+                "which it was not told; build it with class_counts=<counts of the training split>"
+            )
+        counts = self.class_counts.cpu()
+        return (counts / counts.sum()).log()
+
+
+class PipelineLoss(ClassificationLoss):
+    r"""The pipeline, abstract: reduce(weight · likelihood(adjust(scale · margin(outputs)))).
+
+    A named loss chooses the parts in its ``__init__`` and defines nothing else.
+
+    Args:
+        expects: ``"logits"`` or ``"cosines"``.
+        margin: Changes the entry of the true class; none by default.
+        scale: Factor on the scores; none by default.
+        adjustment: Per-class affine map of the scaled scores; none by default.
+        likelihood: Value of a sample; cross-entropy by default.
+        weighting: Weight of a sample; 1 by default.
+        class_counts: Training counts, needed only by :meth:`probabilities` with a prior.
+        reduction: ``"mean"`` = Σwℓ / N, ``"weighted_mean"`` = Σwℓ / Σw, ``"sum"`` or ``"none"``.
+    """
+
+    def __init__(
+        self,
+        *,
+        expects: Expects = "logits",
+        margin: Margin | None = None,
+        scale: Scale | None = None,
+        adjustment: Adjustment | None = None,
+        likelihood: Likelihood | None = None,
+        weighting: Weighting | None = None,
+        class_counts: ClassCounts | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        checks.choice("reduction", reduction, REDUCTIONS)
+        super().__init__(expects=expects, reduction=reduction, class_counts=class_counts)
+        self.margin = NoMargin() if margin is None else margin
+        self.scale = NoScale() if scale is None else scale
+        self.adjustment = NoAdjustment() if adjustment is None else adjustment
+        self.likelihood = CrossEntropy() if likelihood is None else likelihood
+        self.weighting = NoWeighting() if weighting is None else weighting
+        # A weighting needs the one class of a sample, so only unweighted sums of binary decisions are multi-label.
+        self.multi_label = self.likelihood.multi_label and isinstance(self.weighting, NoWeighting)
+
+    @final
+    def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss."""
+        scores = self.scale(self.margin(outputs, targets), outputs, targets)
+        losses = self.likelihood(self.adjustment(scores), targets)
+        return REDUCTIONS[self.reduction](losses, self.weighting(outputs, targets))
+
+    @final
+    def log_scores(self, outputs: Tensor) -> Tensor:
+        """Return the scaled outputs as the likelihood reads them; margin and adjustment belong to training."""
+        return self.likelihood.log_scores(self.scale.apply(outputs))
+
+    @final
+    def log_score_prior(self) -> Tensor:
+        """Return log π·w, less the powers of π that adjustment and weighting took out of the scores."""
+        log_weights = self.weighting.final_class_weights().cpu().clamp_min(1e-12).log()
+        remaining_power = 1 - self.adjustment.removed_power - self.weighting.removed_power
+        if remaining_power == 0:
+            return log_weights
+        return remaining_power * self.log_training_prior() + log_weights
+
+
+@final
+class WeightedSumLoss(ClassificationLoss):
+    r"""A weighted sum of losses of the same outputs, :math:`\sum_k w_k L_k`.
+
+    Outputs are read as probabilities by the first loss.
+
+    Args:
+        terms: ``[(loss, weight), …]``, each weight at least 0. Scholz et al. use 1 and 1 (the TensorFlow release;
+            the PyTorch release ½ and ½).
+
+    Raises:
+        InputError: No term, a negative weight, or losses that expect different outputs.
+
+    Example:
+        >>> from medtail.losses import CrossEntropyLoss, SoftF1Loss
+        >>> loss = WeightedSumLoss([(CrossEntropyLoss(), 1.0), (SoftF1Loss(), 1.0)])
+        >>> loss(torch.tensor([[9.0, -9.0], [-9.0, 9.0]]), torch.tensor([0, 1])).item() < 1e-6
+        True
+
+    Source: Scholz et al., §2.3.
+    """
+
+    def __init__(self, terms: Sequence[tuple[ClassificationLoss, float]]) -> None:
+        expected = {loss.expects for loss, _ in terms}
+        if len(expected) != 1:
+            raise InputError(
+                "terms must be at least one (loss, weight) pair, all losses expecting the same outputs, "
+                f"got {', '.join(f'{type(loss).__name__} ({loss.expects})' for loss, _ in terms) or 'none'}"
+            )
+        super().__init__(expects=terms[0][0].expects, reduction="batch")
+        self.losses = nn.ModuleList(loss for loss, _ in terms)
+        self.weights = [checks.number("weight", weight, low=0) for _, weight in terms]
+        self.multi_label = all(loss.multi_label for loss, _ in terms)
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        """Whether one of the terms does."""
+        return any(cast(ClassificationLoss, loss).uses_batch_statistics for loss in self.losses)
+
+    def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the weighted sum."""
+        values = [
+            weight * loss(outputs, targets) for loss, weight in zip(self.losses, self.weights, strict=True)
+        ]
+        return torch.stack(values).sum(0)
+
+    def log_scores(self, outputs: Tensor) -> Tensor:
+        """Return what the first loss reads."""
+        return self._first().log_scores(outputs)
+
+    def log_score_prior(self) -> Tensor:
+        """Return what the first loss says."""
+        return self._first().log_score_prior()
+
+    def _first(self) -> ClassificationLoss:
+        return cast(ClassificationLoss, self.losses[0])

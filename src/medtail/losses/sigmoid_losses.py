@@ -1,0 +1,247 @@
+"""Losses of C binary decisions, for single labels and for several at once."""
+
+from typing import Literal, final
+
+from medtail.losses import checks
+from medtail.losses.checks import ClassCounts
+from medtail.losses.likelihoods import (
+    APPROXIMANTS,
+    Asymmetric,
+    AsymmetricPolynomial,
+    AsymmetricSoftmax,
+    Coefficients,
+    PadeAsymmetric,
+)
+from medtail.losses.pipeline import PipelineLoss
+from medtail.losses.reductions import Reduction
+
+
+@final
+class AsymmetricLoss(PipelineLoss):
+    r"""ASL: negatives are focused more than positives, and forgiven when they are easy.
+
+    .. math:: -\sum_c y(1-p)^{\gamma_+}\log p + (1-y)\,q^{\gamma_-}\log(1-q),\qquad q = \max(p - \text{clip}, 0)
+
+    p = σ(z). Probabilities of single labels are σ(z) divided by their sum. The released code sums over samples
+    too: ``reduction="sum"``.
+
+    Args:
+        gamma_negative: γ₋; 4 in the paper.
+        gamma_positive: γ₊; 1 in the released code.
+        clip: Probability shift; 0.05 in the paper.
+        detach_focusing: Let no gradient through the focusing weights, as the released default.
+        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        reduction: Of the samples' sums over classes: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        InputError: A setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> loss = AsymmetricLoss(gamma_negative=0, gamma_positive=0, clip=0)       # binary cross-entropy
+        >>> loss(torch.zeros(1, 2), torch.tensor([[1, 1]])).exp()
+        tensor(4.)
+
+    Source: Ridnik et al., 2021, eqs. 4–7; ALPA eq. 3.
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma_negative: float = 4.0,
+        gamma_positive: float = 1.0,
+        clip: float = 0.05,
+        detach_focusing: bool = True,
+        class_counts: ClassCounts | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(
+            likelihood=Asymmetric(
+                gamma_negative=checks.number("gamma_negative", gamma_negative, low=0),
+                gamma_positive=checks.number("gamma_positive", gamma_positive, low=0),
+                clip=checks.number("clip", clip, low=0, high=1, open_high=True),
+                detach_focusing=checks.boolean("detach_focusing", detach_focusing),
+            ),
+            class_counts=class_counts,
+            reduction=reduction,
+        )
+
+
+@final
+class AsymmetricSoftmaxLoss(PipelineLoss):
+    r"""ASL for single labels: log softmax with asymmetric focusing and label smoothing.
+
+    .. math:: -\sum_c\tilde y_c\,(1 - p_{t,c})^{\gamma_c}\log p_c,\qquad \tilde y = (1-\epsilon)\,y + \epsilon/C
+
+    p = softmax(z); the focusing weights carry no gradient.
+
+    Args:
+        gamma_negative: 4 in the released code.
+        gamma_positive: 0 in the released code.
+        smoothing: ε; 0.1 in the released code.
+        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        InputError: A setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> loss = AsymmetricSoftmaxLoss(gamma_negative=0, smoothing=0)             # cross-entropy
+        >>> loss(torch.zeros(1, 2), torch.tensor([1])).exp()
+        tensor(2.)
+
+    Source: Ridnik et al., 2021, released code.
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma_negative: float = 4.0,
+        gamma_positive: float = 0.0,
+        smoothing: float = 0.1,
+        class_counts: ClassCounts | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(
+            likelihood=AsymmetricSoftmax(
+                gamma_negative=checks.number("gamma_negative", gamma_negative, low=0),
+                gamma_positive=checks.number("gamma_positive", gamma_positive, low=0),
+                smoothing=checks.number("smoothing", smoothing, low=0, high=1),
+            ),
+            class_counts=class_counts,
+            reduction=reduction,
+        )
+
+
+@final
+class AsymmetricPolynomialLoss(PipelineLoss):
+    r"""APL: ASL with the leading terms of the logarithm's expansion re-weighted.
+
+    .. math:: -\sum_c w\,[y(\log p + \epsilon_1(1-p) + \tfrac12\epsilon_2(1-p)^2) + (1-y)(\log r + \epsilon_- r)]
+
+    with :math:`r = \min(1 - p + \text{clip}, 1)` and the focusing w of :class:`AsymmetricLoss`. Logarithms are
+    floored at 1e-8, so a positive below that probability has no gradient from its logarithm. The released code sums
+    over samples too: ``reduction="sum"``.
+
+    Args:
+        gamma_negative: γ₋; 4 in the paper.
+        gamma_positive: γ₊; 0 in the paper.
+        clip: Probability shift; 0.05 in the paper.
+        epsilon_1: ε₁; 1 in the paper.
+        epsilon_2: ε₂; -2.5 in the paper.
+        epsilon_negative: ε₋; 0 in the paper.
+        detach_focusing: Let no gradient through the focusing weights, as the released default.
+        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        reduction: Of the samples' sums over classes: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        InputError: A setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> loss = AsymmetricPolynomialLoss(epsilon_1=0, epsilon_2=0, gamma_negative=0, clip=0)
+        >>> loss(torch.zeros(1, 2), torch.tensor([[1, 1]])).exp()
+        tensor(4.)
+
+    Source: Huang et al., 2023.
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma_negative: float = 4.0,
+        gamma_positive: float = 0.0,
+        clip: float = 0.05,
+        epsilon_1: float = 1.0,
+        epsilon_2: float = -2.5,
+        epsilon_negative: float = 0.0,
+        detach_focusing: bool = True,
+        class_counts: ClassCounts | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(
+            likelihood=AsymmetricPolynomial(
+                gamma_negative=checks.number("gamma_negative", gamma_negative, low=0),
+                gamma_positive=checks.number("gamma_positive", gamma_positive, low=0),
+                clip=checks.number("clip", clip, low=0, high=1, open_high=True),
+                positive_coefficients=(
+                    checks.number("epsilon_1", epsilon_1),
+                    checks.number("epsilon_2", epsilon_2),
+                ),
+                negative_coefficient=checks.number("epsilon_negative", epsilon_negative),
+                detach_focusing=checks.boolean("detach_focusing", detach_focusing),
+            ),
+            class_counts=class_counts,
+            reduction=reduction,
+        )
+
+
+@final
+class PadeAsymmetricLoss(PipelineLoss):
+    r"""ALPA: rational approximants in place of the logarithms, asymmetrically focused.
+
+    .. math:: \sum_c -\alpha y(1-p)^{2\gamma_+}\frac{a_0 + a_1 p}{1 + b_1 p} +
+              \beta(1-y)\,p^{\gamma_-}q^{\gamma_-}\Big(-\frac{c_0 + c_1 r}{1 + d_1 r} + \lambda p\Big)
+
+    p = σ(z), q = max(p - clip, 0), r = 1 - q. The negative of eq. 11, whose L± expand +log; focusing appears twice in
+    it, once explicitly and once in W, while the paper's gradient analysis assumes once. With the defaults a positive
+    costs 1.3125(1 - p) and a negative 1.625p⁹: the gradient of a badly wrong positive *vanishes*, with p.
+
+    Table 2's losses are v1: α = β = 1; v2: the defaults; v3: α 1.25, β 2, γ₊ 3, γ₋ 2, hill 1.5. The released code also
+    has ``clip=0.05`` and ``reduction="sum"``.
+
+    Args:
+        alpha: α; 0.875 in the paper.
+        beta: β; 1.625 in the paper.
+        gamma_positive: γ₊; 0 in the paper.
+        gamma_negative: γ₋; 4 in the paper.
+        clip: Probability shift of negatives; none in the paper, 0.05 in the released code.
+        approximant: ``"paper"``: 1.5(p - 1) and r - 1, straight lines; ``"pade_1_1"``: the [1/1] Padé approximant
+            of the logarithm at 1, 2(p - 1)/(p + 1), that the title promises.
+        coefficients: ((a₀, a₁, b₁), (c₀, c₁, d₁)) instead of those that ``approximant`` names.
+        hill: λ; 0, or 1.5 in v3. The paper says that λp is *added to L⁻*; it is added to the negative's cost, since
+            inside eq. 11 it would turn the cost of a wrong negative into a reward.
+        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        reduction: Of the samples' sums over classes: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        InputError: A setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> loss = PadeAsymmetricLoss()
+        >>> loss(torch.zeros(1, 2), torch.tensor([[1, 1]]))
+        tensor(1.3125)
+
+    Source: ALPA eqs. 9–11, §5.3.
+    """
+
+    def __init__(
+        self,
+        *,
+        alpha: float = 0.875,
+        beta: float = 1.625,
+        gamma_positive: float = 0.0,
+        gamma_negative: float = 4.0,
+        clip: float = 0.0,
+        approximant: Literal["paper", "pade_1_1"] = "paper",
+        coefficients: tuple[Coefficients, Coefficients] | None = None,
+        hill: float = 0.0,
+        class_counts: ClassCounts | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        named = APPROXIMANTS[checks.choice("approximant", approximant, APPROXIMANTS)]
+        super().__init__(
+            likelihood=PadeAsymmetric(
+                alpha=checks.number("alpha", alpha, low=0),
+                beta=checks.number("beta", beta, low=0),
+                gamma_positive=checks.number("gamma_positive", gamma_positive, low=0),
+                gamma_negative=checks.number("gamma_negative", gamma_negative, low=0),
+                clip=checks.number("clip", clip, low=0, high=1, open_high=True),
+                coefficients=named if coefficients is None else checks.rational_coefficients(coefficients),
+                hill=checks.number("hill", hill, low=0),
+            ),
+            class_counts=class_counts,
+            reduction=reduction,
+        )
