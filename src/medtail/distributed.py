@@ -63,7 +63,7 @@ class _SumOverRanks(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> Tensor:
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
         return total
@@ -84,7 +84,8 @@ class _GatherOverRanks(torch.autograd.Function):
         return torch.cat([part[:size] for part, size in zip(parts, context.sizes, strict=True)])
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> Tensor:
         total = gradient.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)
-        return total.split(context.sizes)[dist.get_rank()]
+        own: Tensor = torch.split(total, context.sizes)[dist.get_rank()]
+        return own

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection, Sequence
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,9 +25,10 @@ def number(
     open_high: bool = False,
 ) -> float:
     """Return ``value`` as a float inside the interval, or raise naming the argument and the interval."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if (
-        not is_number
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
         or not low <= value <= high
         or (open_low and value == low)
         or (open_high and value == high)

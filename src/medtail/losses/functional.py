@@ -400,37 +400,33 @@ def pade_terms(
     coefficients: tuple[tuple[float, float, float], tuple[float, float, float]],
     hill: float,
 ) -> tuple[Tensor, Tensor]:
-    r"""Return ALPA's losses of positives and of negatives, each ``(N, C)`` (ALPA eqs. 9 and 11, negated).
+    r"""Return ALPA's log-like terms for positives and negatives, each ``(N, C)`` (ALPA eqs. 9 and 11 without W).
 
-    .. math:: -\alpha(1-p)^{2\gamma_+}\frac{a_0 + a_1 p}{1 + b_1 p}, \qquad
-              \beta\,p^{\gamma_-}q^{\gamma_-}\left(-\frac{c_0 + c_1 r}{1 + d_1 r} + \lambda p\right)
-
-    with :math:`r = \min(1 - p + \text{clip}, 1)` and :math:`q = 1 - r`.
+    .. math:: \alpha\,r^{\gamma_+}\frac{a_0 + a_1 p}{1 + b_1 p}, \qquad
+              \beta\,p^{\gamma_-}\left(\frac{c_0 + c_1 r}{1 + d_1 r} - \lambda p\right),
+              \quad r = \min(1 - p + \text{clip}, 1)
     """
     (a0, a1, b1), (c0, c1, d1) = coefficients
-    probability, complement = logits.sigmoid(), (-logits).sigmoid()
-    shifted_complement = (complement + clip).clamp_max(1)
+    probability = logits.sigmoid()
+    shifted = ((-logits).sigmoid() + clip).clamp_max(1)
     positive = (a0 + a1 * probability) / (1 + b1 * probability)
-    negative = (c0 + c1 * shifted_complement) / (1 + d1 * shifted_complement)
-    focused_negative = power(probability, gamma_negative) * power(
-        shifted_probability(logits, clip), gamma_negative
-    )
+    negative = (c0 + c1 * shifted) / (1 + d1 * shifted)
     return (
-        -alpha * power(complement, 2 * gamma_positive) * positive,
-        beta * focused_negative * (hill * probability - negative),
+        alpha * power(shifted, gamma_positive) * positive,
+        beta * power(probability, gamma_negative) * (negative - hill * probability),
     )
 
 
 def asymmetric_softmax(
     logits: Tensor, targets: Tensor, gamma_positive: float, gamma_negative: float, smoothing: float
 ) -> Tensor:
-    r"""Return ASL's single-label form ``(N,)``: log softmax, focused by detached weights, labels smoothed.
+    r"""Return ASL's single-label form ``(N,)``: log softmax, focused, labels smoothed.
 
     .. math:: -\sum_c \tilde y_c\,(1 - p_{t,c})^{\gamma_c}\log p_c,\qquad \tilde y = (1-\epsilon)\,y + \epsilon/C
     """
     truth = indicators(logits, targets)
     log_probabilities = logits.log_softmax(1)
-    probabilities = log_probabilities.detach().exp()
+    probabilities = log_probabilities.exp()
     focusing = torch.where(
         truth > 0.5, power(1 - probabilities, gamma_positive), power(probabilities, gamma_negative)
     )
@@ -441,19 +437,24 @@ def asymmetric_softmax(
 # ---------------------------------------------------------------------------------------------- metrics of the batch
 
 
-def soft_f1(counts: SoftConfusion) -> Tensor:
-    r"""Return :math:`2TP / (2TP + FP + FN)` of each class ``(C,)``, 0 where there is nothing."""
-    doubled = 2 * counts.true_positives
-    return doubled / (doubled + counts.false_positives + counts.false_negatives).clamp_min(1e-12)
+def soft_f1(counts: SoftConfusion, epsilon: float) -> Tensor:
+    r"""Return :math:`2TP / (2TP + FP + FN)` of each class ``(C,)``, 0 where there is nothing.
+
+    Written as the harmonic mean of precision and recall, whose denominators the released code enlarges by ε.
+    """
+    hits, misses, false_alarms = counts.true_positives, counts.false_negatives, counts.false_positives
+    precision = hits / (hits + false_alarms + epsilon).clamp_min(1e-12)
+    recall = hits / (hits + misses + epsilon).clamp_min(1e-12)
+    return 2 * precision * recall / (precision + recall + epsilon).clamp_min(1e-12)
 
 
-def _soft_f1_over_all(counts: SoftConfusion) -> Tensor:
-    return soft_f1(counts).mean()
+def _soft_f1_over_all(counts: SoftConfusion, epsilon: float) -> Tensor:
+    return soft_f1(counts, epsilon).mean()
 
 
-def _soft_f1_over_present(counts: SoftConfusion) -> Tensor:
+def _soft_f1_over_present(counts: SoftConfusion, epsilon: float) -> Tensor:
     present = (counts.true_positives + counts.false_negatives > 0).to(counts.true_positives)
-    return (soft_f1(counts) * present).sum() / present.sum().clamp_min(1)
+    return (soft_f1(counts, epsilon) * present).sum() / present.sum().clamp_min(1)
 
 
 #: Macro averages of soft F1 by what an absent class does.
@@ -464,26 +465,34 @@ def _guarded_root(value: Tensor) -> Tensor:
     return value.clamp_min(1e-8).sqrt()
 
 
-def _shares(counts: SoftConfusion) -> tuple[Tensor, Tensor, Tensor]:
-    """Return shares of the batch: true positives, predicted and true members of each class."""
-    size = torch.stack(counts).sum(0).clamp_min(1e-12)
+class _Shares(NamedTuple):
+    """Shares of a batch of ``size``: true positives, predicted and true members of each class ``(C,)``."""
+
+    size: Tensor
+    hits: Tensor
+    predicted: Tensor
+    true: Tensor
+
+
+def _shares(counts: SoftConfusion) -> _Shares:
+    size = torch.stack(counts).sum(0)[0].clamp_min(1e-12)
     predicted = counts.true_positives + counts.false_positives
     true = counts.true_positives + counts.false_negatives
-    return counts.true_positives / size, predicted / size, true / size
+    return _Shares(size, counts.true_positives / size, predicted / size, true / size)
 
 
-def _soft_mcc_multiclass(counts: SoftConfusion) -> Tensor:
-    hits, predicted, true = _shares(counts)
+def _soft_mcc_multiclass(counts: SoftConfusion, epsilon: float) -> Tensor:
+    size, hits, predicted, true = _shares(counts)
     covariance = hits.sum() - (true * predicted).sum()
-    predicted_spread = _guarded_root(1 - predicted.square().sum())
-    return covariance / (predicted_spread * _guarded_root(1 - true.square().sum()))
+    spread = _guarded_root(1 - predicted.square().sum()) * _guarded_root(1 - true.square().sum())
+    return covariance / (spread + epsilon / size.square())
 
 
-def _soft_mcc_macro(counts: SoftConfusion) -> Tensor:
-    hits, predicted, true = _shares(counts)
+def _soft_mcc_macro(counts: SoftConfusion, epsilon: float) -> Tensor:
+    size, hits, predicted, true = _shares(counts)
     covariances = hits - true * predicted
     spreads = _guarded_root(predicted * (1 - predicted)) * _guarded_root(true * (1 - true))
-    return (covariances / spreads).mean()
+    return (covariances / (spreads + epsilon / size.square())).mean()
 
 
 #: Soft Matthews correlation: Gorodkin's R_K, or the binary coefficient of each class averaged.

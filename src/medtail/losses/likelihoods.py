@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor
 from torch.nn import functional as torch_functional
 
-from medtail.losses import functional
+from medtail.losses import checks, functional
 from medtail.losses.parts import Part
 
 
@@ -129,62 +129,65 @@ class SigmoidFocal(BinaryLikelihood):
         return functional.sigmoid_focal(logits, truth, self.gamma)
 
 
-@final
-class Asymmetric(BinaryLikelihood):
-    """ASL: another focusing for negatives, and a probability shift that forgives easy ones."""
+class FocusedBinaryLikelihood(BinaryLikelihood):
+    """Log-like terms weighted by asymmetric focusing, abstract.
+
+    Args:
+        gamma_positive: γ₊.
+        gamma_negative: γ₋.
+        clip: Probability shift of negatives.
+        detach_focusing: Let no gradient through the weights.
+    """
 
     def __init__(
         self, *, gamma_positive: float, gamma_negative: float, clip: float, detach_focusing: bool
     ) -> None:
         super().__init__()
-        self.gamma_positive = gamma_positive
-        self.gamma_negative = gamma_negative
-        self.clip = clip
-        self.detach_focusing = detach_focusing
+        self.gamma_positive = checks.number("gamma_positive", gamma_positive, low=0)
+        self.gamma_negative = checks.number("gamma_negative", gamma_negative, low=0)
+        self.clip = checks.number("clip", clip, low=0, high=1, open_high=True)
+        self.detach_focusing = checks.boolean("detach_focusing", detach_focusing)
 
+    @abstractmethod
+    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what stands for log p of positives and log(1 - p) of negatives, each ``(N, C)``."""
+
+    @final
     def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
         """Return the values ``(N, C)``."""
         focusing = functional.asymmetric_focusing(
             logits, truth, self.gamma_positive, self.gamma_negative, self.clip
         )
-        positive = torch_functional.logsigmoid(logits)
-        negative = functional.log_shifted_complement(logits, self.clip)
         focusing = focusing.detach() if self.detach_focusing else focusing
+        positive, negative = self.terms(logits)
         return -focusing * torch.where(truth > 0.5, positive, negative)
 
 
 @final
-class AsymmetricPolynomial(BinaryLikelihood):
-    """APL: ASL with the first coefficients of the logarithm's expansion changed."""
+class Asymmetric(FocusedBinaryLikelihood):
+    """ASL: the logarithms themselves, negatives shifted."""
+
+    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log p and log(1 - q)."""
+        return torch_functional.logsigmoid(logits), functional.log_shifted_complement(logits, self.clip)
+
+
+@final
+class AsymmetricPolynomial(FocusedBinaryLikelihood):
+    """APL: the first coefficients of the logarithm's expansion changed."""
 
     def __init__(
-        self,
-        *,
-        gamma_positive: float,
-        gamma_negative: float,
-        clip: float,
-        positive_coefficients: tuple[float, float],
-        negative_coefficient: float,
-        detach_focusing: bool,
+        self, *, positive_coefficients: tuple[float, float], negative_coefficient: float, **focusing: Any
     ) -> None:
-        super().__init__()
-        self.gamma_positive = gamma_positive
-        self.gamma_negative = gamma_negative
-        self.clip = clip
+        super().__init__(**focusing)
         self.positive_coefficients = positive_coefficients
         self.negative_coefficient = negative_coefficient
-        self.detach_focusing = detach_focusing
 
-    def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
-        """Return the values ``(N, C)``."""
-        focusing = functional.asymmetric_focusing(
-            logits, truth, self.gamma_positive, self.gamma_negative, self.clip
-        )
-        positive, negative = functional.polynomial_logarithms(
+    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the polynomials with their logarithms."""
+        return functional.polynomial_logarithms(
             logits, self.clip, self.positive_coefficients, self.negative_coefficient
         )
-        focusing = focusing.detach() if self.detach_focusing else focusing
-        return -focusing * torch.where(truth > 0.5, positive, negative)
 
 
 Coefficients = tuple[float, float, float]
@@ -197,32 +200,27 @@ APPROXIMANTS: dict[str, tuple[Coefficients, Coefficients]] = {
 
 
 @final
-class PadeAsymmetric(BinaryLikelihood):
-    """ALPA: rational functions in place of the logarithms, focused twice."""
+class PadeAsymmetric(FocusedBinaryLikelihood):
+    """ALPA: rational functions in place of the logarithms, focused a second time."""
 
     def __init__(
         self,
         *,
         alpha: float,
         beta: float,
-        gamma_positive: float,
-        gamma_negative: float,
-        clip: float,
         coefficients: tuple[Coefficients, Coefficients],
         hill: float,
+        **focusing: Any,
     ) -> None:
-        super().__init__()
+        super().__init__(**focusing)
         self.alpha = alpha
         self.beta = beta
-        self.gamma_positive = gamma_positive
-        self.gamma_negative = gamma_negative
-        self.clip = clip
         self.coefficients = coefficients
         self.hill = hill
 
-    def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
-        """Return the values ``(N, C)``."""
-        positive, negative = functional.pade_terms(
+    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the focused rational functions."""
+        return functional.pade_terms(
             logits,
             alpha=self.alpha,
             beta=self.beta,
@@ -232,7 +230,6 @@ class PadeAsymmetric(BinaryLikelihood):
             coefficients=self.coefficients,
             hill=self.hill,
         )
-        return torch.where(truth > 0.5, positive, negative)
 
 
 #: What ``likelihood`` of the class-balanced loss chooses, given γ.

@@ -20,8 +20,9 @@ class SoftMetricLoss(ClassificationLoss):
     uniform prior is an approximation, as close as the metric treats the classes alike.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, epsilon: float) -> None:
         super().__init__(expects="logits", reduction="batch")
+        self.epsilon = checks.number("epsilon", epsilon, low=0)
 
     @property
     def uses_batch_statistics(self) -> bool:
@@ -58,6 +59,8 @@ class SoftF1Loss(SoftMetricLoss):
         absent: What a class that is not in the batch scores: ``"zero"``, without a gradient (TensorFlow release), or
             ``"skip"``: the average runs over the classes present. (The authors' PyTorch file swaps arguments and
             gives a perfect prediction ≈ 0.47; it is not offered.)
+        epsilon: Added to the denominators of precision, recall and F1; 1e-7 in the TensorFlow release. Without it they
+            are floored at 1e-12.
 
     Raises:
         InputError: An unknown setting.
@@ -69,13 +72,13 @@ class SoftF1Loss(SoftMetricLoss):
     Source: Scholz et al., eqs. 2–4.
     """
 
-    def __init__(self, *, absent: Literal["zero", "skip"] = "zero") -> None:
-        super().__init__()
+    def __init__(self, *, absent: Literal["zero", "skip"] = "zero", epsilon: float = 0.0) -> None:
+        super().__init__(epsilon)
         self.absent = checks.choice("absent", absent, functional.SOFT_F1_AVERAGES)
 
     def metric(self, counts: functional.SoftConfusion) -> Tensor:
         """Return macro F1."""
-        return functional.SOFT_F1_AVERAGES[self.absent](counts)
+        return functional.SOFT_F1_AVERAGES[self.absent](counts, self.epsilon)
 
 
 @final
@@ -90,6 +93,7 @@ class SoftMCCLoss(SoftMetricLoss):
     Args:
         average: ``"multiclass"``: R_K, as released; ``"macro"``: the binary eq. 5 for each class against the
             rest, a class absent from the batch scoring 0.
+        epsilon: Added to the denominator; 1e-8 in the PyTorch release, 1e-7 in the TensorFlow release.
 
     Raises:
         InputError: An unknown setting.
@@ -101,13 +105,15 @@ class SoftMCCLoss(SoftMetricLoss):
     Source: Scholz et al., eq. 5, and their released multi-class code.
     """
 
-    def __init__(self, *, average: Literal["multiclass", "macro"] = "multiclass") -> None:
-        super().__init__()
+    def __init__(
+        self, *, average: Literal["multiclass", "macro"] = "multiclass", epsilon: float = 0.0
+    ) -> None:
+        super().__init__(epsilon)
         self.average = checks.choice("average", average, functional.SOFT_MCC_AVERAGES)
 
     def metric(self, counts: functional.SoftConfusion) -> Tensor:
         """Return the correlation."""
-        return functional.SOFT_MCC_AVERAGES[self.average](counts)
+        return functional.SOFT_MCC_AVERAGES[self.average](counts, self.epsilon)
 
 
 def cross_entropy_and_soft_f1(

@@ -180,7 +180,7 @@ class PipelineLoss(ClassificationLoss):
     @final
     def log_scores(self, outputs: Tensor) -> Tensor:
         """Return the scaled outputs as the likelihood reads them; margin and adjustment belong to training."""
-        return self.likelihood.log_scores(self.scale.apply(outputs))
+        return self.likelihood.log_scores(self.scale.sharpen(outputs))
 
     @final
     def log_score_prior(self) -> Tensor:

@@ -21,19 +21,19 @@ class Scale(Part, ABC):
     """A factor on the scores, which may be measured on the batch."""
 
     @abstractmethod
-    def apply(self, scores: Tensor) -> Tensor:
+    def sharpen(self, scores: Tensor) -> Tensor:
         """Return the scores ``(N, C)`` scaled; what inference uses."""
 
     def forward(self, scores: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the scores scaled, in training after looking at the raw outputs of the batch."""
-        return self.apply(scores)
+        return self.sharpen(scores)
 
 
 @final
 class NoScale(Scale):
     """Leave the scores as they are."""
 
-    def apply(self, scores: Tensor) -> Tensor:
+    def sharpen(self, scores: Tensor) -> Tensor:
         """Return the scores."""
         return scores
 
@@ -46,7 +46,7 @@ class FixedScale(Scale):
         super().__init__()
         self.value = value
 
-    def apply(self, scores: Tensor) -> Tensor:
+    def sharpen(self, scores: Tensor) -> Tensor:
         """Return the scores times s."""
         return self.value * scores
 
@@ -83,7 +83,7 @@ class AdaCosScale(Scale):
         self.register_buffer("value", torch.tensor(adacos_scale(num_classes), dtype=torch.float64))
         self.lowest, _ = functional.scale_range(num_classes, math.pi, math.pi)
 
-    def apply(self, scores: Tensor) -> Tensor:
+    def sharpen(self, scores: Tensor) -> Tensor:
         """Return the scores times the current scale."""
         return self.value.to(scores, copy=True) * scores
 
@@ -91,7 +91,7 @@ class AdaCosScale(Scale):
         """Return the scores scaled, in training by the scale that this batch asks for."""
         if self.training:
             self._follow(outputs.detach(), targets)
-        return self.apply(scores)
+        return self.sharpen(scores)
 
     @torch.no_grad()
     def _follow(self, cosines: Tensor, targets: Tensor) -> None:
@@ -131,7 +131,7 @@ class MeasuredScale(Scale):
         self.register_buffer("angle_counts", torch.zeros(180 * self.bins_per_degree, dtype=torch.int64))
         self.register_buffer("num_classes", torch.tensor(0))
 
-    def apply(self, scores: Tensor) -> Tensor:
+    def sharpen(self, scores: Tensor) -> Tensor:
         """Return the scores times the current scale."""
         return self.value.to(scores, copy=True) * scores
 
@@ -143,7 +143,7 @@ class MeasuredScale(Scale):
             )
         if self.training:
             self._count(outputs.detach(), targets)
-        return self.apply(scores)
+        return self.sharpen(scores)
 
     @torch.no_grad()
     def _count(self, cosines: Tensor, targets: Tensor) -> None:

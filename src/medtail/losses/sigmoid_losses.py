@@ -57,10 +57,10 @@ class AsymmetricLoss(PipelineLoss):
     ) -> None:
         super().__init__(
             likelihood=Asymmetric(
-                gamma_negative=checks.number("gamma_negative", gamma_negative, low=0),
-                gamma_positive=checks.number("gamma_positive", gamma_positive, low=0),
-                clip=checks.number("clip", clip, low=0, high=1, open_high=True),
-                detach_focusing=checks.boolean("detach_focusing", detach_focusing),
+                gamma_negative=gamma_negative,
+                gamma_positive=gamma_positive,
+                clip=clip,
+                detach_focusing=detach_focusing,
             ),
             class_counts=class_counts,
             reduction=reduction,
@@ -73,7 +73,7 @@ class AsymmetricSoftmaxLoss(PipelineLoss):
 
     .. math:: -\sum_c\tilde y_c\,(1 - p_{t,c})^{\gamma_c}\log p_c,\qquad \tilde y = (1-\epsilon)\,y + \epsilon/C
 
-    p = softmax(z); the focusing weights carry no gradient.
+    p = softmax(z).
 
     Args:
         gamma_negative: 4 in the released code.
@@ -162,15 +162,15 @@ class AsymmetricPolynomialLoss(PipelineLoss):
     ) -> None:
         super().__init__(
             likelihood=AsymmetricPolynomial(
-                gamma_negative=checks.number("gamma_negative", gamma_negative, low=0),
-                gamma_positive=checks.number("gamma_positive", gamma_positive, low=0),
-                clip=checks.number("clip", clip, low=0, high=1, open_high=True),
+                gamma_negative=gamma_negative,
+                gamma_positive=gamma_positive,
+                clip=clip,
                 positive_coefficients=(
                     checks.number("epsilon_1", epsilon_1),
                     checks.number("epsilon_2", epsilon_2),
                 ),
                 negative_coefficient=checks.number("epsilon_negative", epsilon_negative),
-                detach_focusing=checks.boolean("detach_focusing", detach_focusing),
+                detach_focusing=detach_focusing,
             ),
             class_counts=class_counts,
             reduction=reduction,
@@ -181,8 +181,8 @@ class AsymmetricPolynomialLoss(PipelineLoss):
 class PadeAsymmetricLoss(PipelineLoss):
     r"""ALPA: rational approximants in place of the logarithms, asymmetrically focused.
 
-    .. math:: \sum_c -\alpha y(1-p)^{2\gamma_+}\frac{a_0 + a_1 p}{1 + b_1 p} +
-              \beta(1-y)\,p^{\gamma_-}q^{\gamma_-}\Big(-\frac{c_0 + c_1 r}{1 + d_1 r} + \lambda p\Big)
+    .. math:: -\sum_c \alpha y\,r^{\gamma_+}(1-p)^{\gamma_+}\frac{a_0 + a_1 p}{1 + b_1 p} +
+              \beta(1-y)\,p^{\gamma_-}q^{\gamma_-}\Big(\frac{c_0 + c_1 r}{1 + d_1 r} - \lambda p\Big)
 
     p = σ(z), q = max(p - clip, 0), r = 1 - q. The negative of eq. 11, whose L± expand +log; focusing appears twice in
     it, once explicitly and once in W, while the paper's gradient analysis assumes once. With the defaults a positive
@@ -196,7 +196,9 @@ class PadeAsymmetricLoss(PipelineLoss):
         beta: β; 1.625 in the paper.
         gamma_positive: γ₊; 0 in the paper.
         gamma_negative: γ₋; 4 in the paper.
-        clip: Probability shift of negatives; none in the paper, 0.05 in the released code.
+        clip: Probability shift; none in the paper, 0.05 in the released code, where it also enters one of the two
+            focusing factors of positives.
+        detach_focusing: Let no gradient through W, the second focusing; the paper and the released default do.
         approximant: ``"paper"``: 1.5(p - 1) and r - 1, straight lines; ``"pade_1_1"``: the [1/1] Padé approximant
             of the logarithm at 1, 2(p - 1)/(p + 1), that the title promises.
         coefficients: ((a₀, a₁, b₁), (c₀, c₁, d₁)) instead of those that ``approximant`` names.
@@ -225,6 +227,7 @@ class PadeAsymmetricLoss(PipelineLoss):
         gamma_positive: float = 0.0,
         gamma_negative: float = 4.0,
         clip: float = 0.0,
+        detach_focusing: bool = False,
         approximant: Literal["paper", "pade_1_1"] = "paper",
         coefficients: tuple[Coefficients, Coefficients] | None = None,
         hill: float = 0.0,
@@ -236,9 +239,10 @@ class PadeAsymmetricLoss(PipelineLoss):
             likelihood=PadeAsymmetric(
                 alpha=checks.number("alpha", alpha, low=0),
                 beta=checks.number("beta", beta, low=0),
-                gamma_positive=checks.number("gamma_positive", gamma_positive, low=0),
-                gamma_negative=checks.number("gamma_negative", gamma_negative, low=0),
-                clip=checks.number("clip", clip, low=0, high=1, open_high=True),
+                gamma_positive=gamma_positive,
+                gamma_negative=gamma_negative,
+                clip=clip,
+                detach_focusing=detach_focusing,
                 coefficients=named if coefficients is None else checks.rational_coefficients(coefficients),
                 hill=checks.number("hill", hill, low=0),
             ),

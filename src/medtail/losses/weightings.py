@@ -50,7 +50,6 @@ class FixedWeighting(Weighting):
         super().__init__()
         self.register_buffer("class_weights", class_weights, persistent=False)
 
-    @final
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the weights ``(N,)``."""
         if len(self.class_weights) != outputs.shape[1]:

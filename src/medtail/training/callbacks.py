@@ -43,12 +43,17 @@ class EpochTable(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
+        self.learning_rate = float("nan")
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # Noted here, because Lightning moves the schedule on before an epoch ends.
+        self.learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         first = {
             "epoch": trainer.current_epoch + 1,
-            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "learning_rate": self.learning_rate,
             "train_loss": logged.pop("train_loss"),
         }
         validation = {name: logged.pop(name) for name in list(logged) if name.startswith("validation_")}

@@ -80,7 +80,8 @@ def train(
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
     module = MethodModule(build_method(recipe, data.facts.training_counts), recipe, data.facts)
-    trainer = _trainer(recipe, run, callbacks)
+    with _quiet_lightning():
+        trainer = _trainer(recipe, run, callbacks)
     if is_main_process():
         _check_same_data(run, data.facts, resume=resume)
         write_splits(data.collection, run.splits)
@@ -89,7 +90,13 @@ def train(
 
     last = run.last_checkpoint if resume and run.last_checkpoint.is_file() else None
     with _quiet_lightning():
-        trainer.fit(module, datamodule=RunData(data, recipe), ckpt_path=last, weights_only=True)
+        try:
+            trainer.fit(module, datamodule=RunData(data, recipe), ckpt_path=last, weights_only=True)
+        except SystemExit:
+            # Lightning ends the process on Ctrl-C; whoever called us decides that, not the loop.
+            if trainer.interrupted:
+                raise KeyboardInterrupt from None
+            raise
     if not trainer.is_global_zero:
         return {}
     return _finish(run, data, started=started, progress=progress)
@@ -182,19 +189,22 @@ def _logger(recipe: Recipe, run: Run) -> Logger | bool:
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Leave out Lightning's notices on hardware and loaders, which name nothing a user of ours can change."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         for message in (
             ".*does not have many workers.*",
             ".*Checkpoint directory.*exists and is not empty.*",
+            ".*LeafSpec.*is deprecated.*",
         ):
             warnings.filterwarnings("ignore", message)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress | None) -> dict[str, Any]:

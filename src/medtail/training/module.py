@@ -67,17 +67,13 @@ class MethodModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}
 
     def on_train_epoch_start(self) -> None:
-        epoch = self.current_epoch
-        # Randomness depends on (seed, epoch, rank) alone, so a resumed run draws what an unbroken one draws.
-        torch.manual_seed(
-            int(
-                np.random.SeedSequence([self.recipe.training.seed, epoch, self.global_rank]).generate_state(
-                    1
-                )[0]
-            )
-        )
-        self.method.set_epoch(epoch)
-        self.method.freeze_backbone(epoch < self.recipe.backbone.frozen_epochs)
+        self.method.set_epoch(self.current_epoch)
+        self.method.freeze_backbone(self.current_epoch < self.recipe.backbone.frozen_epochs)
+
+    def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        # Randomness depends on (seed, step, rank) alone, so a resumed run draws what an unbroken one draws.
+        entropy = [self.recipe.training.seed, self.global_step, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         step = self.method({**batch, "image": self.preparation(batch["image"])})
