@@ -27,7 +27,7 @@ def number(
     """Return ``value`` as a float inside the interval, or raise naming the argument and the interval."""
     if (
         isinstance(value, bool)
-        or not isinstance(value, int | float)
+        or not isinstance(value, int | float | np.integer | np.floating)
         or not math.isfinite(value)
         or not low <= value <= high
         or (open_low and value == low)
@@ -55,9 +55,9 @@ def positive(argument: str, value: Any) -> float:
 
 def whole_number(argument: str, value: Any, *, low: int, remedy: str = "") -> int:
     """Return ``value`` as an integer not below ``low``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
         raise InputError(f"{argument} must be a whole number of at least {low}, got {value!r}{remedy}")
-    return value
+    return int(value)
 
 
 def two_numbers(argument: str, values: Any) -> tuple[float, float]:
