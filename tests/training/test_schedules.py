@@ -27,7 +27,7 @@ def test_step_is_pytorchs() -> None:
     expected = _rates(
         lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [4, 7], gamma=0.1), 10
     )
-    ours = [schedules.step(epoch, warmup_epochs=0, milestones=(4, 7), factor=0.1) for epoch in range(10)]
+    ours = [schedules.step(epoch, epochs=10, warmup_epochs=0, milestones=(4, 7), factor=0.1) for epoch in range(10)]
     assert ours == pytest.approx(expected)
 
 
@@ -39,4 +39,4 @@ def test_warm_up_rises_to_the_full_rate_and_never_divides_by_zero(warmup_epochs:
 
 
 def test_constant_stays() -> None:
-    assert {schedules.constant(epoch, warmup_epochs=0) for epoch in range(5)} == {1.0}
+    assert {schedules.constant(epoch, epochs=5, warmup_epochs=0) for epoch in range(5)} == {1.0}

@@ -67,5 +67,5 @@ def _recipes() -> Iterable[tuple[str, str]]:
     from medtail.training.recipe import describe_axis, recipe_names
 
     for axis in ("datasets", "methods"):
-        for name in recipe_names(axis):  # type: ignore[arg-type]
-            yield f"{axis}/{name}", describe_axis(axis, name)  # type: ignore[arg-type]
+        for name in recipe_names(axis):
+            yield f"{axis}/{name}", describe_axis(axis, name)

@@ -1,20 +1,20 @@
 """From a recipe and the facts of the training data to an untrained method."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 from torch.optim import Optimizer
 
 from medtail.backbones import create_backbone
 from medtail.heads import DEFAULT_HEADS, HEADS, Head
 from medtail.losses import create_loss
 from medtail.methods import Method, Supervised
-from medtail.training import schedules
 from medtail.training.recipe import Recipe, Settings
+from medtail.training.schedules import SCHEDULES
 
-_OPTIMIZERS: dict[str, type[Optimizer]] = {
+_OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
@@ -67,16 +67,5 @@ def build_optimizer(recipe: Recipe, parameters: Any) -> Optimizer:
 
 def learning_rate_factor(recipe: Recipe, epoch: int) -> float:
     """The factor on the learning rate in an epoch (from 0)."""
-    arguments = _arguments(recipe.schedule)
-    match recipe.schedule.name:
-        case "cosine":
-            return schedules.cosine(epoch, epochs=recipe.training.epochs, **arguments)
-        case "step":
-            return schedules.step(epoch, **arguments)
-        case "constant":
-            return schedules.constant(epoch, **arguments)
-
-
-def count_parameters(module: nn.Module) -> int:
-    """How many numbers are trained."""
-    return sum(parameter.numel() for parameter in module.parameters())
+    schedule = SCHEDULES[recipe.schedule.name]
+    return schedule(epoch, epochs=recipe.training.epochs, **_arguments(recipe.schedule))

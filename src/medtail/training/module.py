@@ -53,7 +53,7 @@ class MethodModule(lightning.LightningModule):
 
     def __init__(self, method: Method, recipe: Recipe, facts: DatasetFacts) -> None:
         super().__init__()
-        self.method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.method = method.to(memory_format=torch.channels_last)
         self.preparation = ImagePreparation.of(recipe, facts)
         self.recipe = recipe
         self.class_names = facts.class_names

@@ -234,11 +234,10 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in change.items():
         old = merged.get(key)
-        both_are_sections = isinstance(value, Mapping) and isinstance(old, Mapping)
-        if both_are_sections and value.get("name", old.get("name")) == old.get("name"):
-            merged[key] = merge(old, value)
-        else:
-            merged[key] = value
+        merged[key] = value
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            keeps_its_name = value.get("name", old.get("name")) == old.get("name")
+            merged[key] = merge(old, value) if keeps_its_name else dict(value)
     return merged
 
 

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: pure functions from the epoch to a factor of the learning rate."""
+"""Learning-rate schedules: pure functions from the epoch (from 0) to a factor of the learning rate."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def warmup(epoch: int, warmup_epochs: int) -> float:
@@ -14,7 +14,7 @@ def warmup(epoch: int, warmup_epochs: int) -> float:
     return min(1.0, (epoch + 1) / warmup_epochs) if warmup_epochs else 1.0
 
 
-def constant(epoch: int, *, warmup_epochs: int) -> float:
+def constant(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
     """Warm up, then stay."""
     return warmup(epoch, warmup_epochs)
 
@@ -32,11 +32,15 @@ def cosine(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def step(epoch: int, *, warmup_epochs: int, milestones: Sequence[int], factor: float) -> float:
+def step(epoch: int, *, epochs: int, warmup_epochs: int, milestones: Sequence[int], factor: float) -> float:
     """Warm up, then multiply by ``factor`` at each milestone.
 
     Example:
-        >>> [round(step(epoch, warmup_epochs=0, milestones=(2, 3), factor=0.1), 3) for epoch in range(4)]
+        >>> [round(step(epoch, epochs=4, warmup_epochs=0, milestones=(2, 3), factor=0.1), 3) for epoch in range(4)]
         [1.0, 1.0, 0.1, 0.01]
     """
     return warmup(epoch, warmup_epochs) * float(factor ** sum(epoch >= milestone for milestone in milestones))
+
+
+#: Every schedule by name; all take ``(epoch, *, epochs, warmup_epochs, …)``.
+SCHEDULES: dict[str, Callable[..., float]] = {"constant": constant, "cosine": cosine, "step": step}
