@@ -194,7 +194,11 @@ def _build(
     """Call the constructor that ``name`` names, with the settings and with what it asks for by name."""
     if not isinstance(name, str) or name not in known:
         raise InputError(f"{role} must be one of {', '.join(known)}, got {name!r}{nearest(str(name), known)}")
-    parameters = inspect.signature(known[name]).parameters
+    parameters = {
+        key: parameter
+        for key, parameter in inspect.signature(known[name]).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
     arguments = {key: value for key, value in measured.items() if key in parameters}
     for key, value in settings.items():
         if key not in parameters:

@@ -94,9 +94,16 @@ def choice(argument: str, value: Any, allowed: Collection[str]) -> str:
     return value
 
 
+def _as_float64(argument: str, values: Any) -> Tensor:
+    try:
+        return torch.as_tensor(values).detach().to("cpu", torch.float64).clone()
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"{argument} must be numbers, one a class, got {values!r}") from None
+
+
 def class_counts(values: ClassCounts) -> Tensor:
     """Return training counts as float64 ``(C,)``; they must be positive and at least two."""
-    counts = torch.as_tensor(values).detach().to("cpu", torch.float64).clone()
+    counts = _as_float64("class_counts", values)
     if counts.ndim != 1 or len(counts) < 2:
         raise InputError(
             f"class_counts must list at least 2 classes in one row, got shape {tuple(counts.shape)}; "
@@ -113,7 +120,7 @@ def class_counts(values: ClassCounts) -> Tensor:
 
 def class_vector(argument: str, values: Any, *, num_classes: int | None = None) -> Tensor:
     """Return one non-negative number a class as float64 ``(C,)``, not all of them zero."""
-    vector = torch.as_tensor(values).detach().to("cpu", torch.float64).clone()
+    vector = _as_float64(argument, values)
     if vector.ndim != 1 or (num_classes is not None and len(vector) != num_classes):
         expected = "C" if num_classes is None else num_classes
         raise InputError(f"{argument} must have shape ({expected},), got {tuple(vector.shape)}")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Literal, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -94,7 +95,7 @@ class FocalLoss(PipelineLoss):
         self,
         *,
         gamma: float = 2.0,
-        alpha: float | Sequence[float] | Tensor | None = None,
+        alpha: float | Sequence[float] | np.ndarray | Tensor | None = None,
         class_counts: ClassCounts | None = None,
         reduction: Reduction = "mean",
     ) -> None:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -188,11 +189,11 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
 }
 
 
-def alpha_weighting(alpha: float | Sequence[float] | Tensor | None) -> Weighting:
+def alpha_weighting(alpha: float | Sequence[float] | np.ndarray | Tensor | None) -> Weighting:
     """Return focal loss's class weights: none, (1 - α, α) for a number, or one a class."""
     if alpha is None:
         return NoWeighting()
-    if isinstance(alpha, Sequence | Tensor) and not (isinstance(alpha, Tensor) and alpha.ndim == 0):
+    if np.ndim(alpha) > 0:
         return ClassWeighting(checks.class_vector("alpha", alpha))
-    positive = checks.number("alpha", float(alpha) if isinstance(alpha, Tensor) else alpha, low=0, high=1)
+    positive = checks.number("alpha", alpha, low=0, high=1)
     return ClassWeighting([1 - positive, positive])

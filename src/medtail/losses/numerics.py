@@ -1,0 +1,176 @@
+"""The numerics contract as a table: every loss × precision × edge case, measured.
+
+``python -m medtail.losses.numerics --write docs/numerics.md`` writes it. The tests run the same cases, so a new
+entry of ``LOSSES`` is covered by being there.
+"""
+
+import argparse
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from medtail.errors import InputError
+from medtail.files import write_text
+from medtail.losses.catalogue import LOSSES, create_loss
+
+COUNTS = [6705, 1113, 1099, 514, 327, 142, 115]
+
+#: The largest size of an output, by what the loss expects.
+EXTREMES = {"logits": 1e4, "cosines": 1.0}
+
+
+@dataclass(frozen=True)
+class EdgeCase:
+    """A batch that breaks careless code.
+
+    Attributes:
+        description: What it is, for a column of the table.
+        targets: Class ids.
+        outputs: From the targets and the number of classes to a pattern ``(N, C)`` in [-1, 1].
+        stretch: Factor on the outputs beyond the extremes.
+        num_classes: C.
+        scale: Scale to ask for where the loss takes one; its default otherwise.
+    """
+
+    description: str
+    targets: tuple[int, ...]
+    outputs: Callable[[Tensor, int], Tensor]
+    stretch: float = 1.0
+    num_classes: int = 7
+    scale: float | None = None
+
+
+def _spread(targets: Tensor, num_classes: int) -> Tensor:
+    """Return values all over [-0.9, 0.9], the same every time."""
+    positions = torch.arange(len(targets) * num_classes, dtype=torch.float64)
+    return (0.9 * torch.sin(1 + positions * positions)).view(len(targets), num_classes)
+
+
+def _right(targets: Tensor, num_classes: int) -> Tensor:
+    return 2.0 * torch.nn.functional.one_hot(targets, num_classes).double() - 1.0
+
+
+def _wrong(targets: Tensor, num_classes: int) -> Tensor:
+    return -_right(targets, num_classes)
+
+
+def _equal(targets: Tensor, num_classes: int) -> Tensor:
+    return torch.ones(len(targets), num_classes, dtype=torch.float64)
+
+
+_MIXED = (0, 0, 0, 1, 2, 3, 4, 5, 6, 0, 1)
+
+EDGE_CASES: dict[str, EdgeCase] = {
+    "ordinary": EdgeCase("an ordinary batch", _MIXED, _spread, stretch=1e-3),
+    "right": EdgeCase("extreme outputs, all right", _MIXED, _right),
+    "wrong": EdgeCase("extreme outputs, all wrong", _MIXED, _wrong),
+    "equal": EdgeCase("extreme outputs, all equal", _MIXED, _equal),
+    "beyond": EdgeCase("extremes beyond by rounding", _MIXED, _wrong, stretch=1 + 1e-6),
+    "near": EdgeCase("extremes short by rounding", _MIXED, _right, stretch=1 - 6e-8),
+    "absent": EdgeCase("classes absent", (0, 0, 1, 1), _spread),
+    "one class": EdgeCase("a batch of one class", (3, 3, 3), _spread),
+    "collapsed": EdgeCase("predictions of one class", (3, 3, 3), _right),
+    "N = 1": EdgeCase("one sample", (5,), _spread),
+    "N = 1 wrong": EdgeCase("one sample, extremely wrong", (5,), _wrong),
+    "C = 2": EdgeCase("two classes", (0, 0, 0, 1), _wrong, num_classes=2),
+    "s = 64": EdgeCase("scale 64, extremely wrong", _MIXED, _wrong, scale=64.0),
+}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Type of the outputs, and the autocast they come from."""
+
+    dtype: torch.dtype
+    autocast: Callable[[], AbstractContextManager[object]]
+
+
+PRECISIONS: dict[str, Precision] = {
+    "float32": Precision(torch.float32, nullcontext),
+    "bfloat16": Precision(torch.bfloat16, lambda: torch.autocast("cpu", dtype=torch.bfloat16)),
+    "float16": Precision(torch.float16, lambda: torch.autocast("cpu", dtype=torch.float16)),
+}
+
+
+def measure(key: str, precision: Precision, case: EdgeCase) -> str:
+    """Return what a loss does with an edge case: ``finite``, ``refused: why``, or what is not finite."""
+    settings = {} if case.scale is None else {"scale": case.scale}
+    counts = COUNTS[: case.num_classes]
+    try:
+        loss = create_loss(key, class_counts=counts, settings=settings)
+    except InputError as error:
+        if "has no setting scale" not in str(error):
+            return f"refused: {error}"
+        loss = create_loss(key, class_counts=counts)
+    targets = torch.tensor(case.targets)
+    pattern = case.outputs(targets, case.num_classes)
+    outputs = (EXTREMES[loss.expects] * case.stretch * pattern).to(precision.dtype).requires_grad_()
+    loss.set_epoch(0)
+    with precision.autocast():
+        value = loss(outputs, targets)
+    value.backward()
+    if value.dtype != torch.float32:
+        return f"value in {value.dtype}"
+    if not bool(value.isfinite()):
+        return f"value {value.item()}"
+    if outputs.grad is None or not bool(outputs.grad.isfinite().all()):
+        return "gradient not finite"
+    return "finite"
+
+
+def table() -> str:
+    """Return the whole contract as Markdown, refusals as footnotes."""
+    lines = [
+        "# Numerics",
+        "",
+        "Value and gradient of every loss at its default settings. Outputs of type bfloat16 and float16 come from "
+        "autocast; losses",
+        "compute in float32 inside. `✓`: value and gradient are finite. Written by",
+        "`python -m medtail.losses.numerics --write docs/numerics.md`; the tests run the same cases.",
+        "",
+        "Extreme is ±10⁴ for logits and ±1 for cosines.",
+        "",
+        "| case | batch |",
+        "| --- | --- |",
+        *(f"| {name} | {case.description} |" for name, case in EDGE_CASES.items()),
+        "",
+        f"| loss | precision | {' | '.join(EDGE_CASES)} |",
+        f"| --- | --- |{' --- |' * len(EDGE_CASES)}",
+    ]
+    notes: list[str] = []
+    for key in LOSSES:
+        for name, precision in PRECISIONS.items():
+            cells = []
+            for case in EDGE_CASES.values():
+                outcome = measure(key, precision, case)
+                if outcome.startswith("refused: ") and outcome not in notes:
+                    notes.append(outcome)
+                cells.append("✓" if outcome == "finite" else _mark(outcome, notes))
+            lines.append(f"| `{key}` | {name} | {' | '.join(cells)} |")
+    lines += ["", *(f"{index}. {note}" for index, note in enumerate(notes, start=1))]
+    return "\n".join(lines) + "\n"
+
+
+def _mark(outcome: str, notes: list[str]) -> str:
+    return f"refused ({notes.index(outcome) + 1})" if outcome in notes else f"**{outcome}**"
+
+
+def main() -> None:
+    """Write the table to a file, or print it."""
+    parser = argparse.ArgumentParser(description="Measure the numerics contract of every loss.")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="write the table there; print it otherwise"
+    )
+    arguments = parser.parse_args()
+    if arguments.write is None:
+        print(table())
+    else:
+        write_text(arguments.write, table())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""What each of two processes does; a module of its own, so that a spawned process can import it."""
+
+import inspect
+import os
+
+import torch
+import torch.distributed as dist
+
+from medtail.distributed import gather_over_ranks, number_of_ranks, sum_over_ranks
+from medtail.losses import LOSSES, create_loss
+
+COUNTS = [400, 37, 90, 12, 5]
+
+#: How many of the 12 samples each of the two ranks holds.
+SHARES = {"halves": (6, 6), "unequal": (9, 3), "last": (11, 1)}
+
+CASES = [
+    (key, reduction)
+    for key in LOSSES
+    for reduction in ("mean", "weighted_mean", "sum")
+    if reduction == "mean" or "reduction" in inspect.signature(LOSSES[key]).parameters
+]
+
+
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(12, 4, dtype=torch.float64, generator=generator)
+    weight = torch.randn(4, 5, dtype=torch.float64, generator=generator) / 2
+    return features, weight, torch.tensor([0, 0, 1, 0, 3, 2, 0, 1, 0, 3, 0, 1])  # class 4 is absent
+
+
+def value_and_gradient(key, reduction, rows):
+    """The loss of some rows of the batch, and its gradient in the parameters that all ranks share."""
+    settings = {"reduction": reduction} if "reduction" in inspect.signature(LOSSES[key]).parameters else {}
+    loss = create_loss(key, class_counts=COUNTS, settings=settings)
+    features, weight, targets = batch()
+    weight.requires_grad_()
+    values = []
+    for _ in range(2):  # the second call sees the state that the first one left
+        value = loss((features[rows] @ weight).tanh(), targets[rows])
+        values.append(value)
+    (gradient,) = torch.autograd.grad(value, weight)
+    return torch.stack(values).detach(), gradient
+
+
+def mean_over_ranks(tensor):
+    dist.all_reduce(tensor)
+    return tensor / dist.get_world_size()
+
+
+def gathered_parts():
+    """Gathering unequal numbers of rows, and the gradient of a sum weighted differently on each rank."""
+    rank = dist.get_rank()
+    rows = (torch.arange(3.0 - 2 * rank)[:, None] + 10 * rank).requires_grad_()
+    gathered = gather_over_ranks(rows)
+    ((rank + 1) * gathered.square().sum()).backward()
+    total = torch.tensor([1.0 + rank], requires_grad=True)
+    ((rank + 1) * sum_over_ranks(total).square()).sum().backward()
+    nothing = gather_over_ranks(torch.ones(rank, 2))
+    return {
+        "gathered": gathered.detach(),
+        "gradient": rows.grad,
+        "total_gradient": total.grad,
+        "nothing": nothing,
+        "ranks": number_of_ranks(),
+    }
+
+
+def process(rank, port, folder):
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    results = {}
+    for share, (first, _) in SHARES.items():
+        rows = slice(0, first) if rank == 0 else slice(first, None)
+        for key, reduction in CASES:
+            value, gradient = value_and_gradient(key, reduction, rows)
+            results[share, key, reduction] = mean_over_ranks(value), mean_over_ranks(gradient)
+    torch.save({"losses": results, "parts": gathered_parts()}, f"{folder}/{rank}.pt")
+    dist.destroy_process_group()

@@ -1,0 +1,33 @@
+"""torch.compile(fullgraph=True): one graph for value and gradient, no break."""
+
+import pytest
+import torch
+
+from medtail.losses import LOSSES, create_loss
+
+COUNTS = [400, 37, 90, 12, 5]
+
+
+def check(key, backend):
+    torch._dynamo.reset()
+    loss = create_loss(key, class_counts=COUNTS)
+    outputs = (1.8 * torch.rand(16, 5, generator=torch.Generator().manual_seed(0)) - 0.9).requires_grad_()
+    targets = torch.arange(16) % 4
+    compiled = torch.compile(create_loss(key, class_counts=COUNTS), fullgraph=True, backend=backend)
+    value = loss(outputs, targets)
+    (gradient,) = torch.autograd.grad(value, outputs)
+    compiled_value = compiled(outputs, targets)
+    (compiled_gradient,) = torch.autograd.grad(compiled_value, outputs)
+    torch.testing.assert_close(compiled_value, value, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(compiled_gradient, gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("key", LOSSES)
+def test_is_one_graph(key):
+    check(key, backend="aot_eager")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", LOSSES)
+def test_compiles_to_the_same_numbers(key):
+    check(key, backend="inductor")
