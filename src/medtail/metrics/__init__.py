@@ -1,0 +1,67 @@
+"""Metrics for imbalanced classification: NumPy arrays in, floats or arrays out.
+
+Three families, each a function of one thing: of a confusion matrix, of scores, of features. Where a metric is
+undefined (a class without targets has no recall) it is NaN, a mean runs over the classes where it is defined, and
+an :class:`UndefinedMetricWarning` names those it left out.
+"""
+
+from medtail.metrics.calibration import (
+    ReliabilityBins,
+    brier_score,
+    expected_calibration_error,
+    reliability_bins,
+)
+from medtail.metrics.confusion import (
+    Outcomes,
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    f1_per_class,
+    geometric_mean,
+    index_balanced_accuracy,
+    macro_f1,
+    matthews_correlation,
+    precision_per_class,
+    recall_per_class,
+    recall_variation,
+)
+from medtail.metrics.geometry import angles_to_centres, fisher_separability
+from medtail.metrics.intervals import bootstrap, interval_of, wilson_interval
+from medtail.metrics.ranking import (
+    average_precision,
+    average_precision_per_class,
+    precision_at_recall,
+    roc_auc,
+    roc_auc_per_class,
+)
+from medtail.metrics.undefined import UndefinedMetricWarning
+
+__all__ = [
+    "Outcomes",
+    "ReliabilityBins",
+    "UndefinedMetricWarning",
+    "accuracy",
+    "angles_to_centres",
+    "average_precision",
+    "average_precision_per_class",
+    "balanced_accuracy",
+    "bootstrap",
+    "brier_score",
+    "confusion_matrix",
+    "expected_calibration_error",
+    "f1_per_class",
+    "fisher_separability",
+    "geometric_mean",
+    "index_balanced_accuracy",
+    "interval_of",
+    "macro_f1",
+    "matthews_correlation",
+    "precision_at_recall",
+    "precision_per_class",
+    "recall_per_class",
+    "recall_variation",
+    "reliability_bins",
+    "roc_auc",
+    "roc_auc_per_class",
+    "wilson_interval",
+]

@@ -1,0 +1,114 @@
+"""Metrics of probabilities: whether they mean what they say."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from medtail.errors import InputError
+from medtail.metrics.arguments import Value, one_or_many, probabilities_and_ids, sample_weights
+from medtail.metrics.undefined import ratio
+
+#: The number of bins of Guo et al. (2017), and torchmetrics' default.
+BINS = 15
+
+
+def brier_score(targets: ArrayLike, probabilities: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
+    """Return the mean over samples of the squared error of the probabilities; 0 is perfect.
+
+    Σ_c (p_c − [y = c])² for three or more classes, in [0, 2] (Brier 1950); (p_1 − y)² for two, in [0, 1] (as LCT
+    reports it). scikit-learn's ``brier_score_loss`` draws the same line. NaN without samples.
+
+    Args:
+        targets: Class ids ``(N,)``.
+        probabilities: ``(N, C)``, or ``(N,)`` for class 1 of two.
+        weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
+
+    Raises:
+        InputError: A probability is outside [0, 1].
+
+    Example:
+        >>> round(brier_score([0, 1], [0.1, 0.8]), 3)
+        0.025
+    """
+    table, ids = probabilities_and_ids(targets, probabilities)
+    columns = sample_weights(weights, len(table))
+    classes = table.shape[1]
+    errors = ((table - (ids[:, None] == np.arange(classes))) ** 2).sum(axis=1) / (2 if classes == 2 else 1)
+    return one_or_many(ratio(errors @ columns, columns.sum(axis=0)), weights)
+
+
+def expected_calibration_error(
+    targets: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS, weights: ArrayLike | None = None
+) -> Value:
+    """Return Σ_b (n_b / n) · |accuracy_b − confidence_b| over equal bins of the confidence (Guo et al. 2017).
+
+    The confidence of a sample is its largest probability. Bin b is ((b−1)/B, b/B]. On few samples it is biased
+    upward: a perfectly calibrated model does not reach 0. NaN without samples.
+
+    Args:
+        targets: Class ids ``(N,)``.
+        probabilities: ``(N, C)``, or ``(N,)`` for class 1 of two.
+        bins: B, 15 as in Guo et al.
+        weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
+
+    Raises:
+        InputError: A probability is outside [0, 1], or ``bins`` is not positive.
+
+    Example:
+        >>> round(expected_calibration_error([0, 1, 1, 1], [0.2, 0.9, 0.9, 0.9], bins=10), 3)
+        0.125
+    """
+    confidences, right, bin_ids = _binned(targets, probabilities, bins)
+    columns = sample_weights(weights, len(right))
+    gaps = np.zeros((bins, columns.shape[1]))
+    np.add.at(gaps, bin_ids, (right - confidences)[:, None] * columns)
+    return one_or_many(ratio(np.abs(gaps).sum(axis=0), columns.sum(axis=0)), weights)
+
+
+@final
+@dataclass(frozen=True)
+class ReliabilityBins:
+    """What a reliability diagram shows, ``(B,)`` each; confidence and accuracy of an empty bin are NaN.
+
+    Attributes:
+        edges: ``(B + 1,)``, equally spaced over [0, 1].
+        counts: Samples in each bin.
+        confidences: Their mean largest probability.
+        accuracies: The share that was decided right.
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+    confidences: np.ndarray
+    accuracies: np.ndarray
+
+
+def reliability_bins(targets: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS) -> ReliabilityBins:
+    """Group samples by confidence, as :func:`expected_calibration_error` does.
+
+    Example:
+        >>> reliability_bins([0, 1, 1], [0.4, 0.9, 0.95], bins=2).counts
+        array([0, 3])
+    """
+    confidences, right, bin_ids = _binned(targets, probabilities, bins)
+    counts = np.bincount(bin_ids, minlength=bins)
+    return ReliabilityBins(
+        edges=np.linspace(0, 1, bins + 1),
+        counts=counts,
+        confidences=ratio(np.bincount(bin_ids, weights=confidences, minlength=bins), counts),
+        accuracies=ratio(np.bincount(bin_ids, weights=right, minlength=bins), counts),
+    )
+
+
+def _binned(
+    targets: ArrayLike, probabilities: ArrayLike, bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+        raise InputError(f"bins must be a whole number of at least 1, got {bins!r}")
+    table, ids = probabilities_and_ids(targets, probabilities)
+    confidences = table.max(axis=1)
+    edges = np.linspace(0, 1, bins + 1)
+    bin_ids = np.clip(np.searchsorted(edges, confidences, side="left") - 1, 0, bins - 1)
+    return confidences, (table.argmax(axis=1) == ids).astype(np.float64), bin_ids
