@@ -1,0 +1,37 @@
+"""Images with labels: reading, splitting, decoding, sampling and augmenting them.
+
+A data set is a table plus pixels (:class:`ImageCollection`). Only the training split is ever resampled or
+augmented.
+"""
+
+from medtail.data.batches import ImageBatches, batch_loader
+from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
+from medtail.data.image_files import ImageFiles, image_paths
+from medtail.data.opening import BUILT_IN, open_collection
+from medtail.data.pixels import Pixels, UnreadableImage, load_pixels
+from medtail.data.sources import ImageArray, ImageForm, ImageSource, UnreadableImageError
+from medtail.data.splits import assign_splits, read_splits, shared_groups, write_splits
+
+__all__ = [
+    "BUILT_IN",
+    "SPLITS",
+    "DataWarning",
+    "ImageArray",
+    "ImageBatches",
+    "ImageCollection",
+    "ImageFiles",
+    "ImageForm",
+    "ImageSource",
+    "Pixels",
+    "Split",
+    "UnreadableImage",
+    "UnreadableImageError",
+    "assign_splits",
+    "batch_loader",
+    "image_paths",
+    "load_pixels",
+    "open_collection",
+    "read_splits",
+    "shared_groups",
+    "write_splits",
+]

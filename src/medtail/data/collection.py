@@ -1,0 +1,198 @@
+"""A set of labelled images: one table, one source of pixels."""
+
+import hashlib
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, final
+
+import numpy as np
+import pandas as pd
+
+from medtail.data.sources import ImageSource
+from medtail.errors import InputError
+
+Split = Literal["train", "validation", "test"]
+
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+#: How others write the names of splits.
+_SPLIT_ALIASES: dict[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+#: Columns that say which images belong together, the coarsest first.
+GROUP_COLUMNS = ("patient", "patient_id", "lesion_id")
+
+
+class DataWarning(UserWarning):
+    """The data can be used, but something in it is probably not what its owner meant."""
+
+
+def split_name(text: str) -> Split | None:
+    """Our name of a split, however it is written; None when it is none.
+
+    Example:
+        >>> split_name("Val"), split_name("holdout")
+        ('validation', None)
+    """
+    return _SPLIT_ALIASES.get(text.strip().lower())
+
+
+def listing(names: Iterable[object], most: int = 10) -> str:
+    """Join names for a message: the first ``most`` and how many more there are.
+
+    Example:
+        >>> listing(["a", "b", "c"], most=2)
+        'a, b and 1 more'
+    """
+    texts = [str(name) for name in names]
+    shown = ", ".join(texts[:most])
+    return f"{shown} and {len(texts) - most} more" if len(texts) > most else shown
+
+
+@final
+@dataclass(frozen=True)
+class ImageCollection:
+    """Images with their labels, and with patients and splits where they are known.
+
+    Attributes:
+        name: Short name, e.g. of the folder.
+        data: DATA as the user gave it.
+        table: One row an image, index 0, 1, …; columns ``id`` (unique), ``label`` (class name), ``target`` (class
+            id), ``group`` (only if known: images of one group never cross splits) and ``split`` (only if known:
+            train, validation or test).
+        class_names: In class-id order: by number when all labels are whole numbers, else alphabetical.
+        source: Pixels of each row.
+        group_column: Where the groups come from, e.g. ``patient_id``.
+
+    Nothing here changes: methods return new collections.
+    """
+
+    name: str
+    data: str
+    table: pd.DataFrame
+    class_names: tuple[str, ...]
+    source: ImageSource
+    group_column: str | None
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        name: str,
+        data: str,
+        ids: Sequence[str],
+        labels: Sequence[str],
+        source: ImageSource,
+        class_names: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
+        group_column: str | None = None,
+        splits: Sequence[Split] | None = None,
+    ) -> "ImageCollection":
+        """Assemble a collection; class names are those of the labels when not given.
+
+        Raises:
+            InputError: There is no image, or an id occurs twice.
+        """
+        if not len(ids):
+            raise InputError(f"DATA must hold at least one image, {data} holds none; check the path")
+        repeated = [identity for identity, count in Counter(ids).items() if count > 1]
+        if repeated:
+            raise InputError(
+                f"image ids must be unique, {len(repeated)} of {data} occur more than once: {listing(repeated)}; "
+                f"remove the repeated rows"
+            )
+        names = tuple(sort_labels(set(labels)) if class_names is None else class_names)
+        _warn_about_similar(names)
+        target_of = {label: target for target, label in enumerate(names)}
+        columns: dict[str, object] = {
+            "id": list(ids),
+            "label": list(labels),
+            "target": np.array([target_of[label] for label in labels], dtype=np.int64),
+        }
+        if groups is not None:
+            columns["group"] = list(groups)
+        if splits is not None:
+            columns["split"] = list(splits)
+        return cls(name, data, pd.DataFrame(columns), names, source, group_column)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def rows(self, split: str) -> np.ndarray:
+        """Row positions of one split, int64, in table order.
+
+        Raises:
+            InputError: The name is no split, or splits are not assigned yet.
+        """
+        if split not in SPLITS:
+            raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; use one of them")
+        if "split" not in self.table:
+            raise InputError(f"{self.data} has no splits yet; call assign_splits first")
+        return np.flatnonzero(self.table["split"].to_numpy() == split)
+
+    def class_counts(self, split: str | None = None) -> np.ndarray:
+        """``(C,)`` int64: images of each class in one split, or in all when None."""
+        targets = self.table["target"].to_numpy()
+        chosen = targets if split is None else targets[self.rows(split)]
+        return np.bincount(chosen, minlength=len(self.class_names)).astype(np.int64)
+
+    def with_splits(self, splits: "pd.Series[str]") -> "ImageCollection":
+        """The same images with the given split of each row."""
+        return replace(self, table=self.table.assign(split=splits.to_numpy()))
+
+    def select(self, rows: np.ndarray) -> "ImageCollection":
+        """Only the given rows, in the given order; classes keep their ids even when none of a class is left."""
+        table = self.table.iloc[rows].reset_index(drop=True)
+        return replace(self, table=table, source=self.source.select(rows))
+
+    def without(self, rows: np.ndarray) -> "ImageCollection":
+        """All but the given rows."""
+        return self.select(np.setdiff1d(np.arange(len(self)), rows))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, labels and splits in table order: equal when training would see the same table."""
+        digest = hashlib.sha256()
+        for column in ("id", "label", "split"):
+            values = self.table[column] if column in self.table else [""] * len(self)
+            for value in values:
+                encoded = str(value).encode()
+                # The length in front keeps ("ab", "c") apart from ("a", "bc").
+                digest.update(len(encoded).to_bytes(8, "big") + encoded)
+        return digest.hexdigest()
+
+
+def sort_labels(labels: Iterable[str]) -> list[str]:
+    """Labels in class-id order: by number when all are whole numbers, else alphabetical.
+
+    Example:
+        >>> sort_labels(["10", "9"]), sort_labels(["nv", "10", "9"])
+        (['9', '10'], ['10', '9', 'nv'])
+    """
+    texts = list(labels)
+    if all(text.isdecimal() for text in texts):
+        return sorted(texts, key=lambda text: (int(text), text))
+    return sorted(texts)
+
+
+def _warn_about_similar(names: Iterable[str]) -> None:
+    written: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        written["".join(name.split()).casefold()].append(name)
+    similar = [" and ".join(map(repr, group)) for group in written.values() if len(group) > 1]
+    if similar:
+        warnings.warn(
+            f"labels differ only by case or spaces and are kept as different classes: {'; '.join(similar)}; "
+            f"write them alike if they are one class",
+            DataWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,60 @@
+"""From what the user calls DATA to a collection."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from medtail.data.class_folders import open_class_folders
+from medtail.data.collection import ImageCollection
+from medtail.data.digits import open_digits
+from medtail.data.image_files import MAX_PIXELS
+from medtail.data.npz import open_npz
+from medtail.data.table import TABLE_EXTENSIONS, TABLE_NAMES, open_table
+from medtail.errors import InputError
+from medtail.naming import nearest
+
+#: Data sets that need no file; the first line of each docstring says what it is.
+BUILT_IN: dict[str, Callable[[], ImageCollection]] = {"digits-lt": open_digits}
+
+
+def open_collection(data: str | Path, *, max_pixels: int = MAX_PIXELS) -> ImageCollection:
+    """Open a data set: its table is read, its pixels are not.
+
+    Args:
+        data: A folder with one sub-folder per class (or split folders that hold them); a folder with ``labels.csv``
+            or ``labels.parquet``, or such a file; a MedMNIST-style ``.npz``; or a name of :data:`BUILT_IN`. A path
+            that exists wins over a name.
+        max_pixels: Image files with more pixels are refused when they are read.
+
+    Raises:
+        InputError: There is no such data, or it is not in one of these forms.
+
+    Example:
+        >>> digits = open_collection("digits-lt")
+        >>> digits.class_counts("train").tolist()
+        [100, 64, 41, 27, 17, 11, 7, 4, 3, 2]
+    """
+    path = Path(data)
+    if path.is_dir():
+        tables = [path / name for name in TABLE_NAMES if (path / name).is_file()]
+        if len(tables) > 1:
+            raise InputError(
+                f"{path} must hold one table of labels, has {' and '.join(TABLE_NAMES)}; name one"
+            )
+        if tables:
+            return open_table(tables[0], str(data), max_pixels)
+        return open_class_folders(path, str(data), max_pixels)
+    if path.is_file():
+        if path.suffix in TABLE_EXTENSIONS:
+            return open_table(path, str(data), max_pixels)
+        if path.suffix == ".npz":
+            return open_npz(path, str(data))
+        raise InputError(
+            f"DATA must be a folder, a table ({', '.join(TABLE_EXTENSIONS)}) or an .npz, got the file {path}; "
+            f"give the folder it lies in"
+        )
+    if str(data) in BUILT_IN:
+        return BUILT_IN[str(data)]()
+    raise InputError(
+        f"DATA must be a path that exists or one of {', '.join(BUILT_IN)}, got {str(data)!r}"
+        f"{nearest(str(data), BUILT_IN)}; check the path"
+    )

@@ -1,0 +1,234 @@
+"""Pixels of a collection, decoded once to one size."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import get_worker_info
+
+from medtail.data.collection import ImageCollection, listing
+from medtail.data.sources import ImageSource, UnreadableImageError
+from medtail.errors import InputError
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how much is done and how much there is."""
+
+GIBIBYTE = 2**30
+
+#: Images a thread decodes before it reports.
+_CHUNK = 32
+
+#: So many bad files are named in one sentence.
+_MOST_NAMED = 100
+
+
+@final
+@dataclass(frozen=True)
+class UnreadableImage:
+    """An image that cannot be read, and why."""
+
+    row: int
+    id: str
+    reason: str
+
+
+def resize(image: np.ndarray, image_size: int, channels: int) -> np.ndarray:
+    """Bring one image to ``(channels, image_size, image_size)``, uint8.
+
+    The whole image is resized to a square with Pillow's antialiased bicubic filter, as MedMNIST does; nothing is
+    cropped, so the aspect ratio changes. Grey becomes colour by repetition, colour becomes grey by luminance
+    (ITU-R 601: 0.299 R + 0.587 G + 0.114 B). An image that already has the size is not filtered.
+
+    Args:
+        image: uint8 ``(H, W, 1)`` or ``(H, W, 3)``.
+        image_size: Pixels of a side.
+        channels: 1 or 3.
+    """
+    if image.shape[2] == 3 and channels == 1:
+        image = np.asarray(Image.fromarray(image).convert("L"))[..., None]
+    if image.shape[:2] != (image_size, image_size):
+        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+        resized = np.asarray(picture.resize((image_size, image_size), Image.Resampling.BICUBIC))
+        image = resized[..., None] if resized.ndim == 2 else resized
+    planes = image.transpose(2, 0, 1)
+    return np.broadcast_to(planes, (channels, image_size, image_size))
+
+
+@final
+class Pixels:
+    """uint8 images by row: resident in memory, or decoded on request.
+
+    Attributes:
+        image_size: Pixels of a side.
+        channels: 1 or 3.
+        unreadable: Images that have no pixels.
+        resident: Whether :meth:`read` only copies.
+    """
+
+    def __init__(
+        self,
+        source: ImageSource,
+        image_size: int,
+        channels: int,
+        images: Tensor | None,
+        unreadable: tuple[UnreadableImage, ...] = (),
+        positions: np.ndarray | None = None,
+    ) -> None:
+        self.source = source
+        self.image_size = image_size
+        self.channels = channels
+        self.unreadable = unreadable
+        self._images = images
+        # Where each row's image lies: leaving rows out copies no pixels.
+        self._positions = np.arange(len(source)) if positions is None else positions
+        self._unreadable_rows = {image.row for image in unreadable}
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @property
+    def resident(self) -> bool:
+        return self._images is not None
+
+    @property
+    def readable_rows(self) -> np.ndarray:
+        """Rows that have pixels, int64, in order."""
+        return np.setdiff1d(np.arange(len(self)), list(self._unreadable_rows))
+
+    def read(self, rows: Sequence[int] | np.ndarray) -> Tensor:
+        """Images of the given rows, uint8 ``(len(rows), channels, image_size, image_size)``.
+
+        Raises:
+            InputError: A row is of an unreadable image.
+        """
+        wanted = np.asarray(rows, dtype=np.int64)
+        if not self._unreadable_rows.isdisjoint(wanted.tolist()):
+            bad = [image.id for image in self.unreadable if image.row in set(wanted.tolist())]
+            raise InputError(f"rows must be of readable images, {listing(bad)} are not; use readable_rows")
+        positions = self._positions[wanted]
+        if self._images is not None:
+            return self._images[torch.from_numpy(positions)]
+        images = np.empty((len(positions), self.channels, self.image_size, self.image_size), dtype=np.uint8)
+
+        def decode(place: int) -> None:
+            image = self.source.read(int(positions[place]), at_least=self.image_size)
+            images[place] = resize(image, self.image_size, self.channels)
+
+        # A loader's worker is one of several processes already.
+        with ThreadPoolExecutor(num_threads() if get_worker_info() is None else 1) as pool:
+            for _ in pool.map(decode, range(len(positions))):
+                pass
+        return torch.from_numpy(images)
+
+    def without(self, rows: np.ndarray) -> "Pixels":
+        """All but the given rows, numbered anew; no pixel is copied."""
+        kept = np.setdiff1d(np.arange(len(self)), rows)
+        row_of = {int(old): new for new, old in enumerate(kept)}
+        unreadable = tuple(
+            UnreadableImage(row_of[image.row], image.id, image.reason)
+            for image in self.unreadable
+            if image.row in row_of
+        )
+        return Pixels(
+            self.source, self.image_size, self.channels, self._images, unreadable, self._positions[kept]
+        )
+
+
+def num_threads() -> int:
+    """Threads for decoding: as many as this process may use processors."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load_pixels(
+    collection: ImageCollection,
+    *,
+    image_size: int,
+    channels: int,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+    memory_limit: int = 4 * GIBIBYTE,
+) -> "Pixels":
+    """Decode every image once, to uint8 at working resolution (:func:`resize`).
+
+    Args:
+        collection: The images.
+        image_size: Pixels of a side.
+        channels: 1 or 3.
+        skip_unreadable: List bad files in ``Pixels.unreadable`` instead of refusing.
+        progress: Told about every few images.
+        memory_limit: Bytes. Larger sets are checked now and decoded again on request.
+
+    Raises:
+        InputError: A size is wrong; images cannot be read (all are named, with the reason of each); none can.
+    """
+    if image_size < 1:
+        raise InputError(f"image_size must be positive, got {image_size}; e.g. 128")
+    if channels not in (1, 3):
+        raise InputError(f"channels must be 1 (grey) or 3 (colour), got {channels}; use one of them")
+    count = len(collection)
+    source = collection.source
+    resident = count * channels * image_size * image_size <= memory_limit
+    images = torch.empty((count, channels, image_size, image_size), dtype=torch.uint8) if resident else None
+    unreadable = _decode_all(collection, image_size, channels, images, progress)
+    pixels = Pixels(source, image_size, channels, images, tuple(unreadable))
+    if unreadable and not skip_unreadable:
+        raise InputError(refusal(unreadable, count))
+    if count and len(unreadable) == count:
+        raise InputError(f"no image of {collection.data} can be read: {_named(unreadable)}; check the files")
+    return pixels
+
+
+def refusal(unreadable: Sequence[UnreadableImage], count: int) -> str:
+    """The sentence that names every bad file."""
+    return (
+        f"{len(unreadable)} of {count} images cannot be read: {_named(unreadable)}; mend or remove them, or go on "
+        f"without them (skip_unreadable=True, --skip-unreadable)"
+    )
+
+
+def _named(unreadable: Sequence[UnreadableImage]) -> str:
+    return listing((f"{image.id} {image.reason}" for image in unreadable), most=_MOST_NAMED)
+
+
+def _decode_all(
+    collection: ImageCollection,
+    image_size: int,
+    channels: int,
+    images: Tensor | None,
+    progress: Progress | None,
+) -> list[UnreadableImage]:
+    """Decode every image into ``images`` (or only try to), in threads: Pillow decodes without Python's lock."""
+    source = collection.source
+    ids = collection.table["id"].tolist()
+    target = None if images is None else images.numpy()
+
+    def decode(start: int) -> list[UnreadableImage]:
+        bad = []
+        for row in range(start, min(start + _CHUNK, len(ids))):
+            try:
+                image = resize(source.read(row, at_least=image_size), image_size, channels)
+            except UnreadableImageError as error:
+                bad.append(UnreadableImage(row, ids[row], error.reason))
+                continue
+            if target is not None:
+                target[row] = image
+        return bad
+
+    unreadable: list[UnreadableImage] = []
+    pool = ThreadPoolExecutor(num_threads())
+    try:
+        for start, bad in zip(
+            range(0, len(ids), _CHUNK), pool.map(decode, range(0, len(ids), _CHUNK)), strict=True
+        ):
+            unreadable += bad
+            if progress is not None:
+                progress("reading images", min(start + _CHUNK, len(ids)), len(ids))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return unreadable
