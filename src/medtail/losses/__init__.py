@@ -8,6 +8,7 @@ docs/how_to_add_a_loss.md.
 from medtail.losses import functional
 from medtail.losses.adjustments import NoAdjustment, PriorAdjustment
 from medtail.losses.catalogue import LOSSES, NEUTRAL_SETTINGS, PAPERS, UNAVAILABLE_LOSSES, create_loss
+from medtail.losses.gradient_figure import plot_gradients
 from medtail.losses.margin_losses import (
     AdaCosLoss,
     ArcFaceLoss,
@@ -83,4 +84,5 @@ __all__ = [
     "WeightedSumLoss",
     "create_loss",
     "functional",
+    "plot_gradients",
 ]

@@ -184,6 +184,25 @@ def create_loss(
     return loss
 
 
+def takes_setting(key: str, setting: str) -> bool:
+    """Say whether the constructor of a loss names a setting.
+
+    Example:
+        >>> takes_setting("dal", "scale"), takes_setting("ce", "scale")
+        (True, False)
+    """
+    return setting in _parameters(LOSSES[key])
+
+
+def _parameters(constructor: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return the parameters that a constructor names."""
+    return {
+        key: parameter
+        for key, parameter in inspect.signature(constructor).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+
+
 def _build(
     role: str,
     name: Any,
@@ -194,11 +213,7 @@ def _build(
     """Call the constructor that ``name`` names, with the settings and with what it asks for by name."""
     if not isinstance(name, str) or name not in known:
         raise InputError(f"{role} must be one of {', '.join(known)}, got {name!r}{nearest(str(name), known)}")
-    parameters = {
-        key: parameter
-        for key, parameter in inspect.signature(known[name]).parameters.items()
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
+    parameters = _parameters(known[name])
     arguments = {key: value for key, value in measured.items() if key in parameters}
     for key, value in settings.items():
         if key not in parameters:

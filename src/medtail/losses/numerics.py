@@ -15,7 +15,7 @@ from torch import Tensor
 
 from medtail.errors import InputError
 from medtail.files import write_text
-from medtail.losses.catalogue import LOSSES, create_loss
+from medtail.losses.catalogue import LOSSES, create_loss, takes_setting
 
 COUNTS = [6705, 1113, 1099, 514, 327, 142, 115]
 
@@ -98,14 +98,12 @@ PRECISIONS: dict[str, Precision] = {
 
 def measure(key: str, precision: Precision, case: EdgeCase) -> str:
     """Return what a loss does with an edge case: ``finite``, ``refused: why``, or what is not finite."""
-    settings = {} if case.scale is None else {"scale": case.scale}
-    counts = COUNTS[: case.num_classes]
+    asks_for_scale = case.scale is not None and takes_setting(key, "scale")
+    settings = {"scale": case.scale} if asks_for_scale else {}
     try:
-        loss = create_loss(key, class_counts=counts, settings=settings)
+        loss = create_loss(key, class_counts=COUNTS[: case.num_classes], settings=settings)
     except InputError as error:
-        if "has no setting scale" not in str(error):
-            return f"refused: {error}"
-        loss = create_loss(key, class_counts=counts)
+        return f"refused: {error}"
     targets = torch.tensor(case.targets)
     pattern = case.outputs(targets, case.num_classes)
     outputs = (EXTREMES[loss.expects] * case.stretch * pattern).to(precision.dtype).requires_grad_()

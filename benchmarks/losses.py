@@ -1,0 +1,210 @@
+"""How long each loss takes, as a ratio to ``F.cross_entropy`` on the same tensors in the same run.
+
+    python benchmarks/losses.py --out benchmarks/results/losses_cpu.csv
+    python benchmarks/losses.py --device cuda --modes eager compiled step --out benchmarks/results/losses_gpu.csv
+
+Modes: ``eager`` and ``compiled`` (``torch.compile(fullgraph=True)``, both sides) time forward and backward of the loss
+alone; ``step`` times a whole training step of a ResNet-18. Each measurement alternates with its reference, and the
+ratio is the median over pairs, so that a busy machine slows both. Machines differ: compare ratios, never milliseconds
+of different rows.
+"""
+
+import argparse
+import csv
+import os
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from medtail.files import replacing
+from medtail.losses import LOSSES, create_loss
+
+COLUMNS = [
+    "loss",
+    "mode",
+    "num_classes",
+    "batch_size",
+    "ratio",
+    "milliseconds",
+    "cross_entropy_milliseconds",
+    "pairs",
+    "device",
+    "hardware",
+    "torch",
+    "commit",
+    "date",
+]
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+
+
+def main() -> None:
+    """Measure what the arguments ask for and write it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=["eager"])
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=list(LOSSES))
+    parser.add_argument("--num-classes", nargs="+", type=int, default=[7, 100, 8142])
+    parser.add_argument("--batch-sizes", nargs="+", type=int, default=[128, 1024])
+    parser.add_argument(
+        "--pairs", type=int, default=20, help="measurements of each loss and of its reference"
+    )
+    arguments = parser.parse_args()
+
+    circumstances = {
+        "device": arguments.device,
+        "hardware": hardware(arguments.device),
+        "torch": torch.__version__,
+        "commit": commit(),
+        "date": date.today().isoformat(),
+    }
+    with replacing(arguments.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for row in rows(arguments):
+            print(
+                f"{row['loss']:18} {row['mode']:9} C={row['num_classes']:<5} N={row['batch_size']:<5} {row['ratio']}"
+            )
+            writer.writerow(row | circumstances)
+
+
+def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Yield a row for each mode, size and loss."""
+    for mode in arguments.modes:
+        for num_classes in arguments.num_classes:
+            for batch_size in arguments.batch_sizes:
+                for key in arguments.losses:
+                    counts = [1 + 10_000 // (1 + class_id) for class_id in range(num_classes)]
+                    loss = create_loss(key, class_counts=counts).to(arguments.device)
+                    run, reference = MODES[mode](loss, num_classes, batch_size, arguments.device)
+                    seconds = paired_seconds(run, reference, arguments.pairs, arguments.device)
+                    yield {
+                        "loss": key,
+                        "mode": mode,
+                        "num_classes": num_classes,
+                        "batch_size": batch_size,
+                        "ratio": f"{statistics.median(own / other for own, other in seconds):.3f}",
+                        "milliseconds": f"{1e3 * statistics.median(own for own, _ in seconds):.4f}",
+                        "cross_entropy_milliseconds": f"{1e3 * statistics.median(other for _, other in seconds):.4f}",
+                        "pairs": arguments.pairs,
+                    }
+
+
+def loss_alone(
+    loss: LossFunction, num_classes: int, batch_size: int, device: str
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return forward and backward of the loss and of cross-entropy on the same tensors."""
+    generator = torch.Generator().manual_seed(0)
+    outputs = (
+        (1.8 * torch.rand(batch_size, num_classes, generator=generator) - 0.9).to(device).requires_grad_()
+    )
+    targets = torch.randint(0, num_classes, (batch_size,), generator=generator).to(device)
+
+    def run(function: LossFunction) -> None:
+        outputs.grad = None
+        function(outputs, targets).backward()
+
+    return lambda: run(loss), lambda: run(functional.cross_entropy)
+
+
+def compiled_loss_alone(
+    loss: LossFunction, num_classes: int, batch_size: int, device: str
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return :func:`loss_alone` with both sides compiled."""
+    torch._dynamo.reset()
+    compiled = torch.compile(loss, fullgraph=True)
+    reference = torch.compile(functional.cross_entropy, fullgraph=True)
+    run, _ = loss_alone(compiled, num_classes, batch_size, device)
+    run_reference, _ = loss_alone(reference, num_classes, batch_size, device)
+    return run, run_reference
+
+
+def training_step(
+    loss: LossFunction, num_classes: int, batch_size: int, device: str
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Return a ResNet-18 step, 224 px on a GPU and 64 px elsewhere, with the loss and with cross-entropy."""
+    from torchvision.models import resnet18
+
+    image_size = 224 if device.startswith("cuda") else 64
+    model = resnet18(num_classes=num_classes).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9)
+    images = torch.rand(batch_size, 3, image_size, image_size, device=device)
+    targets = torch.randint(0, num_classes, (batch_size,), generator=torch.Generator().manual_seed(0)).to(
+        device
+    )
+
+    def run(function: LossFunction) -> None:
+        optimizer.zero_grad()
+        function(model(images).tanh(), targets).backward()
+        optimizer.step()
+
+    return lambda: run(loss), lambda: run(functional.cross_entropy)
+
+
+MODES = {"eager": loss_alone, "compiled": compiled_loss_alone, "step": training_step}
+
+
+def paired_seconds(
+    run: Callable[[], None], reference: Callable[[], None], pairs: int, device: str
+) -> list[tuple[float, float]]:
+    """Time both alternately, after three turns to warm up."""
+    for _ in range(3):
+        run()
+        reference()
+    repeats = max(1, int(2e-3 / max(one_run(run, 1, device), 1e-9)))
+    return [(one_run(run, repeats, device), one_run(reference, repeats, device)) for _ in range(pairs)]
+
+
+def one_run(run: Callable[[], None], repeats: int, device: str) -> float:
+    """Return the seconds of one call, averaged over repeats."""
+    synchronize(device)
+    start = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    synchronize(device)
+    return (time.perf_counter() - start) / repeats
+
+
+def synchronize(device: str) -> None:
+    """Wait for the device to finish."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def hardware(device: str) -> str:
+    """Name what computes."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name()
+    info = Path("/proc/cpuinfo")
+    names = [
+        line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+    ]
+    model = names[0] if names else platform.processor() or platform.machine()
+    return f"{model}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+
+
+def commit() -> str:
+    """Return the short commit, marked when the losses were changed since."""
+    folder = Path(__file__).parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "src/medtail/losses", "src/medtail/distributed.py")
+    return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
+
+
+if __name__ == "__main__":
+    main()
