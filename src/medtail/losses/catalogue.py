@@ -95,7 +95,7 @@ LOSSES: dict[str, Callable[..., ClassificationLoss]] = {
 #: Where each comes from.
 PAPERS: dict[str, str] = {
     "ce": "the reference",
-    "weighted_ce": "Scholz et al., 2024, eq. 6",
+    "weighted_ce": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification, eq. 6",
     "focal": "Lin et al., 2017, Focal Loss for Dense Object Detection",
     "class_balanced": "Cui et al., 2019, Class-Balanced Loss Based on Effective Number of Samples",
     "ldam": "Cao et al., 2019, Learning Imbalanced Datasets with LDAM Loss",
@@ -115,10 +115,10 @@ PAPERS: dict[str, str] = {
     "asl_softmax": "Ridnik et al., 2021, released code",
     "apl": "Huang et al., 2023, Asymmetric Polynomial Loss",
     "alpa": "ALPA: Asymmetric Loss with Padé Approximation",
-    "soft_f1": "Scholz et al., 2024, metric losses",
-    "soft_mcc": "Scholz et al., 2024, metric losses",
-    "ce+soft_f1": "Scholz et al., 2024, metric losses",
-    "ce+soft_mcc": "Scholz et al., 2024, metric losses",
+    "soft_f1": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
+    "soft_mcc": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
+    "ce+soft_f1": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
+    "ce+soft_mcc": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
 }
 
 #: Losses that comparisons name and nobody can build, with the reason.

@@ -99,7 +99,7 @@ def monotonic_angular_margin(cosines: Tensor, targets: Tensor, margin: float | T
 
 
 def cosine_margin(outputs: Tensor, targets: Tensor, margin: float | Tensor) -> Tensor:
-    r"""Subtract a margin from the true class, :math:`\cos\theta_y - m` (CosFace; LDAM eq. 12).
+    r"""Subtract a margin from the true class, :math:`\cos\theta_y - m` (CosFace; LDAM).
 
     Args:
         outputs: ``(N, C)``.
@@ -137,7 +137,7 @@ def class_margins(class_counts: Tensor, max_margin: float, power: float, referen
 
     .. math:: m_c = m_{\max}\,(n_c / n_\text{ref})^{-\text{power}}
 
-    With :math:`n_\text{ref} = n_{\min}`, power ¼ is LDAM (eq. 13) and power τ = 1 is DBM (eq. 6).
+    With :math:`n_\text{ref} = n_{\min}`, power ¼ is LDAM and power τ = 1 is DBM (eq. 6).
     """
     return max_margin * (class_counts / reference_count).pow(-power)
 
@@ -232,7 +232,7 @@ def power(base: Tensor, exponent: float) -> Tensor:
 
 
 def softmax_focal(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
-    r"""Return :math:`-(1 - p_y)^\gamma \log p_y` with p = softmax, ``(N,)`` (Lin et al., eq. 5; LCT eq. 2)."""
+    r"""Return :math:`-(1 - p_y)^\gamma \log p_y` with p = softmax, ``(N,)`` (Scholz eq. 1; LCT eq. 2)."""
     losses = functional.cross_entropy(logits, targets, reduction="none")
     return power(-torch.expm1(-losses), gamma) * losses
 
@@ -258,7 +258,7 @@ def inverse_frequency_weights(class_counts: Tensor) -> Tensor:
 
 
 def effective_numbers(class_counts: Tensor, beta: float) -> Tensor:
-    r"""Return the effective number of samples, :math:`E_c = (1 - \beta^{n_c}) / (1 - \beta)` (Cui et al., eq. 2)."""
+    r"""Return the effective number of samples, :math:`E_c = (1 - \beta^{n_c}) / (1 - \beta)` (Cui et al., 2019)."""
     log_beta = math.log(beta) if beta > 0 else -math.inf
     return -torch.expm1(class_counts * log_beta) / (1 - beta)
 
@@ -309,7 +309,7 @@ def soft_confusion(probabilities: Tensor, targets: Tensor) -> SoftConfusion:
         >>> soft_confusion(torch.tensor([[0.75, 0.25]]), torch.tensor([0])).true_positives
         tensor([0.7500, 0.0000])
 
-    Source: Scholz et al., eqs. 2–5.
+    Source: Scholz et al., eqs. 2 and 4.
     """
     truth = indicators(probabilities, targets)
     local = torch.stack(
@@ -357,14 +357,14 @@ def log_shifted_complement(logits: Tensor, clip: float) -> Tensor:
 
 
 def shifted_probability(logits: Tensor, clip: float) -> Tensor:
-    r"""Return :math:`q = \max(p - \text{clip}, 0)` with p = σ(z), ``(N, C)`` (ASL eq. 5)."""
+    r"""Return :math:`q = \max(p - \text{clip}, 0)` with p = σ(z), ``(N, C)`` (ASL)."""
     return (logits.sigmoid() - clip).clamp_min(0)
 
 
 def asymmetric_focusing(
     logits: Tensor, truth: Tensor, gamma_positive: float, gamma_negative: float, clip: float
 ) -> Tensor:
-    r"""Return :math:`(1-p)^{\gamma_+}` for positives and :math:`q^{\gamma_-}` for negatives, ``(N, C)`` (ASL eq. 7)."""
+    r"""Return :math:`(1-p)^{\gamma_+}` for positives and :math:`q^{\gamma_-}` for negatives, ``(N, C)`` (ASL)."""
     positive = power((-logits).sigmoid(), gamma_positive)
     negative = power(shifted_probability(logits, clip), gamma_negative)
     return torch.where(truth > 0.5, positive, negative)

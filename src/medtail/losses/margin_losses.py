@@ -47,7 +47,7 @@ class ArcFaceLoss(PipelineLoss):
         >>> round(loss(torch.tensor([[1.0, -1.0]]), torch.tensor([0])).item(), 6)
         0.000363
 
-    Source: Deng et al., 2019, eq. 3; DAL eq. 1.
+    Source: Deng et al., 2019; DAL eq. 1.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class CosFaceLoss(PipelineLoss):
         >>> CosFaceLoss(scale=4.0)(torch.tensor([[1.0, -1.0]]), torch.tensor([0])).item() < 0.01
         True
 
-    Source: Wang et al., 2018, eq. 4; DBM Table 1.
+    Source: Wang et al., 2018; DBM Table 1.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class SphereFaceLoss(PipelineLoss):
         >>> SphereFaceLoss(scale=4.0)(torch.tensor([[1.0, -1.0]]), torch.tensor([0])).item() < 0.01
         True
 
-    Source: Liu et al., 2017, eq. 7; DBM Table 1.
+    Source: Liu et al., 2017; DBM Table 1.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class AdaCosLoss(PipelineLoss):
         >>> round(loss.scale.value, 3)
         2.534
 
-    Source: Zhang et al., 2019, eqs. 12–15; DAL eq. 2.
+    Source: Zhang et al., 2019; DAL eq. 2.
     """
 
     def __init__(
@@ -216,7 +216,7 @@ class LDAMLoss(PipelineLoss):
         >>> LDAMLoss([900, 100]).margin.size.margins
         tensor([0.2887, 0.5000], dtype=torch.float64)
 
-    Source: Cao et al., 2019, eqs. 12–13 (DBM's Table 1 prints it without the normalisation).
+    Source: Cao et al., 2019 (DBM's Table 1 prints it without the normalisation).
     """
 
     def __init__(

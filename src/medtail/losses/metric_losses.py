@@ -69,7 +69,7 @@ class SoftF1Loss(SoftMetricLoss):
         >>> SoftF1Loss()(torch.tensor([[9.0, -9.0], [-9.0, 9.0]]), torch.tensor([0, 1])).item() < 1e-6
         True
 
-    Source: Scholz et al., eqs. 2–4.
+    Source: Scholz et al., eqs. 2–3.
     """
 
     def __init__(self, *, absent: Literal["zero", "skip"] = "zero", epsilon: float = 0.0) -> None:
@@ -129,7 +129,7 @@ def cross_entropy_and_soft_f1(
         weights: Of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
         absent: See :class:`SoftF1Loss`.
 
-    Source: Scholz et al., §2.3.
+    Source: Scholz et al., §3.1.4.
     """
     cross_entropy, metric = checks.two_numbers("weights", weights)
     return WeightedSumLoss(
@@ -150,7 +150,7 @@ def cross_entropy_and_soft_mcc(
         weights: Of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
         average: See :class:`SoftMCCLoss`.
 
-    Source: Scholz et al., §2.3.
+    Source: Scholz et al., §3.1.4.
     """
     cross_entropy, metric = checks.two_numbers("weights", weights)
     return WeightedSumLoss(

@@ -211,7 +211,7 @@ class WeightedSumLoss(ClassificationLoss):
         >>> loss(torch.tensor([[9.0, -9.0], [-9.0, 9.0]]), torch.tensor([0, 1])).item() < 1e-6
         True
 
-    Source: Scholz et al., §2.3.
+    Source: Scholz et al., §3.1.4.
     """
 
     def __init__(self, terms: Sequence[tuple[ClassificationLoss, float]]) -> None:

@@ -27,7 +27,7 @@ class BalancedSoftmaxLoss(PipelineLoss):
         >>> loss(torch.zeros(1, 2), torch.tensor([1])).exp()
         tensor(4.0000)
 
-    Source: Ren et al., 2020, eq. 4; DBM eq. 4.
+    Source: Ren et al., 2020; DBM eq. 4.
     """
 
     def __init__(self, class_counts: ClassCounts, *, reduction: Reduction = "mean") -> None:
@@ -57,7 +57,7 @@ class LogitAdjustedLoss(PipelineLoss):
         >>> loss(torch.zeros(1, 2), torch.tensor([1])).exp()
         tensor(2.)
 
-    Source: Menon et al., 2021, eq. 10; LCT eq. 22.
+    Source: Menon et al., 2021; LCT eq. 22.
     """
 
     def __init__(self, class_counts: ClassCounts, *, tau: float = 1.0, reduction: Reduction = "mean") -> None:

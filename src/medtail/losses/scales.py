@@ -64,7 +64,7 @@ def adacos_scale(num_classes: int) -> float:
 
 @final
 class AdaCosScale(Scale):
-    r"""AdaCos's dynamic scale, followed from batch to batch (Zhang et al., 2019, eqs. 14–15).
+    r"""AdaCos's dynamic scale, followed from batch to batch (Zhang et al., 2019).
 
     .. math:: s \leftarrow \frac{\log B_\text{avg}}{\cos\min(\pi/4, \theta_\text{med})},\qquad
               B_\text{avg} = \frac1N\sum_i\sum_{j\neq y_i} e^{s\cos\theta_{ij}}

@@ -42,7 +42,7 @@ class AsymmetricLoss(PipelineLoss):
         >>> loss(torch.zeros(1, 2), torch.tensor([[1, 1]])).exp()
         tensor(4.)
 
-    Source: Ridnik et al., 2021, eqs. 4–7; ALPA eq. 3.
+    Source: Ridnik et al., 2021; ALPA eq. 3.
     """
 
     def __init__(

@@ -88,7 +88,7 @@ class FocalLoss(PipelineLoss):
         >>> round(loss(torch.zeros(1, 2), torch.tensor([1])).item() / 0.6931472, 3)
         0.25
 
-    Source: Lin et al., 2017, eq. 5; LCT eq. 2; Scholz et al., eq. 1.
+    Source: Lin et al., 2017; LCT eq. 2; Scholz et al., eq. 1.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class ClassBalancedLoss(PipelineLoss):
         >>> ClassBalancedLoss([900, 100]).weighting.class_weights
         tensor([0.2073, 1.7927], dtype=torch.float64)
 
-    Source: Cui et al., 2019, eqs. 9–12.
+    Source: Cui et al., 2019.
     """
 
     def __init__(
