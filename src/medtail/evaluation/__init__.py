@@ -1,0 +1,1 @@
+"""After training: everything here is a function of saved files, and none of it loads a model."""

@@ -1,0 +1,128 @@
+"""All the numbers of one split, ready for JSON."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from medtail import metrics
+from medtail.errors import InputError
+from medtail.evaluation.predictions import Predictions
+from medtail.metrics import Outcomes
+
+#: The metrics over all classes, in the order they are shown, with the names people read.
+METRIC_TITLES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "geometric_mean": "Geometric mean of recalls",
+    "mcc": "Matthews correlation",
+    "iba_0.1": "Index of balanced accuracy, α = 0.1",
+    "iba_0.5": "Index of balanced accuracy, α = 0.5",
+    "iba_1.0": "Index of balanced accuracy, α = 1",
+    "cov": "Variation of recall (σ/μ)",
+    "auc": "Area under ROC, macro",
+    "average_precision": "Average precision, macro",
+    "brier": "Brier score",
+    "ece": "Expected calibration error",
+}
+
+#: Those of which less is better.
+LOWER_IS_BETTER = frozenset({"cov", "brier", "ece"})
+
+
+def weighted_outcomes(predictions: Predictions, weights: np.ndarray) -> Outcomes:
+    """Count decisions under weights ``(N, R)``."""
+    return Outcomes.weighted(
+        predictions.targets, predictions.decisions, len(predictions.class_names), weights
+    )
+
+
+def measure(predictions: Predictions, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Return every metric of :data:`METRIC_TITLES` under weights ``(N, R)``, as arrays ``(R,)``.
+
+    Without weights every image counts once and R is 1.
+    """
+    if weights is None:
+        weights = np.ones((len(predictions.ids), 1))
+    outcomes = weighted_outcomes(predictions, weights)
+    scored = predictions.targets, predictions.probabilities
+    values = {
+        "accuracy": metrics.accuracy(outcomes),
+        "balanced_accuracy": metrics.balanced_accuracy(outcomes),
+        "macro_f1": metrics.macro_f1(outcomes),
+        "geometric_mean": metrics.geometric_mean(outcomes),
+        "mcc": metrics.matthews_correlation(outcomes),
+        "iba_0.1": metrics.index_balanced_accuracy(outcomes, 0.1),
+        "iba_0.5": metrics.index_balanced_accuracy(outcomes, 0.5),
+        "iba_1.0": metrics.index_balanced_accuracy(outcomes, 1.0),
+        "cov": metrics.recall_variation(outcomes),
+        "auc": metrics.roc_auc(*scored, weights=weights),
+        "average_precision": metrics.average_precision(*scored, weights=weights),
+        "brier": metrics.brier_score(*scored, weights=weights),
+        "ece": metrics.expected_calibration_error(*scored, weights=weights),
+    }
+    return {name: np.asarray(value) for name, value in values.items()}
+
+
+def summarize(
+    predictions: Predictions, split: str, *, seed: int = 0, resamples: int = 1000
+) -> dict[str, Any]:
+    """Return the content of ``summary.json``.
+
+    Args:
+        predictions: Of one split.
+        split: Its name: train, validation or test.
+        seed: Of the bootstrap.
+        resamples: Of the bootstrap, by group where groups are known, else by image.
+
+    Returns:
+        ``split``, ``n``, ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
+        ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %, bootstrap
+        percentiles) of each of them. What is undefined is None.
+
+    Raises:
+        InputError: There is no image.
+    """
+    if not len(predictions.ids):
+        raise InputError(
+            f"predictions of the {split} split must hold an image, have none; choose another split"
+        )
+    outcomes = weighted_outcomes(predictions, np.ones((len(predictions.ids), 1)))
+    drawn = metrics.bootstrap(
+        lambda weights: np.stack(list(measure(predictions, weights).values()), axis=-1),
+        predictions.units,
+        resamples=resamples,
+        seed=seed,
+    )
+    values = {name: _defined(float(value[0])) for name, value in measure(predictions).items()}
+    return {
+        "split": split,
+        "n": len(predictions.ids),
+        "classes": [
+            {
+                "name": name,
+                "n": int(outcomes.targets[0, index]),
+                "recall": _defined(float(outcomes.recalls[0, index])),
+                "precision": _defined(float(outcomes.precisions[0, index])),
+                "f1": _defined(float(outcomes.f1[0, index])),
+                "recall_interval": _defined_interval(
+                    metrics.wilson_interval(int(outcomes.hits[0, index]), int(outcomes.targets[0, index]))
+                ),
+            }
+            for index, name in enumerate(predictions.class_names)
+        ],
+        **values,
+        "intervals": {
+            name: None if values[name] is None else _defined_interval(metrics.interval_of(column))
+            for name, column in zip(values, drawn.T, strict=True)
+        },
+    }
+
+
+def _defined(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _defined_interval(interval: tuple[float, float]) -> list[float] | None:
+    return list(interval) if all(map(math.isfinite, interval)) else None
