@@ -1,0 +1,79 @@
+"""Images that are nearly the same: re-encoded, resized, brightened, a little noisier.
+
+Two steps. A perceptual hash finds candidates: the signs of the 63 lowest coefficients of the cosine transform of a
+32 x 32 grey thumbnail, without the constant one (the idea of pHash, Zauner 2010, chapter 3.2.1). Correlation of the
+thumbnails confirms them, because images of one kind (chest X-rays, say) share coarse shapes and so share hashes.
+Mirrored, turned or strongly cropped copies are not found.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+from scipy.fft import dctn
+
+THUMBNAIL_SIZE = 32
+
+#: Of 63 bits; re-encoded copies differ in a few.
+MOST_DIFFERENT_BITS = 8
+
+#: Pearson correlation of thumbnails.
+LEAST_CORRELATION = 0.98
+
+_LOW_FREQUENCIES = 8
+
+#: Distances held in memory at a time.
+_BLOCK = 16_000_000
+
+
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """A grey ``(32, 32)`` uint8 thumbnail of a uint8 image ``(H, W, 1)`` or ``(H, W, 3)``."""
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L")
+    return np.asarray(picture.resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BICUBIC))
+
+
+def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
+    """Signs ``(N, 63)`` in {-1, 0, 1}, float32, of thumbnails ``(N, 32, 32)``; 0 only in blank images."""
+    spectrum = dctn(thumbnails.astype(np.float32), axes=(1, 2), norm="ortho")
+    low = spectrum[:, :_LOW_FREQUENCIES, :_LOW_FREQUENCIES].reshape(len(thumbnails), -1)[:, 1:]
+    signs: np.ndarray = np.sign(np.where(np.abs(low) < 1e-2, 0.0, low)).astype(np.float32)
+    return signs
+
+
+def near_duplicates(
+    thumbnails: np.ndarray, parts: np.ndarray | None = None
+) -> Iterator[tuple[int, int, float]]:
+    """Yield pairs of rows ``(i, j, correlation)``, i < j, whose images are nearly the same.
+
+    All pairs are compared, a block of rows at a time; the work grows with the square of N.
+
+    Args:
+        thumbnails: uint8 ``(N, 32, 32)``.
+        parts: ``(N,)`` split numbers; when given, only pairs of different splits are yielded.
+    """
+    hashes = perceptual_hashes(thumbnails)
+    bits = hashes.shape[1]
+    count = len(thumbnails)
+    step = max(1, _BLOCK // max(count, 1))
+    for start in range(0, count, step):
+        rows = np.arange(start, min(start + step, count))
+        # For signs, the inner product is (bits that agree) - (bits that differ).
+        agreement = hashes[rows] @ hashes[start:].T
+        close = np.argwhere(agreement >= bits - 2 * MOST_DIFFERENT_BITS) + start
+        close = close[close[:, 0] < close[:, 1]]
+        if parts is not None:
+            close = close[parts[close[:, 0]] != parts[close[:, 1]]]
+        for chunk in np.array_split(close, max(1, len(close) // 10_000)):
+            correlation = _correlations(thumbnails[chunk[:, 0]], thumbnails[chunk[:, 1]])
+            for pair, value in zip(chunk, correlation, strict=True):
+                if value >= LEAST_CORRELATION:
+                    yield int(pair[0]), int(pair[1]), float(value)
+
+
+def _correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    flat = [part.reshape(len(part), THUMBNAIL_SIZE**2).astype(np.float32) for part in (first, second)]
+    one, other = (part - part.mean(axis=1, keepdims=True) for part in flat)
+    lengths = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
+    products = (one * other).sum(axis=1)
+    correlations: np.ndarray = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
+    return correlations
