@@ -1,13 +1,13 @@
 """What each of two processes does; a module of its own, so that a spawned process can import it."""
 
-import inspect
 import os
 
 import torch
 import torch.distributed as dist
 
 from medtail.distributed import gather_over_ranks, number_of_ranks, sum_over_ranks
-from medtail.losses import LOSSES, create_loss
+from medtail.losses import COMPOSITIONS, create_loss
+from medtail.losses.catalogue import takes_setting
 
 COUNTS = [400, 37, 90, 12, 5]
 
@@ -15,28 +15,31 @@ COUNTS = [400, 37, 90, 12, 5]
 SHARES = {"halves": (6, 6), "unequal": (9, 3), "last": (11, 1)}
 
 CASES = [
-    (key, reduction)
-    for key in LOSSES
+    (composition, reduction)
+    for composition, (key, _) in COMPOSITIONS.items()
     for reduction in ("mean", "weighted_mean", "sum")
-    if reduction == "mean" or "reduction" in inspect.signature(LOSSES[key]).parameters
+    if reduction == "mean" or takes_setting(key, "reduction")
 ]
 
 
 def batch():
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(12, 4, dtype=torch.float64, generator=generator)
-    weight = torch.randn(4, 5, dtype=torch.float64, generator=generator) / 2
+    weight = torch.randn(4, 5, dtype=torch.float64, generator=generator) / 8
     return features, weight, torch.tensor([0, 0, 1, 0, 3, 2, 0, 1, 0, 3, 0, 1])  # class 4 is absent
 
 
-def value_and_gradient(key, reduction, rows):
+def value_and_gradient(composition, reduction, rows):
     """The loss of some rows of the batch, and its gradient in the parameters that all ranks share."""
-    settings = {"reduction": reduction} if "reduction" in inspect.signature(LOSSES[key]).parameters else {}
-    loss = create_loss(key, class_counts=COUNTS, settings=settings)
+    key, settings = COMPOSITIONS[composition]
+    if takes_setting(key, "reduction"):
+        settings = settings | {"reduction": reduction}
+    loss = create_loss(key, class_counts=COUNTS, settings=settings, num_epochs=2)
     features, weight, targets = batch()
     weight.requires_grad_()
     values = []
-    for _ in range(2):  # the second call sees the state that the first one left
+    for epoch in range(2):  # the second epoch sees the state that the first one left
+        loss.set_epoch(epoch)
         value = loss((features[rows] @ weight).tanh(), targets[rows])
         values.append(value)
     (gradient,) = torch.autograd.grad(value, weight)
@@ -73,8 +76,8 @@ def process(rank, port, folder):
     results = {}
     for share, (first, _) in SHARES.items():
         rows = slice(0, first) if rank == 0 else slice(first, None)
-        for key, reduction in CASES:
-            value, gradient = value_and_gradient(key, reduction, rows)
-            results[share, key, reduction] = mean_over_ranks(value), mean_over_ranks(gradient)
+        for composition, reduction in CASES:
+            value, gradient = value_and_gradient(composition, reduction, rows)
+            results[share, composition, reduction] = mean_over_ranks(value), mean_over_ranks(gradient)
     torch.save({"losses": results, "parts": gathered_parts()}, f"{folder}/{rank}.pt")
     dist.destroy_process_group()

@@ -248,7 +248,9 @@ def test_dal_measures_its_scale_on_the_epoch_before(targets):
 def test_dal_keeps_its_scale_when_negatives_are_too_near(targets):
     loss = DynamicAngularLoss(scale="auto")
     loss(torch.full((12, 5), 0.9), targets)
-    with pytest.warns(UserWarning, match="scale stays 4: min_negative_angle must lie in"):
+    with pytest.warns(
+        UserWarning, match="scale stays 4: a twentieth of the angles to wrong classes lies within 25"
+    ):
         loss.set_epoch(1)
     assert float(loss.scale.value) == 4.0
 

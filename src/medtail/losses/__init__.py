@@ -7,7 +7,14 @@ docs/how_to_add_a_loss.md.
 
 from medtail.losses import functional
 from medtail.losses.adjustments import NoAdjustment, PriorAdjustment
-from medtail.losses.catalogue import LOSSES, NEUTRAL_SETTINGS, PAPERS, UNAVAILABLE_LOSSES, create_loss
+from medtail.losses.catalogue import (
+    COMPOSITIONS,
+    LOSSES,
+    NEUTRAL_SETTINGS,
+    PAPERS,
+    UNAVAILABLE_LOSSES,
+    create_loss,
+)
 from medtail.losses.gradient_figure import plot_gradients
 from medtail.losses.margin_losses import (
     AdaCosLoss,
@@ -45,6 +52,7 @@ from medtail.losses.weightings import (
 )
 
 __all__ = [
+    "COMPOSITIONS",
     "LOSSES",
     "NEUTRAL_SETTINGS",
     "PAPERS",

@@ -143,6 +143,33 @@ NEUTRAL_SETTINGS: dict[str, dict[str, Any]] = {
     "ce+soft_mcc": {"weights": (1.0, 0.0)},
 }
 
+#: Settings that the papers name, or that take another path through the code: label -> key and settings.
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "class_balanced, sigmoid": ("class_balanced", {"likelihood": "sigmoid"}),
+    "class_balanced, focal": ("class_balanced", {"likelihood": "focal"}),
+    "complement_ce, official": ("complement_ce", {"variant": "official"}),
+    "arcface, monotonic": ("arcface", {"monotonic": True}),
+    "adacos, fixed": ("adacos", {"dynamic": False}),
+    "ldam-drw": ("ldam", {"weighting": "deferred", "reduction": "weighted_mean"}),
+    "dal, auto": ("dal", {"scale": "auto"}),
+    "dal, no DWCE": ("dal", {"weighting": "none"}),
+    "dbm-cb": ("dbm", {"weighting": {"name": "effective_number", "normalized": False}}),
+    "dbm-drw": ("dbm", {"weighting": "deferred", "reduction": "weighted_mean"}),
+    "dbm, all positives": ("dbm", {"instance_margin": "all"}),
+    "dbm, monotonic": ("dbm", {"monotonic": True}),
+    "asl, attached": ("asl", {"detach_focusing": False, "clip": 0.0}),
+    "alpa v3": (
+        "alpa",
+        {"alpha": 1.25, "beta": 2.0, "gamma_positive": 3.0, "gamma_negative": 2.0, "hill": 1.5},
+    ),
+    "alpa, pade_1_1": ("alpa", {"approximant": "pade_1_1"}),
+    "soft_f1, skip": ("soft_f1", {"absent": "skip"}),
+    "soft_mcc, macro": ("soft_mcc", {"average": "macro"}),
+}
+
+#: What the contract is measured on: every loss at its defaults, and the variants.
+COMPOSITIONS: dict[str, tuple[str, dict[str, Any]]] = {key: (key, {}) for key in LOSSES} | VARIANTS
+
 #: Parts that settings may name, by the parameter that takes them.
 PARTS: dict[str, Mapping[str, Callable[..., Any]]] = {"weighting": WEIGHTINGS, "adjustment": ADJUSTMENTS}
 

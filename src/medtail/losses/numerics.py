@@ -1,4 +1,4 @@
-"""The numerics contract as a table: every loss × precision × edge case, measured.
+"""The numerics contract as a table: every loss and variant × precision × edge case, measured.
 
 ``python -m medtail.losses.numerics --write docs/numerics.md`` writes it. The tests run the same cases, so a new
 entry of ``LOSSES`` is covered by being there.
@@ -15,7 +15,8 @@ from torch import Tensor
 
 from medtail.errors import InputError
 from medtail.files import write_text
-from medtail.losses.catalogue import LOSSES, create_loss, takes_setting
+from medtail.losses.catalogue import COMPOSITIONS, create_loss, takes_setting
+from medtail.losses.pipeline import ClassificationLoss
 
 COUNTS = [6705, 1113, 1099, 514, 327, 142, 115]
 
@@ -96,14 +97,19 @@ PRECISIONS: dict[str, Precision] = {
 }
 
 
-def measure(key: str, precision: Precision, case: EdgeCase) -> str:
+def measure(composition: str, precision: Precision, case: EdgeCase) -> str:
     """Return what a loss does with an edge case: ``finite``, ``refused: why``, or what is not finite."""
-    asks_for_scale = case.scale is not None and takes_setting(key, "scale")
-    settings = {"scale": case.scale} if asks_for_scale else {}
+    key, settings = COMPOSITIONS[composition]
+    if case.scale is not None and takes_setting(key, "scale"):
+        settings = settings | {"scale": case.scale}
     try:
         loss = create_loss(key, class_counts=COUNTS[: case.num_classes], settings=settings)
+        return _measure(loss, precision, case)
     except InputError as error:
         return f"refused: {error}"
+
+
+def _measure(loss: ClassificationLoss, precision: Precision, case: EdgeCase) -> str:
     targets = torch.tensor(case.targets)
     pattern = case.outputs(targets, case.num_classes)
     outputs = (EXTREMES[loss.expects] * case.stretch * pattern).to(precision.dtype).requires_grad_()
@@ -125,9 +131,8 @@ def table() -> str:
     lines = [
         "# Numerics",
         "",
-        "Value and gradient of every loss at its default settings. Outputs of type bfloat16 and float16 come from "
-        "autocast; losses",
-        "compute in float32 inside. `✓`: value and gradient are finite. Written by",
+        "Value and gradient of every loss at its default settings, and of variants. Outputs of type bfloat16 and",
+        "float16 come from autocast; losses compute in float32 inside. `✓`: value and gradient are finite. Written by",
         "`python -m medtail.losses.numerics --write docs/numerics.md`; the tests run the same cases.",
         "",
         "Extreme is ±10⁴ for logits and ±1 for cosines.",
@@ -140,15 +145,15 @@ def table() -> str:
         f"| --- | --- |{' --- |' * len(EDGE_CASES)}",
     ]
     notes: list[str] = []
-    for key in LOSSES:
+    for composition in COMPOSITIONS:
         for name, precision in PRECISIONS.items():
             cells = []
             for case in EDGE_CASES.values():
-                outcome = measure(key, precision, case)
+                outcome = measure(composition, precision, case)
                 if outcome.startswith("refused: ") and outcome not in notes:
                     notes.append(outcome)
                 cells.append("✓" if outcome == "finite" else _mark(outcome, notes))
-            lines.append(f"| `{key}` | {name} | {' | '.join(cells)} |")
+            lines.append(f"| `{composition}` | {name} | {' | '.join(cells)} |")
     lines += ["", *(f"{index}. {note}" for index, note in enumerate(notes, start=1))]
     return "\n".join(lines) + "\n"
 

@@ -168,12 +168,14 @@ class MeasuredScale(Scale):
         if not bool(sum_over_ranks(self.angle_counts.sum())):
             return
         nearest, farthest = self.negative_angles(0.05, 0.95)
-        try:
-            low, high = functional.scale_range(int(self.num_classes), nearest, farthest)
-        except InputError as error:
-            warnings.warn(f"scale stays {float(self.value):.3g}: {error}", stacklevel=2)
+        if nearest > math.pi / 4:
+            self.value.fill_(sum(functional.scale_range(int(self.num_classes), nearest, farthest)) / 2)
         else:
-            self.value.fill_((low + high) / 2)
+            warnings.warn(
+                f"scale stays {float(self.value):.3g}: a twentieth of the angles to wrong classes lies within "
+                f"{math.degrees(nearest):.3g}°, and eq. 7 of DAL has no scale within 45°",
+                stacklevel=2,
+            )
         self.angle_counts.zero_()
 
 
