@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import final
 
@@ -15,12 +16,19 @@ from medtail.errors import InputError
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2", ".pgm", ".ppm")
 
 #: Only raster formats that Pillow decodes itself: an EPS file named .jpg would start an interpreter.
-_FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "PPM")
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "PPM")
 
 #: More than any camera delivers; 240 MB as RGB.
 MAX_PIXELS = 80_000_000
 
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+@cache
+def _known_formats() -> tuple[str, ...]:
+    """Those of ours that this build of Pillow decodes."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def is_image_name(name: str) -> bool:
@@ -119,7 +127,7 @@ class ImageFiles(ImageSource):
         if Image.MAX_IMAGE_PIXELS is not None and self.max_pixels > Image.MAX_IMAGE_PIXELS:
             Image.MAX_IMAGE_PIXELS = self.max_pixels
         try:
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(path, formats=_known_formats()) as image:
                 _check_header(image, self.max_pixels)
                 yield image
         except _RefusedError as error:

@@ -68,6 +68,8 @@ def _read(table_file: Path) -> pd.DataFrame:
 
 def _require_columns(table: pd.DataFrame, table_file: Path) -> None:
     columns = [str(column) for column in table.columns]
+    if not len(table):
+        raise InputError(f"table {table_file} must have a row for each image, has none; fill it")
     if "image" not in columns:
         raise InputError(
             f"column image is not in {table_file} (columns: {', '.join(columns)}){nearest('image', columns)}; "
