@@ -12,7 +12,7 @@ from medtail.losses.catalogue import takes_setting
 COUNTS = [400, 37, 90, 12, 5]
 
 #: How many of the 12 samples each of the two ranks holds.
-SHARES = {"halves": (6, 6), "unequal": (9, 3), "last": (11, 1)}
+SHARES = {"halves": (6, 6), "unequal": (9, 3), "last": (11, 1), "empty": (12, 0)}
 
 CASES = [
     (composition, reduction)

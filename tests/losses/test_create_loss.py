@@ -1,6 +1,7 @@
 """Building losses from settings, and the sentences for those that are wrong."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -165,7 +166,7 @@ def test_an_id_beyond_the_classes_is_refused_by_indexing():
 
 
 def test_counts_come_as_lists_arrays_and_tensors():
-    for counts in (COUNTS, np.array(COUNTS), torch.tensor(COUNTS), tuple(COUNTS)):
+    for counts in (COUNTS, np.array(COUNTS), torch.tensor(COUNTS), tuple(COUNTS), pd.Series(COUNTS)):
         assert create_loss("balanced_softmax", class_counts=counts).adjustment.offset.shape == (3,)
 
 

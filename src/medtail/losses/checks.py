@@ -96,7 +96,8 @@ def choice(argument: str, value: Any, allowed: Collection[str]) -> str:
 
 def _as_float64(argument: str, values: Any) -> Tensor:
     try:
-        return torch.as_tensor(values).detach().to("cpu", torch.float64).clone()
+        numbers = values if isinstance(values, Tensor) else torch.as_tensor(np.array(values))
+        return numbers.detach().to("cpu", torch.float64).clone()
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f"{argument} must be numbers, one a class, got {values!r}") from None
 

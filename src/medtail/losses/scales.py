@@ -151,21 +151,20 @@ class MeasuredScale(Scale):
         bins = (degrees * self.bins_per_degree).long().clamp_max(len(self.angle_counts) - 1)
         negative = torch.ones_like(bins).scatter(1, targets[:, None], 0)
         counts = torch.zeros_like(self.angle_counts, device=bins.device)
-        self.angle_counts += counts.scatter_add(0, bins.flatten(), negative.flatten()).to(
-            self.angle_counts.device
-        )
+        counts = sum_over_ranks(counts.scatter_add(0, bins.flatten(), negative.flatten()))
+        self.angle_counts += counts.to(self.angle_counts.device)
         self.num_classes.fill_(cosines.shape[1])
 
     def negative_angles(self, *quantiles: float) -> list[float]:
-        """Return quantiles, in radians, of the negative angles counted on all ranks since the epoch began."""
-        counts = sum_over_ranks(self.angle_counts).cpu().double()
+        """Return quantiles, in radians, of the negative angles counted since the epoch began."""
+        counts = self.angle_counts.cpu().double()
         cumulative = counts.cumsum(0) / counts.sum()
         bins = torch.searchsorted(cumulative, torch.tensor(quantiles, dtype=torch.float64))
         return [math.radians((int(index) + 0.5) / self.bins_per_degree) for index in bins]
 
     def set_epoch(self, epoch: int) -> None:
         """Take the scale from the angles of the epoch that ended, and start counting anew."""
-        if not bool(sum_over_ranks(self.angle_counts.sum())):
+        if not bool(self.angle_counts.any()):
             return
         nearest, farthest = self.negative_angles(0.05, 0.95)
         if nearest > math.pi / 4:
