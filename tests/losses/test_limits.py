@@ -106,7 +106,7 @@ def test_dbm_margins_do_not_depend_on_the_order_of_classes_but_the_official_ones
     assert sorted_counts.max() == pytest.approx(0.1)
 
 
-def test_dermamnist_order_gives_the_official_margin_of_methods_md():
+def test_unsorted_class_ids_give_the_official_margin_more_than_its_maximum():
     derma = [228, 359, 769, 80, 779, 4693, 99]
     margins = DifficultyAwareMarginLoss(derma, variant="official").margin.size.class_margin.margins
     assert margins[3].item() == pytest.approx(0.1 * 99 / 80)
@@ -294,7 +294,7 @@ def test_unfocused_sigmoid_losses_are_binary_cross_entropy(logits, targets):
         equal(loss(logits, targets), expected)
 
 
-def test_alpa_has_the_closed_form_of_methods_md():
+def test_alpa_has_its_closed_form():
     logits = torch.linspace(-6, 6, 25, dtype=torch.float64)[:, None]
     p = logits[:, 0].sigmoid()
     for clip in (0.0, 0.05):
