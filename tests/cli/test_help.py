@@ -22,7 +22,7 @@ def test_every_verb_has_help(medtail, verb: str) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    heavy = {"torch", "lightning", "pandas", "numpy", "sklearn", "matplotlib", "pydantic"}
+    heavy = {"torch", "lightning", "pandas", "numpy", "sklearn", "matplotlib"}
     code = (
         "import sys, medtail.cli\n"
         "try: medtail.cli.app(['train', '--help'])\n"

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from medtail.errors import InputError
+from medtail.naming import nearest
 
 
 class Kind(StrEnum):
@@ -17,27 +21,48 @@ class Kind(StrEnum):
     recipes = "recipes"
 
 
-def list_names(kind: Annotated[Kind, typer.Argument(help="What to list.")]) -> None:
+def list_names(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    plot: Annotated[
+        Path | None, typer.Option(help="With losses: also draw how each one's gradient depends on the score.")
+    ] = None,
+    only: Annotated[str | None, typer.Option(help="With losses: only these, e.g. ce,focal,alpa.")] = None,
+) -> None:
     """List losses, methods, backbones, data sets or recipes, with the paper each is from."""
+    if kind is not Kind.losses and (plot is not None or only is not None):
+        raise InputError(f"--plot and --only belong to medtail list losses, got {kind.value}; leave them out")
     lines = {
-        Kind.losses: _losses,
+        Kind.losses: lambda: _losses(only, plot),
         Kind.methods: _methods,
         Kind.backbones: _backbones,
         Kind.datasets: _datasets,
         Kind.recipes: _recipes,
     }[kind]()
     for name, description in lines:
-        typer.echo(f"{name:<22} {description}")
+        typer.echo(f"{name:<24} {description}")
 
 
 def _first_line(thing: object) -> str:
-    return (thing.__doc__ or "").strip().splitlines()[0]
+    """The first line of a docstring, without its mark-up."""
+    line = (thing.__doc__ or "").strip().splitlines()[0]
+    return line.replace(":math:", "").replace("`", "")
 
 
-def _losses() -> Iterable[tuple[str, str]]:
-    from medtail.losses import LOSSES
+def _losses(only: str | None, plot: Path | None) -> Iterable[tuple[str, str]]:
+    from medtail.losses import LOSSES, PAPERS, UNAVAILABLE_LOSSES, plot_gradients
 
-    return ((name, _first_line(loss)) for name, loss in LOSSES.items())
+    names = list(LOSSES) if only is None else only.split(",")
+    for name in names:
+        if name not in LOSSES:
+            raise InputError(
+                f"--only takes keys of losses, got {name!r}{nearest(name, LOSSES)}; see medtail list losses"
+            )
+    if plot is not None:
+        plot_gradients(names, plot)
+    for name in names:
+        yield name, f"{_first_line(LOSSES[name])} [{PAPERS[name]}]"
+    if only is None:
+        yield from UNAVAILABLE_LOSSES.items()
 
 
 def _methods() -> Iterable[tuple[str, str]]:

@@ -1,0 +1,114 @@
+"""``medtail evaluate`` and ``medtail predict``: a finished run on its own data, on other data, on single images."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def digit_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty images of each of three digits, as class folders of PNG files."""
+    from medtail.data import open_collection
+
+    folder = tmp_path_factory.mktemp("images")
+    collection = open_collection("digits-lt")
+    for label in ("0", "1", "2"):
+        (folder / label).mkdir()
+        rows = np.flatnonzero((collection.table["label"] == label) & (collection.table["split"] == "test"))
+        for row in rows[:20]:
+            image = Image.fromarray(collection.source.read(int(row))[..., 0])
+            image.save(folder / label / f"{collection.table['id'][row]}.png")
+    return folder
+
+
+def test_its_own_test_split_gives_the_summary_of_the_run(medtail, digits_run: Path) -> None:
+    result = medtail("evaluate", digits_run, "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == json.loads((digits_run / "summary.json").read_text())
+
+
+def test_naming_its_own_data_is_the_same(medtail, digits_run: Path) -> None:
+    result = medtail("evaluate", digits_run, "--data", "digits-lt", "--json")
+    assert json.loads(result.stdout) == json.loads((digits_run / "summary.json").read_text())
+
+
+def test_the_validation_split_can_be_asked_for(medtail, digits_run: Path) -> None:
+    summary = json.loads(medtail("evaluate", digits_run, "--split", "validation", "--json").stdout)
+    assert (summary["split"], summary["n"]) == ("validation", 200)
+
+
+def test_people_get_a_table(medtail, digits_run: Path) -> None:
+    output = medtail("evaluate", digits_run).stdout
+    summary = json.loads((digits_run / "summary.json").read_text())
+    assert "balanced_accuracy" in output
+    assert f"{summary['balanced_accuracy']:.4f}" in output
+
+
+def test_other_data_with_the_same_classes(medtail, digits_run: Path, digit_folders: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "other.parquet"
+    result = medtail("evaluate", digits_run, "--data", digit_folders, "--json", "--out", saved)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert summary["n"] == 60
+    assert [entry["n"] for entry in summary["classes"]] == [20, 20, 20, 0, 0, 0, 0, 0, 0, 0]
+    assert summary["classes"][9]["recall"] is None  # undefined, not 0
+    # The same images as in the run's own test split, so the same probabilities.
+    own = pd.read_parquet(digits_run / "predictions" / "test.parquet").set_index("id")
+    other = pd.read_parquet(saved)
+    columns = [f"probability_{digit}" for digit in range(10)]
+    names = [Path(name).stem for name in other["id"]]
+    np.testing.assert_allclose(other[columns], own.loc[names, columns], atol=2e-2)
+
+
+def test_other_data_with_an_unknown_class_is_refused(refuses, digits_run: Path, digit_folders: Path) -> None:
+    (digit_folders / "zebra").mkdir()
+    Image.new("L", (8, 8)).save(digit_folders / "zebra" / "a.png")
+    try:
+        message = refuses("evaluate", digits_run, "--data", digit_folders)
+    finally:
+        (digit_folders / "zebra" / "a.png").unlink()
+        (digit_folders / "zebra").rmdir()
+    assert "only classes the run knows" in message and "zebra" in message
+
+
+def test_an_unfinished_run_is_refused(refuses, tmp_path: Path) -> None:
+    assert "does not exist" in refuses("evaluate", tmp_path / "nothing")
+    assert "not a finished run" in refuses("evaluate", tmp_path)
+
+
+def test_predict_prints_a_row_an_image(medtail, digits_run: Path, digit_folders: Path, tmp_path: Path) -> None:
+    out = tmp_path / "predictions.csv"
+    single = next((digit_folders / "0").iterdir())
+    result = medtail("predict", digits_run, single, digit_folders / "1", "--out", out)
+    assert result.returncode == 0, result.stderr
+    table = pd.read_csv(out, dtype={"decision": str})
+    assert len(table) == 21
+    assert table["image"][0] == str(single)
+    probabilities = table[[f"probability_{digit}" for digit in range(10)]].to_numpy()
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-4)
+    assert table["decision"].tolist() == [str(digit) for digit in probabilities.argmax(axis=1)]
+    printed = medtail("predict", digits_run, single).stdout
+    assert printed.splitlines()[1].startswith(str(single))
+
+
+def test_predict_names_every_bad_file_and_can_go_on(medtail, refuses, digits_run: Path, digit_folders: Path) -> None:
+    bad = [digit_folders / name for name in ("empty.png", "words.png")]
+    bad[0].write_bytes(b"")
+    bad[1].write_text("not an image")
+    try:
+        message = refuses("predict", digits_run, digit_folders)
+        assert "empty.png" in message and "words.png" in message and "2 of 62" in message
+        result = medtail("predict", digits_run, digit_folders, "--skip-unreadable")
+        assert result.returncode == 0
+        assert len(result.stdout.splitlines()) == 61
+    finally:
+        for path in bad:
+            path.unlink()
+
+
+def test_predict_refuses_a_missing_path(refuses, digits_run: Path, tmp_path: Path) -> None:
+    assert "nothing.png does not exist" in refuses("predict", digits_run, tmp_path / "nothing.png")

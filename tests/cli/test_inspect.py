@@ -1,0 +1,82 @@
+"""``medtail inspect`` and ``medtail list``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from medtail.losses import LOSSES
+
+
+def test_inspect_counts_and_suggests(medtail) -> None:
+    result = medtail("inspect", "digits-lt")
+    assert result.returncode == 0, result.stderr
+    assert "imbalance ratio: 50" in result.stdout
+    assert "medtail train digits-lt --method" in result.stdout
+
+
+def test_inspect_as_json(medtail) -> None:
+    findings = json.loads(medtail("inspect", "digits-lt", "--json").stdout)
+    assert isinstance(findings, dict) and findings
+
+
+def test_inspect_goes_on_past_bad_files_and_names_them(medtail, tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            Image.new("RGB", (16, 16), (number * 40, 90, 30)).save(tmp_path / label / f"{number}.png")
+    (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0garbage")
+    result = medtail("inspect", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "unreadable images: 1" in result.stdout and "broken.jpg" in result.stdout
+
+
+def test_a_hundred_images_half_of_them_broken_are_all_named(refuses, medtail, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    bad = []
+    for number in range(100):
+        path = data / ("mole" if number % 2 else "melanoma") / f"{number:03d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((32, 32), 80).convert("RGB").save(path)
+        if number % 5 == 0:
+            content = path.read_bytes()
+            path.write_bytes(content[: len(content) // 3] if number % 2 else b"GIF?" + content[40:])
+            bad.append(path)
+    message = refuses("train", data, "--method", "ce", "--out", tmp_path / "run")
+    assert f"{len(bad)} of 100 images cannot be read" in message
+    assert all(path.name in message for path in bad)
+    arguments = ("--method", "ce", "--backbone", "resnet8", "--epochs", 1, "--skip-unreadable")
+    result = medtail("train", data, *arguments, "--out", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    facts = json.loads((tmp_path / "run" / "dataset.json").read_text())
+    assert len(facts["unreadable"]) == len(bad)
+    assert sum(sum(counts) for counts in facts["class_counts"].values()) == 100 - len(bad)
+
+
+@pytest.mark.parametrize("kind", ["losses", "methods", "backbones", "datasets", "recipes"])
+def test_list_prints_a_line_each(medtail, kind: str) -> None:
+    result = medtail("list", kind)
+    assert result.returncode == 0, result.stderr
+    assert all(len(line.split(maxsplit=1)) == 2 for line in result.stdout.splitlines())
+
+
+def test_list_losses_names_every_key_and_what_cannot_be_had(medtail) -> None:
+    lines = medtail("list", "losses").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [*LOSSES, "pf"]
+    assert "formula not public" in lines[-1]
+
+
+def test_list_losses_draws_gradients(medtail, tmp_path: Path) -> None:
+    result = medtail("list", "losses", "--only", "ce,alpa", "--plot", tmp_path / "gradients.png")
+    assert result.returncode == 0, result.stderr
+    assert Image.open(tmp_path / "gradients.png").width > 500
+
+
+def test_asking_for_the_loss_without_a_public_formula_says_so(refuses, tmp_path: Path) -> None:
+    arguments = ("--method", "ce", "--set", "loss.name=pf", "--out", tmp_path / "run")
+    assert "formula not public" in refuses("train", "digits-lt", *arguments)
+
+
+def test_options_of_losses_do_not_fit_other_kinds(refuses) -> None:
+    assert "belong to medtail list losses" in refuses("list", "methods", "--only", "ce")
