@@ -93,15 +93,38 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
             resamples=300,
             seed=trial,
         )
-        low, high = metrics.interval_of(values)
+        low, high = metrics.percentile_interval(values)
         covered += low <= 0.65 <= high
     assert 0.88 <= covered / 120 <= 0.99
 
 
 def test_undefined_resamples_are_left_out_until_they_are_half() -> None:
     values = np.concatenate([np.arange(101.0), np.full(50, np.nan)])
-    assert metrics.interval_of(values, 0.5) == (25.0, 75.0)
-    assert np.isnan(metrics.interval_of(np.array([1.0, np.nan]))).all()
+    assert metrics.percentile_interval(values, 0.5) == (25.0, 75.0)
+    assert np.isnan(metrics.percentile_interval(np.array([1.0, np.nan]))).all()
+
+
+def test_centred_interval_keeps_its_width_and_holds_the_estimate() -> None:
+    # The variation of 50 equal recalls is noise alone, and a resample doubles it.
+    generator = np.random.default_rng(0)
+    targets = np.repeat(np.arange(50), 20)
+    decisions = np.where(generator.random(1000) < 0.5, targets, (targets + 1) % 50)
+    estimate = metrics.recall_variation(metrics.confusion_matrix(targets, decisions, 50))
+    values = metrics.bootstrap(
+        lambda weights: metrics.recall_variation(metrics.Outcomes.weighted(targets, decisions, 50, weights)),
+        range(1000),
+        resamples=300,
+    )
+    low, high = metrics.percentile_interval(values)
+    assert low > estimate
+    centred_low, centred_high = metrics.centred_interval(values, estimate)
+    assert centred_low < estimate < centred_high
+    assert centred_high - centred_low == pytest.approx(high - low)
+
+
+def test_centred_interval_does_not_go_below_zero() -> None:
+    assert metrics.centred_interval([1.0, 2.0, 3.0], 0.1)[0] == 0
+    assert np.isnan(metrics.centred_interval([np.nan, 1.0], 0.1)).all()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def scored_samples(draw, min_size: int = 1):
 
 
 @given(scored_samples())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_binary_areas_agree_with_scikit_learn(samples) -> None:
     targets, scores, weights = samples
     for ours, theirs in (
@@ -87,7 +87,7 @@ def test_one_class_alone_has_no_area() -> None:
 
 
 @given(scored_samples(), st.sampled_from([0.1, 0.5, 0.9, 0.99, 1.0]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_precision_at_recall_is_the_best_of_the_curve(samples, recall: float) -> None:
     targets, scores, _ = samples
     precisions, recalls, _ = sklearn_metrics.precision_recall_curve(targets, scores)

@@ -30,6 +30,9 @@ METRIC_TITLES = {
 #: Those of which less is better.
 LOWER_IS_BETTER = frozenset({"cov", "brier", "ece"})
 
+#: Those that noise can only raise, so that their resamples lie too high.
+_RAISED_BY_NOISE = frozenset({"cov", "ece"})
+
 
 def weighted_outcomes(predictions: Predictions, weights: np.ndarray) -> Outcomes:
     """Count decisions under weights ``(N, R)``."""
@@ -78,8 +81,8 @@ def summarize(
 
     Returns:
         ``split``, ``n``, ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
-        ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %, bootstrap
-        percentiles) of each of them. What is undefined is None.
+        ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
+        bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. What is undefined is None.
 
     Raises:
         InputError: There is no image.
@@ -114,10 +117,18 @@ def summarize(
         ],
         **values,
         "intervals": {
-            name: None if values[name] is None else _defined_interval(metrics.interval_of(column))
-            for name, column in zip(values, drawn.T, strict=True)
+            name: _interval(name, value, column)
+            for (name, value), column in zip(values.items(), drawn.T, strict=True)
         },
     }
+
+
+def _interval(name: str, value: float | None, resampled: np.ndarray) -> list[float] | None:
+    if value is None:
+        return None
+    if name in _RAISED_BY_NOISE:
+        return _defined_interval(metrics.centred_interval(resampled, value))
+    return _defined_interval(metrics.percentile_interval(resampled))
 
 
 def _defined(value: float) -> float | None:

@@ -26,7 +26,7 @@ from medtail.metrics.confusion import (
     recall_variation,
 )
 from medtail.metrics.geometry import angles_to_centres, fisher_separability
-from medtail.metrics.intervals import bootstrap, interval_of, wilson_interval
+from medtail.metrics.intervals import bootstrap, centred_interval, percentile_interval, wilson_interval
 from medtail.metrics.ranking import (
     average_precision,
     average_precision_per_class,
@@ -47,15 +47,16 @@ __all__ = [
     "balanced_accuracy",
     "bootstrap",
     "brier_score",
+    "centred_interval",
     "confusion_matrix",
     "expected_calibration_error",
     "f1_per_class",
     "fisher_separability",
     "geometric_mean",
     "index_balanced_accuracy",
-    "interval_of",
     "macro_f1",
     "matthews_correlation",
+    "percentile_interval",
     "precision_at_recall",
     "precision_per_class",
     "recall_per_class",

@@ -84,22 +84,44 @@ def bootstrap(
     return np.concatenate(parts)
 
 
-def interval_of(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the percentile interval of bootstrap values ``(R,)``.
+def percentile_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the central part of bootstrap values ``(R,)``.
 
     Resamples in which the statistic is undefined are left out; NaN when half of them or more are.
 
     Example:
-        >>> interval_of(np.arange(201), confidence=0.5)
+        >>> percentile_interval(np.arange(201), confidence=0.5)
         (50.0, 150.0)
     """
     _check_confidence(confidence)
-    array = np.asarray(values, dtype=np.float64)
-    defined = array[~np.isnan(array)]
-    if 2 * len(defined) <= len(array):
+    defined = _defined(values)
+    if not len(defined):
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def centred_interval(values: ArrayLike, estimate: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the central part of bootstrap values ``(R,)``, moved so that their median is the estimate.
+
+    For statistics that noise can only raise, such as the variation of recall and the calibration error: a resample
+    is noisier than the sample, so the percentiles alone may lie wholly above the estimate. Not below 0.
+
+    Example:
+        >>> centred_interval(np.arange(201), 60.0, confidence=0.5)
+        (10.0, 110.0)
+    """
+    low, high = percentile_interval(values, confidence)
+    defined = _defined(values)
+    shift = estimate - float(np.median(defined)) if len(defined) else float("nan")
+    return float(np.maximum(0.0, low + shift)), high + shift
+
+
+def _defined(values: ArrayLike) -> np.ndarray:
+    """Values that are not NaN; none of them when half or more are."""
+    array = np.asarray(values, dtype=np.float64)
+    defined = array[~np.isnan(array)]
+    return defined if 2 * len(defined) > len(array) else defined[:0]
 
 
 def _check_confidence(confidence: float) -> None:

@@ -1,0 +1,104 @@
+"""Everything a report is written from, read once from a run's files."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self, final
+
+import numpy as np
+import pandas as pd
+
+from medtail.errors import InputError
+from medtail.evaluation.predictions import Predictions
+from medtail.run import Run
+
+#: From an image's id to its pixels: uint8 (H, W, 3).
+ReadImage = Callable[[str], np.ndarray]
+
+#: Where "many" and "few" training images begin (the convention of long-tailed recognition; DBM's tables).
+MANY_ABOVE, FEW_BELOW = 100, 20
+
+
+@final
+@dataclass(frozen=True)
+class Evidence:
+    """The files of one finished run, in memory.
+
+    Attributes:
+        run: The folder.
+        facts: ``dataset.json``.
+        recipe: ``recipe.yaml``.
+        environment: ``environment.json``.
+        summary: ``summary.json``.
+        epochs: ``metrics.csv``.
+        validation: Predictions of the split the checkpoint was chosen on.
+        test: Predictions of the split that was read once.
+        read_image: Reads a test image, or None where the images are not at hand.
+    """
+
+    run: Run
+    facts: dict[str, Any]
+    recipe: dict[str, Any]
+    environment: dict[str, Any]
+    summary: dict[str, Any]
+    epochs: pd.DataFrame
+    validation: Predictions
+    test: Predictions
+    read_image: ReadImage | None
+
+    @classmethod
+    def read(cls, run: Run, read_image: ReadImage | None = None) -> Self:
+        """Read a finished run.
+
+        Raises:
+            InputError: A file is missing, or the predictions are of other classes than the data.
+        """
+        evidence = cls(
+            run=run,
+            facts=run.read_dataset(),
+            recipe=run.read_recipe(),
+            environment=json.loads(run.require(run.environment).read_text(encoding="utf-8")),
+            summary=run.read_summary(),
+            epochs=pd.read_csv(run.require(run.metrics)),
+            validation=Predictions.read(run.predictions("validation")),
+            test=Predictions.read(run.predictions("test")),
+            read_image=read_image,
+        )
+        for split, predictions in (("validation", evidence.validation), ("test", evidence.test)):
+            if list(predictions.class_names) != evidence.facts["class_names"]:
+                raise InputError(
+                    f"{run.predictions(split)} must be of the classes in {run.dataset}, "  # type: ignore[arg-type]
+                    f"got {', '.join(predictions.class_names)}; restore the files of one run"
+                )
+        return evidence
+
+    @property
+    def method(self) -> str:
+        """The key of the method's recipe."""
+        return str(self.recipe["recipe"]["method"])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names in class-id order."""
+        return self.test.class_names
+
+    def counts(self, split: str) -> np.ndarray:
+        """Images of each class in a split ``(C,)``."""
+        return np.asarray(self.facts["class_counts"][split], dtype=np.int64)
+
+    @cached_property
+    def from_frequent_to_rare(self) -> list[int]:
+        """Class ids by falling number of training images; the order in which everything is shown."""
+        return [int(index) for index in np.argsort(-self.counts("train"), kind="stable")]
+
+    @cached_property
+    def frequency_groups(self) -> dict[str, list[int]]:
+        """Class ids with many, a medium number of and few training images; groups without a class are left out."""
+        train = self.counts("train")
+        groups = {
+            f"many (over {MANY_ABOVE})": train > MANY_ABOVE,
+            f"medium ({FEW_BELOW}–{MANY_ABOVE})": (train >= FEW_BELOW) & (train <= MANY_ABOVE),
+            f"few (under {FEW_BELOW})": train < FEW_BELOW,
+        }
+        return {name: np.flatnonzero(member).tolist() for name, member in groups.items() if member.any()}

@@ -1,0 +1,56 @@
+"""One page that says everything a run's files say."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from medtail.evaluation.evidence import Evidence, ReadImage
+from medtail.evaluation.page import Section
+from medtail.files import write_text
+from medtail.run import Run
+
+
+def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
+    """Write ``report.html`` of a finished run: a page without scripts that loads nothing.
+
+    Args:
+        run: Folder with recipe, data facts, epochs, environment, both predictions files and summary.
+        read_image: From an image's id to its pixels, uint8 ``(H, W, 3)``, for the gallery; without it the page
+            says that the images were not at hand.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: A file is missing or unreadable, or the files are of different runs.
+    """
+    # Matplotlib takes half a second to import, which those who only read predictions should not wait.
+    from medtail.evaluation.page import render_page
+
+    evidence = Evidence.read(run, read_image)
+    sections = [section for part in _parts() if (section := part(evidence)) is not None]
+    recipe = evidence.recipe
+    page = render_page(
+        f"{evidence.method} on {evidence.facts['name']}",
+        f"{recipe['backbone']['name']}, {recipe['training']['epochs']} epochs, seed {recipe['training']['seed']}; "
+        f"run {run.folder.name}",
+        sections,
+    )
+    write_text(run.report, page)
+    return run.report
+
+
+def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
+    from medtail.evaluation.sections.calibration import calibration
+    from medtail.evaluation.sections.confusion import confusion
+    from medtail.evaluation.sections.curves import curves
+    from medtail.evaluation.sections.data import data
+    from medtail.evaluation.sections.gallery import gallery
+    from medtail.evaluation.sections.overall import overall
+    from medtail.evaluation.sections.overview import overview
+    from medtail.evaluation.sections.recalls import recalls
+    from medtail.evaluation.sections.settings import settings
+    from medtail.evaluation.sections.training import training
+
+    return (
+        overview, data, overall, recalls, confusion, curves, calibration, training, gallery, settings,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""What other thresholds would give: precision-recall and ROC curves, one class against the rest."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from medtail import metrics
+from medtail.evaluation.drawing import GRID, INK, SERIES, draw, shortened
+from medtail.evaluation.evidence import Evidence
+from medtail.evaluation.page import Section
+from medtail.evaluation.sections.layout import CLASSES_IN_COLOUR
+
+#: From a class's 0/1 targets and scores to the points of its curve.
+Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+#: Points of a curve in the page; more cannot be seen.
+_POINTS = 200
+
+
+def curves(evidence: Evidence) -> Section:
+    """Precision-recall and ROC curves of the test split."""
+    sizes = np.bincount(evidence.test.targets, minlength=len(evidence.class_names))
+    drawn = [index for index in evidence.from_frequent_to_rare if 0 < sizes[index] < sizes.sum()]
+    binary = len(evidence.class_names) == 2
+    if binary:
+        drawn = drawn[-1:]  # the curves of the other class are the same ones seen from the other side
+    return Section(
+        "curves",
+        "Precision-recall and ROC curves",
+        "section_curves.html",
+        {
+            "binary": evidence.class_names[drawn[0]] if binary and drawn else None,
+            "each": len(drawn) <= CLASSES_IN_COLOUR,
+            "figures": [_precision_recall(evidence, drawn), _roc(evidence, drawn)] if drawn else [],
+        },
+    )
+
+
+def _precision_recall(evidence: Evidence, drawn: Sequence[int]) -> Markup:
+    from sklearn.metrics import precision_recall_curve
+
+    def curve(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        precisions, recalls, _ = precision_recall_curve(positive, scores)
+        return recalls[::-1], precisions[::-1]
+
+    return _figure(
+        evidence, drawn, curve, metrics.average_precision, "Precision and recall, AP", ("recall", "precision")
+    )
+
+
+def _roc(evidence: Evidence, drawn: Sequence[int]) -> Markup:
+    from sklearn.metrics import roc_curve
+
+    def curve(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        false_positives, true_positives, _ = roc_curve(positive, scores)
+        return false_positives, true_positives
+
+    return _figure(
+        evidence, drawn, curve, metrics.roc_auc, "ROC, AUC", ("false positive rate", "true positive rate")
+    )
+
+
+def _figure(
+    evidence: Evidence,
+    drawn: Sequence[int],
+    curve: Curve,
+    area: Callable[[np.ndarray, np.ndarray], float | np.ndarray],
+    title: str,
+    labels: tuple[str, str],
+) -> Markup:
+    """One line a class, or beyond the colours one line a group of classes over faint ones."""
+    grid = np.linspace(0, 1, _POINTS)
+    lines, areas = {}, {}
+    for index in drawn:
+        positive, scores = evidence.test.targets == index, evidence.test.probabilities[:, index]
+        lines[index] = np.interp(grid, *curve(positive, scores))
+        areas[index] = float(area(positive.astype(np.int64), scores))
+    if len(drawn) <= CLASSES_IN_COLOUR:
+        shown = {evidence.class_names[index]: [index] for index in drawn}
+    else:
+        groups = {name.split(" (")[0]: members for name, members in evidence.frequency_groups.items()}
+        shown = {name: [index for index in members if index in lines] for name, members in groups.items()}
+        shown = {name: members for name, members in shown.items() if members}
+    means = {name: float(np.mean([areas[index] for index in members])) for name, members in shown.items()}
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        if len(drawn) > CLASSES_IN_COLOUR:
+            for line in lines.values():
+                axes.plot(grid, line, color=GRID, linewidth=0.8)
+        for colour, (name, members) in zip(SERIES, shown.items(), strict=False):
+            mean = np.mean([lines[index] for index in members], axis=0)
+            axes.plot(grid, mean, color=colour, label=f"{shortened(name)}  {means[name]:.2f}", linewidth=1.7)
+        axes.set_xlabel(labels[0])
+        axes.set_ylabel(labels[1])
+        axes.set_xlim(-0.01, 1.01)
+        axes.set_ylim(-0.01, 1.02)
+        axes.set_title(title)
+        figure.legend(loc="outside lower left", ncols=3, labelcolor=INK, handlelength=1.4, columnspacing=1.4)
+
+    values = ", ".join(f"{name} {value:.2f}" for name, value in means.items())
+    rows = -(-len(shown) // 3)
+    return draw(paint, width=4.8, height=4.1 + 0.22 * rows, description=f"{title}: {values}")

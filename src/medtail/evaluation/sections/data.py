@@ -1,0 +1,59 @@
+"""What the model learned from, and what it was judged on."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from medtail.evaluation.drawing import SERIES, draw, plain_powers
+from medtail.evaluation.evidence import Evidence
+from medtail.evaluation.page import Section
+from medtail.evaluation.sections.layout import MANY_CLASSES
+
+
+def data(evidence: Evidence) -> Section:
+    """Class counts, groups, unreadable files."""
+    train = evidence.counts("train")
+    order = evidence.from_frequent_to_rare
+    splits = {split: evidence.counts(split) for split in ("train", "validation", "test")}
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.bar(np.arange(1, len(order) + 1), train[order], color=SERIES[0], width=0.85)
+        axes.set_yscale("log")
+        plain_powers(axes.yaxis)
+        axes.set_xlabel("classes, from frequent to rare")
+        axes.set_ylabel("training images")
+        axes.grid(axis="x", visible=False)
+        axes.set_xlim(0.2, len(order) + 0.8)
+
+    many = len(order) >= MANY_CLASSES
+    ratio = train.max() / train.min()
+    return Section(
+        "data",
+        "Data",
+        "section_data.html",
+        {
+            "facts": evidence.facts,
+            "totals": {split: int(counts.sum()) for split, counts in splits.items()},
+            "ratio": ratio,
+            "rarest": evidence.class_names[order[-1]],
+            "commonest": evidence.class_names[order[0]],
+            "classes": [
+                {
+                    "name": evidence.class_names[index],
+                    **{split: int(counts[index]) for split, counts in splits.items()},
+                    "share": train[index] / train.sum(),
+                    "width": train[index] / train.max(),
+                }
+                for index in order
+            ],
+            "many": many,
+            "figure": draw(
+                paint,
+                width=9,
+                height=2.8,
+                description=f"Training images of {len(order)} classes, from {train.max()} down to {train.min()}",
+            )
+            if many
+            else None,
+        },
+    )

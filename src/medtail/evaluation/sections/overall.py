@@ -1,0 +1,44 @@
+"""Every metric over all classes, with its interval, on test and on validation."""
+
+from medtail.evaluation.evidence import Evidence
+from medtail.evaluation.page import Section
+from medtail.evaluation.summary import LOWER_IS_BETTER, METRIC_TITLES, measure
+
+_MEANINGS = {
+    "accuracy": "share of all images decided right; the frequent classes dominate it",
+    "balanced_accuracy": "mean recall of the classes; each class counts the same",
+    "macro_f1": "mean over classes of the balance between finding a class and not claiming others for it",
+    "geometric_mean": "product of the recalls, to the power 1/C; one class that is never found makes it 0",
+    "mcc": "correlation of decision and truth; 0 for a constant answer, 1 for a perfect one",
+    "iba_0.1": "recall × specificity, favouring recall by α",
+    "iba_0.5": "the same with more weight on recall",
+    "iba_1.0": "the same with full weight on recall",
+    "cov": "how uneven the recalls are, relative to their mean",
+    "auc": "chance that an image of a class is ranked above one of another; needs no threshold",
+    "average_precision": "area under the precision-recall curve; hard to raise for rare classes",
+    "brier": "mean squared error of the probabilities",
+    "ece": "mean gap between stated confidence and actual accuracy",
+}
+
+
+def overall(evidence: Evidence) -> Section:
+    """The table of metrics."""
+    validation = measure(evidence.validation)
+    return Section(
+        "metrics",
+        "All metrics",
+        "section_overall.html",
+        {
+            "rows": [
+                {
+                    "title": title,
+                    "meaning": _MEANINGS[name],
+                    "test": evidence.summary[name],
+                    "interval": evidence.summary["intervals"][name],
+                    "validation": float(validation[name][0]),
+                    "lower_is_better": name in LOWER_IS_BETTER,
+                }
+                for name, title in METRIC_TITLES.items()
+            ]
+        },
+    )
