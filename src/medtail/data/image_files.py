@@ -166,7 +166,7 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "is not an image, or its header is garbled"
     if isinstance(error, Image.DecompressionBombError):
-        return "is larger than the limit on pixels (max_pixels)"
+        return "has far more pixels than the limit (max_pixels)"
     if "truncated" in str(error).lower() or isinstance(error, EOFError):
         return "is truncated"
     return f"is garbled ({str(error) or type(error).__name__})"
