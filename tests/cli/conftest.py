@@ -49,6 +49,6 @@ def refuses(medtail: Command) -> Callable[..., str]:
 def digits_run(medtail: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of three epochs on the built-in digits."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    result = medtail("train", "digits-lt", "--method", "balanced_softmax", "--out", folder, "--epochs", 3)
+    result = medtail("train", "digits-lt", "--method", "dbm_bs", "--out", folder, "--epochs", 3)
     assert result.returncode == 0, result.stderr
     return folder

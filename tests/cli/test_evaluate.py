@@ -48,7 +48,9 @@ def test_people_get_a_table(medtail, digits_run: Path) -> None:
     assert f"{summary['balanced_accuracy']:.4f}" in output
 
 
-def test_other_data_with_the_same_classes(medtail, digits_run: Path, digit_folders: Path, tmp_path: Path) -> None:
+def test_other_data_with_the_same_classes(
+    medtail, digits_run: Path, digit_folders: Path, tmp_path: Path
+) -> None:
     saved = tmp_path / "other.parquet"
     result = medtail("evaluate", digits_run, "--data", digit_folders, "--json", "--out", saved)
     assert result.returncode == 0, result.stderr
@@ -80,7 +82,9 @@ def test_an_unfinished_run_is_refused(refuses, tmp_path: Path) -> None:
     assert "not a finished run" in refuses("evaluate", tmp_path)
 
 
-def test_predict_prints_a_row_an_image(medtail, digits_run: Path, digit_folders: Path, tmp_path: Path) -> None:
+def test_predict_prints_a_row_an_image(
+    medtail, digits_run: Path, digit_folders: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "predictions.csv"
     single = next((digit_folders / "0").iterdir())
     result = medtail("predict", digits_run, single, digit_folders / "1", "--out", out)
@@ -95,7 +99,9 @@ def test_predict_prints_a_row_an_image(medtail, digits_run: Path, digit_folders:
     assert printed.splitlines()[1].startswith(str(single))
 
 
-def test_predict_names_every_bad_file_and_can_go_on(medtail, refuses, digits_run: Path, digit_folders: Path) -> None:
+def test_predict_names_every_bad_file_and_can_go_on(
+    medtail, refuses, digits_run: Path, digit_folders: Path
+) -> None:
     bad = [digit_folders / name for name in ("empty.png", "words.png")]
     bad[0].write_bytes(b"")
     bad[1].write_text("not an image")
