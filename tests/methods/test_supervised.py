@@ -28,8 +28,16 @@ def test_the_step_is_the_loss_of_the_heads_outputs(batch) -> None:
 @pytest.mark.parametrize(
     ("head", "loss", "message"),
     [
-        (LinearHead(64, 3), DynamicAngularLoss(), "DynamicAngularLoss expects cosines, LinearHead emits logits"),
-        (CosineClassifier(64, 3), CrossEntropyLoss(), "CrossEntropyLoss expects logits, CosineClassifier emits"),
+        (
+            LinearHead(64, 3),
+            DynamicAngularLoss(),
+            "DynamicAngularLoss expects cosines, LinearHead emits logits",
+        ),
+        (
+            CosineClassifier(64, 3),
+            CrossEntropyLoss(),
+            "CrossEntropyLoss expects logits, CosineClassifier emits",
+        ),
     ],
 )
 def test_loss_and_head_must_fit(head, loss, message: str) -> None:
@@ -47,7 +55,9 @@ def test_a_frozen_backbone_does_not_move_and_thaws(batch) -> None:
         method(batch).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        changed = lambda before, part: any(not torch.equal(before[k], v) for k, v in part.state_dict().items())  # noqa: E731
+        changed = lambda before, part: any(
+            not torch.equal(before[k], v) for k, v in part.state_dict().items()
+        )  # noqa: E731
         return changed(backbone, method.backbone), changed(head, method.head)
 
     method.freeze_backbone(True)

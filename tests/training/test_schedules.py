@@ -27,7 +27,10 @@ def test_step_is_pytorchs() -> None:
     expected = _rates(
         lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [4, 7], gamma=0.1), 10
     )
-    ours = [schedules.step(epoch, epochs=10, warmup_epochs=0, milestones=(4, 7), factor=0.1) for epoch in range(10)]
+    ours = [
+        schedules.step(epoch, epochs=10, warmup_epochs=0, milestones=(4, 7), factor=0.1)
+        for epoch in range(10)
+    ]
     assert ours == pytest.approx(expected)
 
 
