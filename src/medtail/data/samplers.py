@@ -165,7 +165,7 @@ class StratifiedOversampler(TrainingSampler):
     each of C classes ``B // C`` times or once more. Within a class, all its images come once, in random order,
     before any comes again.
 
-    Used as "stratified oversampling" by Scholz et al. 2024.
+    "Equal portions of a batch to each class": the stratified oversampling of Scholz et al. (2024).
 
     Example:
         >>> targets = np.array([0, 0, 0, 0, 0, 0, 0, 1])
@@ -200,7 +200,7 @@ class ClassProbabilitySampler(TrainingSampler):
         return chosen
 
     def _powers(self, power: float) -> np.ndarray:
-        """p_j = n_j^q / sum_i n_i^q (Kang et al. 2020, eq. 1)."""
+        """p_j = n_j^q / sum_i n_i^q (Kang et al. 2020)."""
         raised = self.counts.astype(np.float64) ** power
         probabilities: np.ndarray = raised / raised.sum()
         return probabilities
@@ -208,7 +208,7 @@ class ClassProbabilitySampler(TrainingSampler):
 
 @final
 class ClassBalancedSampler(ClassProbabilitySampler):
-    """Every class equally likely: p_j = 1 / C (Kang et al. 2020, eq. 1 with q = 0).
+    """Every class equally likely: p_j = 1 / C (Kang et al. 2020).
 
     Example:
         >>> ClassBalancedSampler(np.array([0, 0, 0, 1])).class_probabilities().tolist()
@@ -221,7 +221,7 @@ class ClassBalancedSampler(ClassProbabilitySampler):
 
 @final
 class SquareRootSampler(ClassProbabilitySampler):
-    """Classes by the square root of their counts (Kang et al. 2020, eq. 1 with q = 1/2).
+    """Classes by the square root of their counts (Kang et al. 2020).
 
     Example:
         >>> SquareRootSampler(np.array([0, 0, 0, 0, 1])).class_probabilities().round(3).tolist()
@@ -234,7 +234,7 @@ class SquareRootSampler(ClassProbabilitySampler):
 
 @final
 class ProgressivelyBalancedSampler(ClassProbabilitySampler):
-    """From classes as often as they are to classes equally likely, over the training (Kang et al. 2020, eq. 2).
+    """From classes as often as they are to classes equally likely, over the training (Kang et al. 2020).
 
     p_j(t) = (1 - t/T) n_j/n + (t/T) / C, with t the epoch from 0 and T = num_epochs - 1, so that the first epoch is
     instance-balanced and the last is class-balanced.

@@ -1,7 +1,7 @@
 """Images that are nearly the same: re-encoded, resized, brightened, a little noisier.
 
 Two steps. A perceptual hash finds candidates: the signs of the 63 lowest coefficients of the cosine transform of a
-32 x 32 grey thumbnail, without the constant one (the idea of pHash, Zauner 2010, chapter 3.2.1); coefficients that
+32 x 32 grey thumbnail, without the constant one (the idea of pHash, Zauner 2010); coefficients that
 are almost zero count as zero, because in smooth images their signs are noise. Correlation of the thumbnails confirms
 candidates, because images of one kind (chest X-rays, say) share coarse shapes and so share hashes. The limits were
 set on real dermoscopy, X-ray, blood-cell and natural images, so that changed copies are found and different images
