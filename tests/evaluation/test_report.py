@@ -109,9 +109,8 @@ def test_numbers_are_those_of_the_summary(run: Run, page: Page) -> None:
     entry = summary["classes"][2]
     shown = next(row for row in page.rows if row[0] == "df" and len(row) == 7)
     low, high = entry["recall_interval"]
-    assert shown[1:] == [
-        "12", "8", f"{entry['recall']:.3f}", f"{low:.2f} – {high:.2f}", f"{entry['precision']:.3f}", f"{entry['f1']:.3f}",
-    ]  # fmt: skip
+    figures = [f"{entry[name]:.3f}" for name in ("recall", "precision", "f1")]
+    assert shown[1:] == ["12", "8", figures[0], f"{low:.2f} – {high:.2f}", *figures[1:]]
     assert page.row("Brier score ↓")[1] == f"{summary['brier']:.3f}"
 
 
