@@ -125,9 +125,13 @@ def test_a_set_without_a_readable_image_is_still_described(tmp_path: Path) -> No
 
 
 def test_progress_reaches_the_end(class_folders: Path) -> None:
-    told: list[int] = []
-    audit(open_collection(class_folders), progress=lambda what, done, total: told.append(done))
-    assert told == [32, 52]
+    told: list[tuple[str, int, int]] = []
+    audit(open_collection(class_folders), progress=lambda *step: told.append(step))
+    assert told == [
+        ("reading images", 32, 52),
+        ("reading images", 52, 52),
+        ("comparing images", 52, 52),
+    ]
 
 
 def test_the_suggestion_follows_the_imbalance(shared_data: Path) -> None:

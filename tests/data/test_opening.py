@@ -1,5 +1,7 @@
 """DATA in every form it may have, and in forms it may not."""
 
+import subprocess
+import sys
 import warnings
 import zipfile
 from dataclasses import replace
@@ -415,6 +417,23 @@ def test_rows_of_unknown_or_missing_splits_are_refused(class_folders: Path, refu
     collection = open_collection(class_folders)
     assert "one of train, validation, test, got 'val'" in refuses(collection.rows, "val")
     assert "call assign_splits first" in refuses(collection.rows, "train")
+
+
+def test_the_first_form_skips_files_that_cannot_be_read(class_folders: Path, refuses) -> None:
+    for name in ("melanoma_00.png", "melanoma_01.png"):
+        (class_folders / "melanoma" / name).write_bytes(b"")
+    form = open_collection(class_folders).first_form()
+    assert (form.height, form.width, form.mode) == (16, 16, "RGB")
+    for path in class_folders.rglob("*.png"):
+        path.write_bytes(b"")
+    assert "melanoma_00.png is empty" in refuses(open_collection(class_folders).first_form)
+
+
+def test_reading_data_needs_neither_pydantic_nor_lightning() -> None:
+    heavy = {"pydantic", "lightning", "monai", "pydicom", "nibabel", "timm", "sklearn"}
+    code = f"import sys, medtail.data.samplers, medtail.data.audit; print(sorted({heavy} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
 
 
 def test_sound_data_warn_of_nothing(class_folders: Path, table_folder: Path, write_npz) -> None:

@@ -209,7 +209,7 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         unreadable=unreadable,
         shared_groups=shared_groups(collection),
         duplicates=_duplicates(readable, looks),
-        near_duplicates=_near_duplicates(readable, looks),
+        near_duplicates=_near_duplicates(readable, looks, progress),
         suggestion=suggest(readable, training) if looks and len(present) else None,
     )
 
@@ -266,13 +266,15 @@ def _duplicates(readable: ImageCollection, looks: Sequence[_Look]) -> list[Dupli
     ]
 
 
-def _near_duplicates(readable: ImageCollection, looks: Sequence[_Look]) -> list[NearDuplicate]:
+def _near_duplicates(
+    readable: ImageCollection, looks: Sequence[_Look], progress: Progress | None
+) -> list[NearDuplicate]:
     thumbnails = np.array([look.thumbnail for look in looks], dtype=np.uint8)
     thumbnails = thumbnails.reshape(-1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     parts = readable.table["split"].map(SPLITS.index).to_numpy() if "split" in readable.table else None
     found = [
         NearDuplicate(_ids(readable, (one, other)), _splits(readable, (one, other)), correlation)
-        for one, other, correlation in near_duplicates(thumbnails, parts)
+        for one, other, correlation in near_duplicates(thumbnails, parts, progress)
         if looks[one].content != looks[other].content
     ]
     return sorted(found, key=lambda pair: -pair.correlation)

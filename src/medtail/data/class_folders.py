@@ -25,7 +25,9 @@ def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollect
     for split, part in parts:
         for class_folder in _folders(part):
             classes.add(class_folder.name)
-            images = [str((class_folder / name).relative_to(folder)) for name in walk_images(class_folder)]
+            images = [
+                (class_folder / name).relative_to(folder).as_posix() for name in walk_images(class_folder)
+            ]
             ids += images
             labels += [class_folder.name] * len(images)
             if split is not None:

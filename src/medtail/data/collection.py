@@ -10,7 +10,7 @@ from typing import Literal, final
 import numpy as np
 import pandas as pd
 
-from medtail.data.sources import ImageSource
+from medtail.data.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.errors import InputError
 
 Split = Literal["train", "validation", "test"]
@@ -60,7 +60,7 @@ def listing(names: Iterable[object], most: int = 10) -> str:
 
 
 @final
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageCollection:
     """Images with their labels, and with patients and splits where they are known.
 
@@ -145,6 +145,22 @@ class ImageCollection:
         targets = self.table["target"].to_numpy()
         chosen = targets if split is None else targets[self.rows(split)]
         return np.bincount(chosen, minlength=len(self.class_names)).astype(np.int64)
+
+    def first_form(self) -> ImageForm:
+        """Size and pixel format of the first image whose header can be read.
+
+        Raises:
+            UnreadableImageError: None can; why the first cannot.
+        """
+        first_error: UnreadableImageError | None = None
+        for row in range(len(self)):
+            try:
+                return self.source.form(row)
+            except UnreadableImageError as error:
+                first_error = first_error or error
+        raise first_error or InputError(
+            f"DATA must hold at least one image, {self.data} holds none; check the path"
+        )
 
     def with_splits(self, splits: "pd.Series[str]") -> "ImageCollection":
         """The same images with the given split of each row."""

@@ -14,6 +14,8 @@ import numpy as np
 from PIL import Image
 from scipy.fft import dctn
 
+from medtail.data.pixels import Progress
+
 THUMBNAIL_SIZE = 32
 
 #: Cosine of two hashes; with no zeros, 0.75 is 7 of 63 signs that differ.
@@ -49,7 +51,7 @@ def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def near_duplicates(
-    thumbnails: np.ndarray, parts: np.ndarray | None = None
+    thumbnails: np.ndarray, parts: np.ndarray | None = None, progress: Progress | None = None
 ) -> Iterator[tuple[int, int, float]]:
     """Yield pairs of rows ``(i, j, correlation)``, i < j, whose images are nearly the same.
 
@@ -58,6 +60,7 @@ def near_duplicates(
     Args:
         thumbnails: uint8 ``(N, 32, 32)``.
         parts: ``(N,)`` split numbers; when given, only pairs of different splits are yielded.
+        progress: Told about every block.
     """
     hashes = perceptual_hashes(thumbnails)
     count = len(thumbnails)
@@ -73,6 +76,8 @@ def near_duplicates(
             for pair, value in zip(chunk, correlation, strict=True):
                 if value >= LEAST_CORRELATION:
                     yield int(pair[0]), int(pair[1]), float(value)
+        if progress is not None:
+            progress("comparing images", int(rows[-1]) + 1, count)
 
 
 def _correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:

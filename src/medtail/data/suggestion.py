@@ -36,7 +36,7 @@ def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
 
     names = collection.class_names
     recipe = choose_dataset_recipe(collection)
-    form = collection.source.form(0)
+    form = collection.first_form()
     reasons = [
         f"medtail brings a recipe for {collection.name}"
         if recipe == collection.name
