@@ -37,6 +37,7 @@ def test_step_is_pytorchs() -> None:
 @pytest.mark.parametrize("warmup_epochs", [1, 3, 10])
 def test_warm_up_rises_to_the_full_rate_and_never_divides_by_zero(warmup_epochs: int) -> None:
     rates = [schedules.cosine(epoch, epochs=10, warmup_epochs=warmup_epochs) for epoch in range(10)]
+    assert 0 <= schedules.cosine(10, epochs=10, warmup_epochs=warmup_epochs) <= 1
     assert rates[:warmup_epochs] == pytest.approx([(i + 1) / warmup_epochs for i in range(warmup_epochs)])
     assert all(0 < rate <= 1 for rate in rates)
 

@@ -8,8 +8,9 @@ import torch
 from torch.optim import Optimizer
 
 from medtail.backbones import create_backbone
+from medtail.errors import InputError
 from medtail.heads import DEFAULT_HEADS, HEADS, Head
-from medtail.losses import create_loss
+from medtail.losses import ClassificationLoss, create_loss
 from medtail.methods import Method, Supervised
 from medtail.training.recipe import Recipe, Settings
 from medtail.training.schedules import SCHEDULES
@@ -49,6 +50,7 @@ def build_method(recipe: Recipe, class_counts: np.ndarray, *, pretrained: bool |
         settings=recipe.loss.settings,
         num_epochs=recipe.training.epochs,
     )
+    _check_accumulation(recipe, loss)
     backbone = create_backbone(
         recipe.backbone.name,
         channels=recipe.data.channels,
@@ -56,6 +58,16 @@ def build_method(recipe: Recipe, class_counts: np.ndarray, *, pretrained: bool |
     )
     head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
     return Supervised(backbone, head, loss)
+
+
+def _check_accumulation(recipe: Recipe, loss: ClassificationLoss) -> None:
+    """Gradients of parts of a batch add up to those of the batch only where samples do not see each other."""
+    batches = recipe.training.accumulate_batches
+    if batches > 1 and loss.uses_batch_statistics:
+        raise InputError(
+            f"training.accumulate_batches must be 1 for loss {recipe.loss.name}, got {batches}: it counts classes in "
+            f"the whole batch, so {batches} small batches are not one large one; raise training.batch_size instead"
+        )
 
 
 def build_optimizer(recipe: Recipe, parameters: Any) -> Optimizer:

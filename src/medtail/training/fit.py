@@ -162,6 +162,7 @@ def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightni
         devices=training.devices,
         strategy="ddp" if training.devices > 1 else "auto",
         precision=training.precision,  # type: ignore[arg-type]
+        accumulate_grad_batches=training.accumulate_batches,
         gradient_clip_val=training.gradient_clip_norm,
         callbacks=[*watch, *callbacks],
         logger=_logger(recipe, run),

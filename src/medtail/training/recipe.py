@@ -180,6 +180,7 @@ class Training(Settings):
     epochs: int = Field(ge=1)
     batch_size: int = Field(128, ge=2, description="over all devices together")
     seed: int = Field(0, ge=0)
+    accumulate_batches: int = Field(1, ge=1, description="batches whose gradients are added up before a step")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     gradient_clip_norm: float | None = Field(None, gt=0.0)
     early_stopping_patience: int | None = Field(None, ge=1, description="epochs without a better validation")

@@ -28,7 +28,8 @@ def cosine(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
     """
     if epoch < warmup_epochs:
         return warmup(epoch, warmup_epochs)
-    progress = (epoch - warmup_epochs) / (epochs - warmup_epochs)
+    # PyTorch also asks for the factor of the epoch after the last one.
+    progress = (epoch - warmup_epochs) / max(epochs - warmup_epochs, 1)
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
