@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medtail.evaluation.evidence import Evidence, ReadImage
-from medtail.evaluation.page import Section
+from medtail.evaluation.page import Section, render_page
 from medtail.files import write_text
 from medtail.run import Run
 
@@ -23,9 +23,6 @@ def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
     Raises:
         InputError: A file is missing or unreadable, or the files are of different runs.
     """
-    # Matplotlib takes half a second to import, which those who only read predictions should not wait.
-    from medtail.evaluation.page import render_page
-
     evidence = Evidence.read(run, read_image)
     sections = [section for part in _parts() if (section := part(evidence)) is not None]
     recipe = evidence.recipe
@@ -40,11 +37,14 @@ def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
 
 
 def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
+    """In reading order. Imported here: Matplotlib takes time that reading predictions need not wait for."""
+    from medtail.evaluation.sections.angles import angles
     from medtail.evaluation.sections.calibration import calibration
     from medtail.evaluation.sections.confusion import confusion
     from medtail.evaluation.sections.curves import curves
     from medtail.evaluation.sections.data import data
     from medtail.evaluation.sections.gallery import gallery
+    from medtail.evaluation.sections.geometry import geometry
     from medtail.evaluation.sections.overall import overall
     from medtail.evaluation.sections.overview import overview
     from medtail.evaluation.sections.recalls import recalls
@@ -52,5 +52,16 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
     from medtail.evaluation.sections.training import training
 
     return (
-        overview, data, overall, recalls, confusion, curves, calibration, training, gallery, settings,
-    )  # fmt: skip
+        overview,
+        data,
+        overall,
+        recalls,
+        confusion,
+        curves,
+        calibration,
+        training,
+        angles,
+        geometry,
+        gallery,
+        settings,
+    )
