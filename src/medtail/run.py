@@ -86,6 +86,10 @@ class Run:
         """The content of ``dataset.json``."""
         return dict(json.loads(self.require(self.dataset).read_text(encoding="utf-8")))
 
+    def read_environment(self) -> dict[str, Any]:
+        """The content of ``environment.json``."""
+        return dict(json.loads(self.require(self.environment).read_text(encoding="utf-8")))
+
     def read_summary(self) -> dict[str, Any]:
         """The content of ``summary.json``."""
         return dict(json.loads(self.require(self.summary).read_text(encoding="utf-8")))

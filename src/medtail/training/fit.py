@@ -2,6 +2,7 @@
 
 import logging
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -232,14 +233,14 @@ def environment(started: float) -> dict[str, Any]:
         "hardware": hardware(),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 1),
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
     }
 
 
-def _git_commit() -> str | None:
-    """The commit of the source tree medtail runs from; none for an installed package."""
+def git_commit() -> str | None:
+    """The commit of the source tree medtail runs from; None for an installed package."""
     tree = Path(__file__).resolve().parents[3]
-    if not (tree / ".git").exists():
+    if not (tree / ".git").exists() or shutil.which("git") is None:
         return None
     result = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=tree, capture_output=True, text=True, check=False

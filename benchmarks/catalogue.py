@@ -1,0 +1,85 @@
+"""Every loss of the catalogue on one data set, the same short budget each: the table in ``docs/results``.
+
+    python benchmarks/catalogue.py DATA --folder runs/catalogue --epochs 8 --out docs/results/NAME.md
+
+Trains each method recipe that is named like a loss with seeds 0, 1, 2, …, continues where it was stopped, and writes
+one line a loss: balanced accuracy, CoV and the lowest recall of a class, mean ± sd over seeds, on the test split.
+"""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from medtail.data import open_collection
+from medtail.evaluation.compare import compare_runs
+from medtail.files import write_text
+from medtail.losses import LOSSES
+from medtail.run import Run
+from medtail.training.devices import hardware
+from medtail.training.fit import git_commit
+from medtail.training.sweep import train_missing
+
+COLUMNS = {
+    "balanced_accuracy": "balanced accuracy",
+    "cov": "CoV of recall (lower is more even)",
+    "lowest_recall": "lowest recall of a class",
+    "accuracy": "accuracy",
+}
+
+
+def main() -> None:
+    """Train what is missing and write the page."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data")
+    parser.add_argument("--folder", type=Path, required=True, help="where the runs are kept")
+    parser.add_argument("--out", type=Path, required=True, help="Markdown page to write")
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", nargs="+", default=list(LOSSES), help="all losses by default")
+    arguments = parser.parse_args()
+    runs = train_missing(
+        arguments.data,
+        arguments.methods,
+        arguments.seeds,
+        arguments.folder,
+        assignments=[f"training.epochs={arguments.epochs}"],
+    )
+    write_text(arguments.out, page(arguments, runs))
+
+
+def page(arguments: argparse.Namespace, runs: list[Run]) -> str:
+    """The page: how it was made, then one line a loss."""
+    comparison = compare_runs(runs)
+    name = open_collection(arguments.data).name
+    seconds = sum(run.read_environment()["seconds"] for run in runs)
+    recipe = runs[0].read_recipe()
+    command = shlex.join(
+        ["python", "benchmarks/catalogue.py", Path(arguments.data).name, "--epochs", str(arguments.epochs)]
+        + ["--seeds", str(arguments.seeds)]
+    )
+    lines = [
+        f"# Every loss on {name}",
+        "",
+        f"`{command}`",
+        "",
+        f"{comparison.test_images} test images; {recipe['backbone']['name']} at {recipe['data']['image_size']} px, "
+        f"{arguments.epochs} epochs, seeds 0 to {arguments.seeds - 1}, mean ± standard deviation; everything but head "
+        f"and loss as in recipe `{recipe['recipe']['dataset']}`. {hardware()}, {seconds / 60:.0f} minutes in all, "
+        f"commit {(git_commit() or 'unknown')[:9]}.",
+        "",
+        "The budget is short and nothing is tuned, so this shows that every loss trains and which way it leans; it is "
+        "no ranking. Intervals and paired tests: `medtail compare` on the same runs.",
+        "",
+        "| loss | " + " | ".join(COLUMNS.values()) + " |",
+        "| --- |" + " ---: |" * len(COLUMNS),
+    ]
+    for row in comparison.rows:
+        figures = [f"{row[f'{column}_mean']:.3f} ± {row[f'{column}_sd']:.3f}" for column in COLUMNS]
+        lines.append(f"| `{row['method']}` | " + " | ".join(figures) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
