@@ -400,6 +400,7 @@ def test_selecting_rows_keeps_pixels_and_classes_together(write_npz) -> None:
     rest = collection.without(rows)
     assert len(rest) == 17
     np.testing.assert_array_equal(rest.source.read(3), collection.source.read(4))
+    np.testing.assert_array_equal(rest.without(np.arange(5)).source.read(0), collection.source.read(6))
     assert len(collection.select(np.array([], dtype=np.int64))) == 0
 
 
@@ -410,7 +411,11 @@ def test_the_fingerprint_tells_ids_labels_and_splits(write_npz) -> None:
         table = collection.table.copy()
         table.loc[0, column] = value
         seen.add(replace(collection, table=table).fingerprint())
-    assert len(seen) == 4
+    for first, second in (("ab", "c"), ("a", "bc")):
+        table = collection.table.copy()
+        table.loc[[0, 1], "id"] = [first, second]
+        seen.add(replace(collection, table=table).fingerprint())
+    assert len(seen) == 6
 
 
 def test_rows_of_unknown_or_missing_splits_are_refused(class_folders: Path, refuses) -> None:

@@ -230,14 +230,17 @@ def test_bad_files_can_be_left_out(hundred_images, refuses, memory_limit: int) -
 
 
 def test_leaving_out_good_rows_renumbers_the_bad(tmp_path: Path, draw) -> None:
-    for name in "abcd":
-        draw(0).save(tmp_path / f"{name}.png")
+    for seed, name in enumerate("abcd"):
+        draw(seed).save(tmp_path / f"{name}.png")
     (tmp_path / "c.png").write_bytes(b"")
     (tmp_path / "labels.csv").write_text("image,label\n" + "".join(f"{name},x\n" for name in "abcd"))
     pixels = load_pixels(open_collection(tmp_path), image_size=8, channels=1, skip_unreadable=True)
     after = pixels.without(np.array([0]))
     assert [(image.row, image.id) for image in after.unreadable] == [(1, "c")]
     assert after.readable_rows.tolist() == [0, 2]
+    again = after.without(np.array([0, 1]))
+    assert again.readable_rows.tolist() == [0]
+    assert torch.equal(again.read([0]), pixels.read([3]))
 
 
 def test_no_readable_image_is_refused_even_when_skipping(tmp_path: Path, refuses) -> None:

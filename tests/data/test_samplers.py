@@ -161,6 +161,15 @@ def test_a_loop_left_early_starts_anew(name: str) -> None:
     assert list(sampler) == list(make(name))
 
 
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_another_epoch_begins_at_its_beginning(name: str) -> None:
+    sampler = make(name)
+    sampler.load_state_dict(sampler.state_dict(given=500))
+    sampler.set_epoch(1)
+    assert sampler.state_dict()["given"] == 0
+    assert len(list(sampler)) == len(TARGETS)
+
+
 # --- proportions
 
 
@@ -220,6 +229,15 @@ def test_the_remainder_of_stratified_batches_rotates() -> None:
     # 10 = 3 + 3 + 3 + 1: the class with the fourth image changes from batch to batch.
     assert len(set(favoured[:3])) == 3
     assert favoured[:3] * 33 == favoured[:99]
+
+
+def test_the_odd_image_of_an_epoch_rotates_too() -> None:
+    sampler = make("stratified")  # 1000 places are 333 for each of three classes, and one more
+    favoured = set()
+    for epoch in range(20):
+        sampler.set_epoch(epoch)
+        favoured.add(int(np.bincount(TARGETS[list(sampler)]).argmax()))
+    assert favoured == {0, 1, 2}
 
 
 def test_stratified_shows_every_image_of_a_class_before_any_again() -> None:

@@ -138,12 +138,14 @@ def test_too_few_groups_for_three_splits_warn_once_and_say_what_happens() -> Non
 
 
 def test_training_keeps_a_class_whose_groups_hold_rarer_ones() -> None:
-    # Both groups of "b" also hold a class of their own: served first, they must not both leave training.
-    labels = ["b", "r1", "b", "r2"] + ["a"] * 30
-    groups = ["p", "p", "q", "q"] + [f"o{row}" for row in range(30)]
+    # Patients c2 and d2 would both go to test for the sake of c and d, and take all of "e" with them.
+    patients = {"c1": "ccc", "c2": "cee", "d1": "ddd", "d2": "dee"} | {f"o{n}": "a" for n in range(30)}
+    labels = [label for held in patients.values() for label in held]
+    groups = [patient for patient, held in patients.items() for _ in held]
     with pytest.warns(DataWarning):
         collection = assign_splits(collect(labels, groups))
-    assert (collection.class_counts("train") > 0).all()
+    assert collection.class_counts("train").tolist()[3] == 2  # one of the two holds "e" in training
+    assert collection.class_counts("test").tolist()[3] == 2
 
 
 def test_ham_without_its_split_is_drawn_by_lesion(shared_data: Path) -> None:
