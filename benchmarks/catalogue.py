@@ -55,10 +55,8 @@ def page(arguments: argparse.Namespace, runs: list[Run]) -> str:
     name = open_collection(arguments.data).name
     seconds = sum(run.read_environment()["seconds"] for run in runs)
     recipe = runs[0].read_recipe()
-    command = shlex.join(
-        ["python", "benchmarks/catalogue.py", Path(arguments.data).name, "--epochs", str(arguments.epochs)]
-        + ["--seeds", str(arguments.seeds)]
-    )
+    options = f"--epochs {arguments.epochs} --seeds {arguments.seeds}"
+    command = f"python benchmarks/catalogue.py {shlex.quote(Path(arguments.data).name)} {options}"
     lines = [
         f"# Every loss on {name}",
         "",

@@ -56,3 +56,12 @@ def test_default_heads_emit_what_they_are_the_default_for() -> None:
         "cosines": "cosines",
     }
     assert HEADS[DEFAULT_HEADS["logits"]] is LinearHead
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_outputs_are_those_of_the_last_layer(name: str) -> None:
+    head = HEADS[name](16, 5).eval()
+    features = torch.randn(6, 16)
+    embeddings = head.embed(features)
+    assert torch.equal(head.classify(embeddings), head(features))
+    assert head.class_centres.shape == (5, embeddings.shape[1])

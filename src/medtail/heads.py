@@ -16,8 +16,21 @@ class Head(nn.Module, ABC):
     emits: ClassVar[Outputs]
 
     @abstractmethod
+    def embed(self, features: Tensor) -> Tensor:
+        """Return what the last layer is given ``(N, E)``."""
+
+    @abstractmethod
+    def classify(self, embeddings: Tensor) -> Tensor:
+        """Return the outputs ``(N, C)`` of the last layer."""
+
+    @property
+    @abstractmethod
+    def class_centres(self) -> Tensor:
+        """The last layer's weights ``(C, E)``, one direction a class."""
+
     def forward(self, features: Tensor) -> Tensor:
         """Return the outputs ``(N, C)``."""
+        return self.classify(self.embed(features))
 
 
 @final
@@ -41,10 +54,20 @@ class LinearHead(Head):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(in_features, num_classes)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the features after dropout ``(N, D)``."""
+        embeddings: Tensor = self.dropout(features)
+        return embeddings
+
+    def classify(self, embeddings: Tensor) -> Tensor:
         """Return logits ``(N, C)``."""
-        logits: Tensor = self.linear(self.dropout(features))
+        logits: Tensor = self.linear(embeddings)
         return logits
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The weights ``(C, D)``."""
+        return self.linear.weight
 
 
 @final
@@ -75,11 +98,20 @@ class CosineClassifier(Head):
         super().__init__()
         self.weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(num_classes, in_features)))
 
-    def forward(self, features: Tensor) -> Tensor:
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the features as they are ``(N, D)``."""
+        return features
+
+    def classify(self, embeddings: Tensor) -> Tensor:
         """Return cosines ``(N, C)`` in float32 or better."""
-        with torch.autocast(features.device.type, enabled=False):
-            features = features.to(torch.promote_types(features.dtype, torch.float32))
-            return functional.linear(functional.normalize(features), functional.normalize(self.weight))
+        with torch.autocast(embeddings.device.type, enabled=False):
+            embeddings = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
+            return functional.linear(functional.normalize(embeddings), functional.normalize(self.weight))
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The weights ``(C, D)``, not normalised."""
+        return self.weight
 
 
 @final
@@ -113,10 +145,19 @@ class EmbeddingHead(Head):
         )
         self.classifier = CosineClassifier(embedding_size, num_classes)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the embedding ``(N, embedding_size)``."""
+        embeddings: Tensor = self.embedding(features)
+        return embeddings
+
+    def classify(self, embeddings: Tensor) -> Tensor:
         """Return cosines ``(N, C)``."""
-        cosines: Tensor = self.classifier(self.embedding(features))
-        return cosines
+        return self.classifier.classify(embeddings)
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The cosine classifier's weights ``(C, embedding_size)``."""
+        return self.classifier.class_centres
 
 
 @final
@@ -142,17 +183,23 @@ class TwoLayerHead(Head):
         self, in_features: int, num_classes: int, *, embedding_size: int = 128, dropout: float = 0.5
     ) -> None:
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(in_features, embedding_size),
-            nn.ReLU(),
-            nn.Linear(embedding_size, num_classes),
-        )
+        self.embedding = nn.Sequential(nn.Dropout(dropout), nn.Linear(in_features, embedding_size), nn.ReLU())
+        self.linear = nn.Linear(embedding_size, num_classes)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the hidden layer ``(N, embedding_size)``."""
+        embeddings: Tensor = self.embedding(features)
+        return embeddings
+
+    def classify(self, embeddings: Tensor) -> Tensor:
         """Return logits ``(N, C)``."""
-        logits: Tensor = self.layers(features)
+        logits: Tensor = self.linear(embeddings)
         return logits
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The last layer's weights ``(C, embedding_size)``."""
+        return self.linear.weight
 
 
 HEADS: dict[str, type[Head]] = {

@@ -44,6 +44,16 @@ class Run:
         return self.folder / "metrics.csv"
 
     @property
+    def angles(self) -> Path:
+        """One row per epoch of angles to class centres, where the head emits cosines."""
+        return self.folder / "angles.csv"
+
+    @property
+    def features(self) -> Path:
+        """What the last layer saw of each test image, where the head emits cosines."""
+        return self.folder / "features" / "test.npz"
+
+    @property
     def best_checkpoint(self) -> Path:
         """The epoch with the best validation balanced accuracy."""
         return self.folder / "checkpoints" / "best.ckpt"

@@ -24,6 +24,8 @@ EXPECTED_FILES = {
     "predictions/test.parquet",
     "summary.json",
     "report.html",
+    "angles.csv",  # these two where the head emits cosines
+    "features/test.npz",
 }
 
 SUMMARY_KEYS = {

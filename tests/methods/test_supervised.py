@@ -48,6 +48,9 @@ def test_loss_and_head_must_fit(head, loss, message: str) -> None:
 def test_a_frozen_backbone_does_not_move_and_thaws(batch) -> None:
     method = Supervised(create_backbone("resnet8"), EmbeddingHead(64, 3), DynamicAngularLoss()).train()
 
+    def changed(before: dict[str, torch.Tensor], part: torch.nn.Module) -> bool:
+        return any(not torch.equal(before[name], value) for name, value in part.state_dict().items())
+
     def train_once() -> tuple[bool, bool]:
         backbone = {name: value.clone() for name, value in method.backbone.state_dict().items()}
         head = {name: value.clone() for name, value in method.head.state_dict().items()}
@@ -55,9 +58,6 @@ def test_a_frozen_backbone_does_not_move_and_thaws(batch) -> None:
         method(batch).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        changed = lambda before, part: any(
-            not torch.equal(before[k], v) for k, v in part.state_dict().items()
-        )  # noqa: E731
         return changed(backbone, method.backbone), changed(head, method.head)
 
     method.freeze_backbone(True)

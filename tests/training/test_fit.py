@@ -180,3 +180,31 @@ def test_a_changed_image_table_is_noticed_when_resuming(collection, tmp_path: Pa
     changed = collection.without(np.array([0]))
     with pytest.raises(InputError, match="--resume needs the data the run was started with"):
         train(changed, recipe("ce", "training.epochs=1"), run, resume=True)
+
+
+def test_cosine_heads_record_angles_and_features(collection, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    train(collection, recipe("dal", "loss.scale=5"), run)
+    table = pd.read_csv(run.angles)
+    assert table["epoch"].tolist() == [1, 2, 3]
+    assert set(table["scale"]) == {5.0}
+    quantiles = table[[f"negative_q{q}" for q in ("05", "25", "50", "75", "95")]].to_numpy()
+    assert (np.diff(quantiles, axis=1) >= 0).all() and quantiles.min() >= 0 and quantiles.max() <= np.pi
+    with np.load(run.features) as arrays:
+        features, targets, centres = arrays["features"], arrays["targets"], arrays["centres"]
+    cosines = (
+        features @ centres.T / np.linalg.norm(features, axis=1)[:, None] / np.linalg.norm(centres, axis=1)
+    )
+    predictions = Predictions.read(run.predictions("test"))
+    np.testing.assert_array_equal(targets, predictions.targets)
+    scores = np.exp(5 * cosines)
+    np.testing.assert_allclose(
+        scores / scores.sum(axis=1, keepdims=True), predictions.probabilities, atol=2e-2
+    )
+    assert "Angles to the class centres" in run.report.read_text()
+
+
+def test_heads_with_logits_record_none(collection, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    train(collection, recipe("ce", "training.epochs=1"), run)
+    assert not run.angles.exists() and not run.features.exists()

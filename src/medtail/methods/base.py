@@ -41,6 +41,19 @@ class Method(nn.Module, ABC):
         """Return the outputs ``(N, C)`` for images ``(N, channels, H, W)``."""
 
     @abstractmethod
+    def embed(self, images: Tensor) -> Tensor:
+        """Return what the last layer is given ``(N, E)`` for images ``(N, channels, H, W)``."""
+
+    @property
+    @abstractmethod
+    def class_centres(self) -> Tensor:
+        """The last layer's weights ``(C, E)``, one direction a class."""
+
+    def cosine_scale(self) -> float | None:
+        """Return the factor on the outputs where these are cosines; None where they are logits."""
+        return None
+
+    @abstractmethod
     def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the scalar loss of outputs that ``predict`` gave."""
 

@@ -2,6 +2,7 @@
 
 from typing import final
 
+import torch
 from torch import Tensor, nn
 
 from medtail.errors import InputError
@@ -57,6 +58,22 @@ class Supervised(Method):
         """Return the head's outputs ``(N, C)``."""
         outputs: Tensor = self.head(self.backbone(images))
         return outputs
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return what the head's last layer is given ``(N, E)``."""
+        return self.head.embed(self.backbone(images))
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The weights of the head's last layer ``(C, E)``."""
+        return self.head.class_centres
+
+    def cosine_scale(self) -> float | None:
+        """Return the loss's scale now, which some losses measure in training; None for logits."""
+        if self.head.emits != "cosines":
+            return None
+        own, other = self.loss.log_scores(torch.tensor([[1.0, 0.0]]))[0].tolist()
+        return float(own - other)
 
     def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of given outputs."""

@@ -2,10 +2,13 @@
 
 import math
 import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import lightning
+import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
@@ -14,7 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from medtail.errors import InputError
 from medtail.files import replacing
 from medtail.run import Run
-from medtail.training.module import MONITOR
+from medtail.training.module import MONITOR, MethodModule
 
 
 @final
@@ -36,28 +39,22 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
-@final
-class EpochTable(Callback):
-    """``metrics.csv``: one row an epoch, kept in the checkpoint so that a resumed run continues the table."""
+class EpochTable(Callback, ABC):
+    """A CSV file with a row an epoch, kept in the checkpoint so that a resumed run continues it; abstract."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
-        self.learning_rate = float("nan")
 
-    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        # Noted here, because Lightning moves the schedule on before an epoch ends.
-        self.learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+    @abstractmethod
+    def row(self, trainer: lightning.Trainer, module: MethodModule) -> Mapping[str, float]:
+        """Return what is known at the end of an epoch, besides its number; nothing to leave the file out."""
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        first = {
-            "epoch": trainer.current_epoch + 1,
-            "learning_rate": self.learning_rate,
-            "train_loss": logged.pop("train_loss"),
-        }
-        validation = {name: logged.pop(name) for name in list(logged) if name.startswith("validation_")}
-        self.rows.append({**first, **validation, **logged})
+        row = self.row(trainer, cast(MethodModule, pl_module))
+        if not row:
+            return
+        self.rows.append({"epoch": trainer.current_epoch + 1, **row})
         if trainer.is_global_zero:
             with replacing(self.path) as temporary:
                 pd.DataFrame(self.rows).to_csv(temporary, index=False, float_format="%.6g")
@@ -67,6 +64,57 @@ class EpochTable(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows = list(state_dict["rows"])
+
+
+@final
+class MetricsTable(EpochTable):
+    """``metrics.csv``: learning rate, losses and validation metrics."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.learning_rate = float("nan")
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # Noted here, because Lightning moves the schedule on before an epoch ends.
+        self.learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def row(self, trainer: lightning.Trainer, module: MethodModule) -> Mapping[str, float]:
+        """Return the learning rate, the training loss, the validation columns, then what the method logs."""
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        first = {"learning_rate": self.learning_rate, "train_loss": logged.pop("train_loss")}
+        validation = {name: logged.pop(name) for name in list(logged) if name.startswith("validation_")}
+        return {**first, **validation, **logged}
+
+
+@final
+class AngleTable(EpochTable):
+    """``angles.csv``, for heads that emit cosines: the scale, and quantiles of angles on validation, in radians.
+
+    Columns ``negative_q05`` … ``negative_q95`` are of the angles between images and wrong classes (DAL Fig. 1),
+    ``target_q05`` … ``target_q95`` of those to the true class.
+    """
+
+    quantiles = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+    def row(self, trainer: lightning.Trainer, module: MethodModule) -> Mapping[str, float]:
+        """Return the scale and the quantiles; nothing when the head emits logits."""
+        scale = module.method.cosine_scale()
+        if scale is None or module.validated is None:
+            return {}
+        cosines, targets = (values.cpu() for values in module.validated)
+        angles = cosines.double().clamp(-1, 1).acos()
+        is_target = torch.zeros_like(angles, dtype=torch.bool).scatter_(1, targets[:, None], True)
+        return {
+            "scale": scale,
+            **self._columns("negative", angles[~is_target]),
+            **self._columns("target", angles[is_target]),
+        }
+
+    def _columns(self, kind: str, angles: torch.Tensor) -> dict[str, float]:
+        values = np.quantile(angles.numpy(), self.quantiles)
+        return {
+            f"{kind}_q{100 * q:02.0f}": float(value) for q, value in zip(self.quantiles, values, strict=True)
+        }
 
 
 @final

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
@@ -22,10 +23,17 @@ from medtail.data import ImageCollection, write_splits
 from medtail.errors import InputError
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import summarize
-from medtail.files import write_json
+from medtail.files import replacing, write_json
 from medtail.run import EvaluatedSplit, Run
 from medtail.training.build import build_method
-from medtail.training.callbacks import EpochLine, EpochTable, StopOnBrokenLoss, WholeCheckpoints, checkpoints
+from medtail.training.callbacks import (
+    AngleTable,
+    EpochLine,
+    MetricsTable,
+    StopOnBrokenLoss,
+    WholeCheckpoints,
+    checkpoints,
+)
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
 from medtail.training.inference import TrainedModel
 from medtail.training.loaders import RunData
@@ -150,7 +158,12 @@ def _check_same_data(run: Run, facts: DatasetFacts, *, resume: bool) -> None:
 
 def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightning.Trainer:
     training = recipe.training
-    watch: list[Callback] = [EpochTable(run.metrics), StopOnBrokenLoss(), *checkpoints(run)]
+    watch: list[Callback] = [
+        MetricsTable(run.metrics),
+        AngleTable(run.angles),
+        StopOnBrokenLoss(),
+        *checkpoints(run),
+    ]
     if sys.stderr.isatty():
         watch.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
     else:
@@ -216,11 +229,28 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     for split in EVALUATED:
         predictions = model.predict(data.collection, data.pixels, data.collection.rows(split), progress)
         predictions.write(run.predictions(split))
+        if split == "test" and model.method.cosine_scale() is not None:
+            _write_features(run.features, model, data)
         summary = summarize(predictions, split)
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)
     write_report(run, read_image(data.collection))
     return summary
+
+
+def _write_features(path: Path, model: TrainedModel, data: PreparedData) -> None:
+    """What the last layer saw of each test image, for the geometry of the classes."""
+    rows = data.collection.rows("test")
+    features = model.embeddings(data.pixels, rows).numpy()
+    # A feature of zeros has no direction, so no angle.
+    pointing = np.linalg.norm(features, axis=1) > 0
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(
+            file,
+            features=features[pointing],
+            targets=data.collection.table["target"].to_numpy()[rows][pointing],
+            centres=model.method.class_centres.detach().float().cpu().numpy(),
+        )
 
 
 def environment(started: float) -> dict[str, Any]:

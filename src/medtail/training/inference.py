@@ -1,10 +1,12 @@
 """From a finished run to predictions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from medtail.data import ImageCollection, Pixels
 from medtail.evaluation.predictions import Predictions
@@ -55,8 +57,14 @@ class TrainedModel:
         return cls(method.eval(), preparation.eval(), recipe, facts)
 
     @torch.inference_mode()
-    def probabilities(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Class probabilities ``(len(rows), C)`` in float64."""
+    def _batches(
+        self,
+        compute: Callable[[Tensor], Tensor],
+        pixels: Pixels,
+        rows: np.ndarray,
+        progress: Progress | None = None,
+    ) -> Tensor:
+        """Apply ``compute`` to prepared images, batch by batch, at the precision of training; float32 on the CPU."""
         precision = self.recipe.training.precision
         precision = choose_precision() if precision == "auto" else precision
         batch_size = self.recipe.training.batch_size
@@ -64,11 +72,20 @@ class TrainedModel:
         for start in range(0, len(rows), batch_size):
             images = pixels.read(rows[start : start + batch_size]).to(device())
             with autocast(precision):
-                outputs = self.method.predict(self.preparation(images)).float()
-            parts.append(self.method.probabilities(outputs).double().cpu())
+                parts.append(compute(self.preparation(images)).float().cpu())
             if progress is not None:
                 progress("predicting", min(start + batch_size, len(rows)), len(rows))
-        return torch.cat(parts).numpy() if parts else np.empty((0, len(self.facts.class_names)))
+        return torch.cat(parts)
+
+    def probabilities(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+        """Class probabilities ``(len(rows), C)`` in float64; at least one row."""
+        outputs = self._batches(self.method.predict, pixels, rows, progress).to(device())
+        probabilities: np.ndarray = self.method.probabilities(outputs).double().cpu().numpy()
+        return probabilities
+
+    def embeddings(self, pixels: Pixels, rows: np.ndarray) -> Tensor:
+        """What the last layer is given ``(len(rows), E)``; at least one row."""
+        return self._batches(self.method.embed, pixels, rows)
 
     def predict(
         self, collection: ImageCollection, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None

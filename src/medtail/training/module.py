@@ -58,6 +58,8 @@ class MethodModule(lightning.LightningModule):
         self.recipe = recipe
         self.class_names = facts.class_names
         self._validation: list[tuple[Tensor, Tensor]] = []
+        #: Outputs ``(N, C)`` and targets ``(N,)`` of the whole validation split, for callbacks.
+        self.validated: tuple[Tensor, Tensor] | None = None
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.recipe, self.method.parameters())
@@ -90,6 +92,7 @@ class MethodModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         outputs, targets = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()
+        self.validated = outputs, targets
         loss = self.method.evaluate(outputs, targets)
         decisions = self.method.probabilities(outputs).argmax(dim=1)
         confusion = metrics.confusion_matrix(
