@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -47,6 +48,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; bad input is one sentence on stderr and exit code 2."""
+    warnings.formatwarning = _one_line
     try:
         app()
     except InputError as error:
@@ -60,6 +62,11 @@ def main() -> None:
         _stop(f"error: cannot use{place}: {error.strerror or error}", 2)
     except KeyboardInterrupt:
         _stop("stopped; what was finished is kept, a run goes on with train … --resume", 130)
+
+
+def _one_line(message: Warning | str, *_: object, **__: object) -> str:
+    """A warning without the place in our source that Python would add."""
+    return f"warning: {message}\n"
 
 
 def _stop(sentence: str, code: int) -> None:

@@ -15,8 +15,8 @@ def choose_dataset_recipe(collection: ImageCollection) -> str:
     """The data set's own recipe when medtail brings one, else one for its size of images."""
     if collection.name in recipe_names("datasets"):
         return collection.name
-    height, width = collection.source.read(0).shape[:2]
-    return "small_images" if min(height, width) <= SMALL_IMAGE else "images"
+    form = collection.first_form()
+    return "small_images" if min(form.height, form.width) <= SMALL_IMAGE else "images"
 
 
 def choose_recipe(
