@@ -3,15 +3,19 @@
 import base64
 import io
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from medtail.errors import InputError
 from medtail.evaluation.predictions import Predictions
 from medtail.evaluation.report import write_report
+from medtail.evaluation.sections.curves import precision_recall_line, roc_line
+from medtail.evaluation.summary import summarize
 from medtail.run import Run
 from references.pages import Page, read_page, what_a_page_needs_from_elsewhere
 
@@ -112,6 +116,49 @@ def test_numbers_are_those_of_the_summary(run: Run, page: Page) -> None:
     figures = [f"{entry[name]:.3f}" for name in ("recall", "precision", "f1")]
     assert shown[1:] == ["12", "8", figures[0], f"{low:.2f} – {high:.2f}", *figures[1:]]
     assert page.row("Brier score ↓")[1] == f"{summary['brier']:.3f}"
+    validation = summarize(Predictions.read(run.predictions("validation")), "validation", resamples=1)
+    assert page.row("Brier score ↓")[3] == f"{validation['brier']:.3f}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_curves_have_the_areas_beside_them(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    positive = generator.random(300) < 0.2
+    scores = (generator.normal(size=300) + positive).round(1)  # with ties
+    grid = np.linspace(0, 1, 20_001)
+    precision = precision_recall_line(positive, scores, grid)
+    assert precision.mean() == pytest.approx(average_precision_score(positive, scores), abs=1e-3)
+    rate = roc_line(positive, scores, grid)
+    assert rate.mean() == pytest.approx(roc_auc_score(positive, scores), abs=1e-3)
+
+
+def test_mistakes_are_ranked_by_share_then_number(run: Run, page: Page) -> None:
+    predictions = Predictions.read(run.predictions("test"))
+    names = predictions.class_names
+    sizes = np.bincount(predictions.targets)
+    mistakes = Counter(
+        (names[target], names[decision])
+        for target, decision in zip(predictions.targets, predictions.decisions, strict=True)
+        if target != decision
+    )
+    shares = {pair: count / sizes[names.index(pair[0])] for pair, count in mistakes.items()}
+    expected = sorted(((round(shares[pair], 9), count) for pair, count in mistakes.items()), reverse=True)[
+        :10
+    ]
+    shown = [row for row in page.rows if len(row) == 4 and row[1] in names]
+    assert [(row[3], row[2]) for row in shown] == [
+        (f"{share:.0%}".replace("%", "\u00a0%"), str(count)) for share, count in expected
+    ]
+    for truth, decision, count, _ in shown:
+        assert mistakes[truth, decision] == int(count)
+
+
+def test_confidence_is_compared_with_accuracy(run: Run, page: Page) -> None:
+    predictions = Predictions.read(run.predictions("test"))
+    confidence = predictions.probabilities.max(axis=1).mean()
+    accuracy = (predictions.decisions == predictions.targets).mean()
+    assert accuracy - confidence > 0.01
+    assert f"{100 * (accuracy - confidence):.1f} percentage points below the share" in page.text
 
 
 def test_classes_go_from_frequent_to_rare(page: Page) -> None:
@@ -201,7 +248,9 @@ def test_many_classes_fold_their_tables_and_keep_their_groups(make_run, tmp_path
     write_report(run)
     page = read_page(run.report.read_text(encoding="utf-8"))
     recalls = [entry["recall"] for entry in run.read_summary()["classes"]]
-    assert page.row("many (over 100)")[1:3] == ["10", f"{np.mean(recalls[:10]):.3f}"]
+    assert page.row("many (over 100)")[1:] == [
+        "10", *(f"{statistic(recalls[:10]):.3f}" for statistic in (np.mean, min, max)),
+    ]  # fmt: skip
     assert page.row("medium (20–100)")[1:3] == ["12", f"{np.mean(recalls[10:22]):.3f}"]
     assert page.row("few (under 20)")[1:3] == ["8", f"{np.mean(recalls[22:]):.3f}"]
     assert run.report.read_text(encoding="utf-8").count("<details>") == 2

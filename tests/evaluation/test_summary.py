@@ -79,6 +79,16 @@ def test_intervals_hold_the_value_and_shrink_with_more_images(make_predictions) 
         assert narrow_high - narrow_low < 0.6 * (high - low), name
 
 
+def test_intervals_of_what_noise_raises_hold_the_value_too(make_predictions) -> None:
+    # Sixty equal classes of ten images: the recalls differ by noise alone, and every resample adds more.
+    summary = summarize(
+        make_predictions([f"class {index}" for index in range(60)], [10] * 60), "test", resamples=100
+    )
+    for name in ("cov", "ece"):
+        low, high = summary["intervals"][name]
+        assert low < summary[name] < high, name
+
+
 def test_the_bootstrap_draws_groups(make_predictions) -> None:
     names, counts = ("a", "b"), (60, 60)
     alone = make_predictions(names, counts, images_per_group=None)

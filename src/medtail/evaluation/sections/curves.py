@@ -12,8 +12,8 @@ from medtail.evaluation.evidence import Evidence
 from medtail.evaluation.page import Section
 from medtail.evaluation.sections.layout import CLASSES_IN_COLOUR
 
-#: From a class's 0/1 targets and scores to the points of its curve.
-Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+#: From a class's 0/1 targets, its scores and a grid to the values of its curve on the grid.
+Line = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 #: Points of a curve in the page; more cannot be seen.
 _POINTS = 200
@@ -33,39 +33,57 @@ def curves(evidence: Evidence) -> Section:
         {
             "binary": evidence.class_names[drawn[0]] if binary and drawn else None,
             "each": len(drawn) <= CLASSES_IN_COLOUR,
-            "figures": [_precision_recall(evidence, drawn), _roc(evidence, drawn)] if drawn else [],
+            "figures": [
+                _figure(
+                    evidence,
+                    drawn,
+                    precision_recall_line,
+                    metrics.average_precision,
+                    "Precision and recall, AP",
+                    ("recall", "precision"),
+                ),
+                _figure(
+                    evidence,
+                    drawn,
+                    roc_line,
+                    metrics.roc_auc,
+                    "ROC, AUC",
+                    ("false positive rate", "true positive rate"),
+                ),
+            ]
+            if drawn
+            else [],
         },
     )
 
 
-def _precision_recall(evidence: Evidence, drawn: Sequence[int]) -> Markup:
+def precision_recall_line(positive: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Precision of the highest threshold that reaches each recall of the grid: steps, whose mean is the AP.
+
+    Joining the points with straight lines instead would promise precisions that no threshold has.
+    """
     from sklearn.metrics import precision_recall_curve
 
-    def curve(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        precisions, recalls, _ = precision_recall_curve(positive, scores)
-        return recalls[::-1], precisions[::-1]
-
-    return _figure(
-        evidence, drawn, curve, metrics.average_precision, "Precision and recall, AP", ("recall", "precision")
-    )
+    precisions, recalls, _ = precision_recall_curve(positive, scores)
+    # By falling threshold, without the last point, which stands for no threshold.
+    precisions, recalls = precisions[-2::-1], recalls[-2::-1]
+    line: np.ndarray = precisions[np.searchsorted(recalls, grid, side="left")]
+    return line
 
 
-def _roc(evidence: Evidence, drawn: Sequence[int]) -> Markup:
+def roc_line(positive: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """True positive rate at each false positive rate of the grid, ties joined by straight lines."""
     from sklearn.metrics import roc_curve
 
-    def curve(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        false_positives, true_positives, _ = roc_curve(positive, scores)
-        return false_positives, true_positives
-
-    return _figure(
-        evidence, drawn, curve, metrics.roc_auc, "ROC, AUC", ("false positive rate", "true positive rate")
-    )
+    false_positives, true_positives, _ = roc_curve(positive, scores)
+    line: np.ndarray = np.interp(grid, false_positives, true_positives)
+    return line
 
 
 def _figure(
     evidence: Evidence,
     drawn: Sequence[int],
-    curve: Curve,
+    line: Line,
     area: Callable[[np.ndarray, np.ndarray], float | np.ndarray],
     title: str,
     labels: tuple[str, str],
@@ -75,7 +93,7 @@ def _figure(
     lines, areas = {}, {}
     for index in drawn:
         positive, scores = evidence.test.targets == index, evidence.test.probabilities[:, index]
-        lines[index] = np.interp(grid, *curve(positive, scores))
+        lines[index] = line(positive, scores, grid)
         areas[index] = float(area(positive.astype(np.int64), scores))
     if len(drawn) <= CLASSES_IN_COLOUR:
         shown = {evidence.class_names[index]: [index] for index in drawn}
@@ -88,8 +106,8 @@ def _figure(
     def paint(figure: Figure) -> None:
         axes = figure.subplots()
         if len(drawn) > CLASSES_IN_COLOUR:
-            for line in lines.values():
-                axes.plot(grid, line, color=GRID, linewidth=0.8)
+            for faint in lines.values():
+                axes.plot(grid, faint, color=GRID, linewidth=0.8)
         for colour, (name, members) in zip(SERIES, shown.items(), strict=False):
             mean = np.mean([lines[index] for index in members], axis=0)
             axes.plot(grid, mean, color=colour, label=f"{shortened(name)}  {means[name]:.2f}", linewidth=1.7)
