@@ -124,12 +124,14 @@ def make_run(
             }
         )
     )  # fmt: skip
-    _write_epochs(run, class_names, epochs, seed)
+    _write_epochs(run, class_names, validation, epochs, seed)
     run.summary.write_text(json.dumps(summarize(predictions["test"], "test", resamples=resamples)))
     return run
 
 
-def _write_epochs(run: Run, class_names: Sequence[str], epochs: int, seed: int) -> None:
+def _write_epochs(
+    run: Run, class_names: Sequence[str], validation: Sequence[int], epochs: int, seed: int
+) -> None:
     generator = np.random.default_rng([seed, 2])
     epoch = np.arange(1, epochs + 1)
     rise = 1 - np.exp(-epoch / (epochs / 3))
@@ -145,6 +147,9 @@ def _write_epochs(run: Run, class_names: Sequence[str], epochs: int, seed: int) 
     for name in class_names:
         level = generator.uniform(0.4, 0.9)
         columns[f"validation_recall_{name}"] = (level * rise + generator.normal(0, 0.04, epochs)).clip(0, 1)
+    for name, count in zip(class_names, validation, strict=True):
+        if not count:
+            columns[f"validation_recall_{name}"] = np.full(epochs, np.nan)
     pd.DataFrame(columns).to_csv(run.metrics, index=False)
 
 

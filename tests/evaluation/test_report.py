@@ -103,6 +103,7 @@ def test_any_page_is_whole_and_accessible(any_page: Page) -> None:
 def test_any_page_shows_no_number_that_is_none(any_page: Page) -> None:
     for word in ("None", "nan", "Undefined", "inf ", "mathdefault"):
         assert word not in any_page.text
+        assert not any(word in drawing["aria-label"] for drawing in any_page.drawings)
 
 
 def test_numbers_are_those_of_the_summary(run: Run, page: Page) -> None:

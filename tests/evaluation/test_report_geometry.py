@@ -29,17 +29,17 @@ def write_angles(run: Run, epochs: int = 30, scale: float = 4.0) -> None:
         angles = {f"negative_{name}": math.radians(value) for name, value in negative.items()}
         angles |= {f"target_{name}": math.radians(value) for name, value in target.items()}
         rows.append({"epoch": epoch, "scale": scale, **angles})
-    pd.DataFrame(rows).to_csv(run.folder / "angles.csv", index=False)
+    pd.DataFrame(rows).to_csv(run.angles, index=False)
 
 
 def write_features(run: Run) -> None:
     """Clouds about orthogonal centres."""
-    (run.folder / "features").mkdir()
+    run.features.parent.mkdir()
     generator = np.random.default_rng(0)
     targets = np.repeat(np.arange(len(TEST)), TEST)
     centres = np.eye(len(NAMES), 16)
     features = 3 * centres[targets] + generator.normal(size=(len(targets), 16))
-    np.savez(run.folder / "features" / "test.npz", features=features, targets=targets, centres=centres)
+    np.savez(run.features, features=features, targets=targets, centres=centres)
 
 
 NAMES = tuple(f"c{index}" for index in range(7))
@@ -93,7 +93,7 @@ def test_probability_at_an_angle_is_the_softmax(page: Page) -> None:
 
 
 def test_table_of_separability(run: Run, page: Page) -> None:
-    arrays = np.load(run.folder / "features" / "test.npz")
+    arrays = np.load(run.features)
     with pytest.warns(metrics.UndefinedMetricWarning):
         separability = metrics.fisher_separability(arrays["features"], arrays["targets"], 7)
     own = np.degrees(
@@ -132,15 +132,15 @@ def test_two_classes_have_no_scale_range(make_run, tmp_path: Path) -> None:
 def test_angles_that_cannot_be_read_are_refused(make_run, tmp_path: Path, change, message: str) -> None:
     run = make_run(tmp_path / "run", resamples=3)
     write_angles(run)
-    change(pd.read_csv(run.folder / "angles.csv")).to_csv(run.folder / "angles.csv", index=False)
+    change(pd.read_csv(run.angles)).to_csv(run.angles, index=False)
     with pytest.raises(InputError, match=message):
         write_report(run)
 
 
 def test_features_that_do_not_fit_are_refused(make_run, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", resamples=3)
-    (run.folder / "features").mkdir()
-    path = run.folder / "features" / "test.npz"
+    run.features.parent.mkdir()
+    path = run.features
     np.savez(path, features=np.ones((3, 2)), targets=np.array([0, 1, 2]))
     with pytest.raises(InputError, match=r"must hold the arrays features, targets, centres, lacks centres"):
         write_report(run)

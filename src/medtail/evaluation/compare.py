@@ -118,7 +118,7 @@ class Comparison:
             "",
         ]
         lines += _markdown_table(
-            ["method", "seeds", *(COMPARED[name].lower() for name in shown)],
+            ["Method", "Seeds", *(COMPARED[name] for name in shown)],
             [
                 [row["method"], str(len(row["seeds"])), *(mean_and_deviation(row, name) for name in shown)]
                 for row in self.rows

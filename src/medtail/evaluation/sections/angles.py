@@ -10,8 +10,6 @@ from medtail.evaluation.drawing import INK, MUTED, SERIES, draw
 from medtail.evaluation.evidence import Evidence
 from medtail.evaluation.page import Section
 
-FILE = "angles.csv"
-
 _QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 _KINDS = ("negative", "target")
 _COLUMNS = ["epoch", "scale", *(f"{kind}_{quantile}" for kind in _KINDS for quantile in _QUANTILES)]
@@ -28,7 +26,7 @@ def angles(evidence: Evidence) -> Section | None:
     Raises:
         InputError: A column is missing, or an angle is not in [0, π].
     """
-    path = evidence.run.folder / FILE
+    path = evidence.run.angles
     if not path.is_file():
         return None
     table = pd.read_csv(path)

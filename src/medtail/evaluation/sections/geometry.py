@@ -17,8 +17,6 @@ from medtail.metrics import UndefinedMetricWarning, angles_to_centres, fisher_se
 from medtail.metrics.arguments import class_ids
 from medtail.metrics.undefined import mean_over_defined
 
-FILE = "features/test.npz"
-
 _KEYS = ("features", "targets", "centres")
 
 #: A density of fewer angles shows the kernel and not the class.
@@ -33,7 +31,7 @@ def geometry(evidence: Evidence) -> Section | None:
     Raises:
         InputError: An array is missing, or their sizes disagree.
     """
-    path = evidence.run.folder / FILE
+    path = evidence.run.features
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as arrays:

@@ -75,7 +75,9 @@ def _lines(epochs: pd.DataFrame, title: str, columns: dict[str, str], chosen: in
             )
 
     at_choice = epochs.loc[epochs["epoch"] == chosen].iloc[0]
-    values = ", ".join(f"{label} {at_choice[column]:.3g}" for label, column in known.items())
+    values = ", ".join(
+        f"{label} {at_choice[column]:.3g}" for label, column in known.items() if pd.notna(at_choice[column])
+    )
     return draw(
         paint,
         width=4.8,
