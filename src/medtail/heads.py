@@ -114,8 +114,29 @@ class CosineClassifier(Head):
         return self.weight
 
 
+class _EmbeddingThenClassifier(Head):
+    """A small network before a plainer head; abstract."""
+
+    embedding: nn.Sequential
+    classifier: Head
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the embedding ``(N, embedding_size)``."""
+        embeddings: Tensor = self.embedding(features)
+        return embeddings
+
+    def classify(self, embeddings: Tensor) -> Tensor:
+        """Return the plainer head's outputs ``(N, C)``."""
+        return self.classifier.classify(embeddings)
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The plainer head's weights ``(C, embedding_size)``."""
+        return self.classifier.class_centres
+
+
 @final
-class EmbeddingHead(Head):
+class EmbeddingHead(_EmbeddingThenClassifier):
     """DAL's head: dropout → Linear(D, 128) → BatchNorm → cosine classifier.
 
     Args:
@@ -145,23 +166,9 @@ class EmbeddingHead(Head):
         )
         self.classifier = CosineClassifier(embedding_size, num_classes)
 
-    def embed(self, features: Tensor) -> Tensor:
-        """Return the embedding ``(N, embedding_size)``."""
-        embeddings: Tensor = self.embedding(features)
-        return embeddings
-
-    def classify(self, embeddings: Tensor) -> Tensor:
-        """Return cosines ``(N, C)``."""
-        return self.classifier.classify(embeddings)
-
-    @property
-    def class_centres(self) -> Tensor:
-        """The cosine classifier's weights ``(C, embedding_size)``."""
-        return self.classifier.class_centres
-
 
 @final
-class TwoLayerHead(Head):
+class TwoLayerHead(_EmbeddingThenClassifier):
     """The head of DAL's baselines: dropout → Linear(D, 128) → ReLU → Linear(128, C).
 
     Args:
@@ -184,22 +191,7 @@ class TwoLayerHead(Head):
     ) -> None:
         super().__init__()
         self.embedding = nn.Sequential(nn.Dropout(dropout), nn.Linear(in_features, embedding_size), nn.ReLU())
-        self.linear = nn.Linear(embedding_size, num_classes)
-
-    def embed(self, features: Tensor) -> Tensor:
-        """Return the hidden layer ``(N, embedding_size)``."""
-        embeddings: Tensor = self.embedding(features)
-        return embeddings
-
-    def classify(self, embeddings: Tensor) -> Tensor:
-        """Return logits ``(N, C)``."""
-        logits: Tensor = self.linear(embeddings)
-        return logits
-
-    @property
-    def class_centres(self) -> Tensor:
-        """The last layer's weights ``(C, embedding_size)``."""
-        return self.linear.weight
+        self.classifier = LinearHead(embedding_size, num_classes)
 
 
 HEADS: dict[str, type[Head]] = {
