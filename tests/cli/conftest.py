@@ -38,9 +38,10 @@ def refuses(medtail: Command) -> Callable[..., str]:
         assert result.returncode == 2, result.stdout + result.stderr
         assert "Traceback" not in result.stderr
         assert result.stdout == ""
-        errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-        assert len(errors) == 1, result.stderr
-        return errors[0]
+        *notes, error = result.stderr.splitlines()
+        assert error.startswith("error: "), result.stderr
+        assert not any(note.startswith("error: ") for note in notes), result.stderr
+        return error
 
     return run
 

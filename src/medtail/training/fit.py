@@ -79,9 +79,7 @@ def train(
     them, and losses of batch statistics see the joined batch.
     """
     started = time.time()
-    if recipe.training.precision == "auto":
-        training = recipe.training.model_copy(update={"precision": choose_precision()})
-        recipe = recipe.model_copy(update={"training": training})
+    recipe = _with_precision(recipe)
     if is_main_process():
         _check_folder(run, recipe, resume=resume)
     data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress)
@@ -124,14 +122,32 @@ def _check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
         raise InputError(
             f"--resume needs a run to continue, {run.folder} does not exist; start without --resume"
         )
-    if run.recipe.is_file():
-        saved = load_recipe(run.recipe)
-        changes = _differences(saved.model_dump(mode="json"), recipe.model_dump(mode="json"))
-        if changes:
-            raise InputError(
-                f"--resume continues a run with its own settings, got {'; '.join(changes)}; "
-                f"give the settings it was started with, or another --out"
-            )
+    check_same_recipe(run, recipe)
+
+
+def check_same_recipe(run: Run, recipe: Recipe) -> None:
+    """Refuse settings other than those a run was started with; nothing to compare before it wrote them.
+
+    Raises:
+        InputError: Naming every difference.
+    """
+    if not run.recipe.is_file():
+        return
+    recipe = _with_precision(recipe)
+    changes = _differences(load_recipe(run.recipe).model_dump(mode="json"), recipe.model_dump(mode="json"))
+    if changes:
+        raise InputError(
+            f"the run in {run.folder} can only go on with its own settings, got {'; '.join(changes)}; "
+            f"give the settings it was started with, or another folder with --out"
+        )
+
+
+def _with_precision(recipe: Recipe) -> Recipe:
+    """The recipe with ``precision: auto`` resolved for this machine."""
+    if recipe.training.precision != "auto":
+        return recipe
+    training = recipe.training.model_copy(update={"precision": choose_precision()})
+    return recipe.model_copy(update={"training": training})
 
 
 def _differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -8,7 +8,7 @@ import typer
 from medtail.data import open_collection
 from medtail.run import Run
 from medtail.training.choose import choose_recipe
-from medtail.training.fit import train
+from medtail.training.fit import check_same_recipe, train
 from medtail.training.prepare import Progress
 from medtail.training.recipe import parse_assignments
 
@@ -53,6 +53,8 @@ def train_missing(
         run = Run(folder / name)
         runs.append(run)
         typer.echo(f"{len(runs)}/{len(recipes)} {name}", err=True)
-        if not run.summary.is_file():
+        if run.summary.is_file():
+            check_same_recipe(run, settings)
+        else:
             train(collection, settings, run, resume=run.folder.is_dir(), progress=progress)
     return runs

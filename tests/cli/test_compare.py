@@ -1,0 +1,71 @@
+"""``medtail compare``: over finished runs, and over methods and seeds that it trains itself."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def comparison(medtail, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two methods with two seeds each, one epoch, trained by one command."""
+    folder = tmp_path_factory.mktemp("comparison")
+    arguments = ("--methods", "ce,dbm_bs", "--seeds", 2, "--epochs", 1, "--out", folder)
+    result = medtail("compare", "digits-lt", *arguments)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_methods_and_seeds_are_trained_and_tabled(comparison: Path) -> None:
+    names = {path.parent.name for path in comparison.glob("*/summary.json")}
+    assert names == {"ce-seed0", "ce-seed1", "dbm_bs-seed0", "dbm_bs-seed1"}
+    for suffix in ("json", "csv", "md", "html"):
+        assert (comparison / f"comparison.{suffix}").stat().st_size > 100
+
+
+def test_the_mean_is_that_of_the_summaries(comparison: Path) -> None:
+    table = json.loads((comparison / "comparison.json").read_text())
+    for method in table["methods"]:
+        values = [
+            json.loads(path.read_text())["balanced_accuracy"]
+            for path in comparison.glob(f"{method['method']}-seed*/summary.json")
+        ]
+        assert method["metrics"]["balanced_accuracy"]["mean"] == pytest.approx(sum(values) / len(values))
+
+
+def test_what_is_finished_is_not_trained_again(medtail, comparison: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in comparison.glob("*/summary.json")}
+    arguments = ("--methods", "ce,dbm_bs", "--seeds", 2, "--epochs", 1, "--out", comparison)
+    assert medtail("compare", "digits-lt", *arguments).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_finished_run_with_other_settings_is_not_passed_off(refuses, comparison: Path) -> None:
+    arguments = ("--methods", "ce", "--seeds", 1, "--epochs", 2, "--out", comparison)
+    assert "training.epochs=2 (saved: 1)" in refuses("compare", "digits-lt", *arguments)
+
+
+def test_finished_runs_are_compared_as_markdown_and_json(medtail, comparison: Path) -> None:
+    runs = sorted(path.parent for path in comparison.glob("*/summary.json"))
+    table = medtail("compare", *runs)
+    assert table.returncode == 0, table.stderr
+    assert "| dbm_bs |" in table.stdout and "±" in table.stdout
+    as_json = json.loads(medtail("compare", *runs, "--json").stdout)
+    assert {method["method"] for method in as_json["methods"]} == {"ce", "dbm_bs"}
+
+
+def test_another_reference_can_be_named(medtail, refuses, comparison: Path) -> None:
+    runs = sorted(path.parent for path in comparison.glob("*/summary.json"))
+    as_json = json.loads(medtail("compare", *runs, "--reference", "dbm_bs", "--json").stdout)
+    assert as_json["reference"] == "dbm_bs"
+    assert "did you mean dbm_bs" in refuses("compare", *runs, "--reference", "dbm_b")
+
+
+def test_bad_input_is_one_sentence(refuses, comparison: Path, tmp_path: Path) -> None:
+    assert "--methods trains on one DATA and needs --out" in refuses(
+        "compare", "digits-lt", "--methods", "ce"
+    )
+    assert "does not exist" in refuses("compare", tmp_path / "nothing")
+    arguments = ("--methods", "ce,dbm_sb", "--out", tmp_path / "out")
+    assert "did you mean dbm_bs" in refuses("compare", "digits-lt", *arguments)
+    assert not (tmp_path / "out").exists()
