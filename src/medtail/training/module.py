@@ -81,7 +81,7 @@ class MethodModule(lightning.LightningModule):
         step = self.method({**batch, "image": self.preparation(batch["image"])})
         size = batch["target"].shape[0]
         logged = {"train_loss": step.loss.detach(), **step.terms}
-        self.log_dict(logged, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        self.log_dict(logged, prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
         loss: Tensor = step.loss
         return loss
 
@@ -93,21 +93,17 @@ class MethodModule(lightning.LightningModule):
         outputs, targets = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()
         self.validated = outputs, targets
-        loss = self.method.evaluate(outputs, targets)
         decisions = self.method.probabilities(outputs).argmax(dim=1)
         confusion = metrics.confusion_matrix(
             targets.cpu().numpy(), decisions.cpu().numpy(), len(self.class_names)
         )
-        recalls = metrics.recall_per_class(confusion)
-        values = {
-            "validation_loss": loss,
-            MONITOR: metrics.balanced_accuracy(confusion),
-            "validation_accuracy": metrics.accuracy(confusion),
-            "validation_macro_f1": metrics.macro_f1(confusion),
-            **{
-                f"validation_recall_{name}": recall
-                for name, recall in zip(self.class_names, recalls, strict=True)
-            },
-        }
         # Every rank validates on the whole split, so there is nothing to reduce.
-        self.log_dict({name: torch.as_tensor(value, dtype=torch.float32) for name, value in values.items()})
+        self.log("validation_loss", self.method.evaluate(outputs, targets))
+        self._log_figure(MONITOR, metrics.balanced_accuracy(confusion), prog_bar=True)
+        self._log_figure("validation_accuracy", metrics.accuracy(confusion))
+        self._log_figure("validation_macro_f1", metrics.macro_f1(confusion))
+        for name, recall in zip(self.class_names, metrics.recall_per_class(confusion), strict=True):
+            self._log_figure(f"validation_recall_{name}", recall)
+
+    def _log_figure(self, name: str, value: float, *, prog_bar: bool = False) -> None:
+        self.log(name, torch.tensor(float(value), dtype=torch.float32), prog_bar=prog_bar)

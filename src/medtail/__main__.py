@@ -1,0 +1,5 @@
+"""``python -m medtail`` is the command ``medtail``."""
+
+from medtail.cli import main
+
+main()
