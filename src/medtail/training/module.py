@@ -105,5 +105,5 @@ class MethodModule(lightning.LightningModule):
         for name, recall in zip(self.class_names, metrics.recall_per_class(confusion), strict=True):
             self._log_figure(f"validation_recall_{name}", recall)
 
-    def _log_figure(self, name: str, value: float, *, prog_bar: bool = False) -> None:
+    def _log_figure(self, name: str, value: float | np.ndarray, *, prog_bar: bool = False) -> None:
         self.log(name, torch.tensor(float(value), dtype=torch.float32), prog_bar=prog_bar)
