@@ -20,11 +20,14 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Two workers with one thread each: more threads than cores wait for one another.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+
 test: check
-	$(BIN)/pytest -m 'not slow'
+	$(PYTEST) -m 'not slow'
 
 test-all: check
-	$(BIN)/pytest
+	$(PYTEST)
 
 # Renew the exact versions after changing a range in pyproject.toml.
 constraints: setup
