@@ -106,7 +106,14 @@ def test_stopped_and_resumed_ends_as_if_never_stopped(digits_run: Path, tmp_path
     folder = tmp_path / "stopped"
     program = [Path(sys.executable).with_name("medtail"), "train", "digits-lt", "--out", folder]
     program += ["--method", "dbm_bs", "--epochs", "3"]
-    process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell's background jobs ignore Ctrl-C, and what they start inherits that; a user's terminal does not.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 120
     while not (folder / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
