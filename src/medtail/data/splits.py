@@ -187,8 +187,7 @@ def _warn_about_small_classes(
     names = [*collection.class_names, "no label"]
     served = [split for split in _FIRST_SERVED if split in splits]
     small = [
-        f"{names[target]} ({count} {kind}{'' if count == 1 else 's'}: "
-        f"{' and '.join(served[:count])} only)"
+        f"{names[target]} ({count} {kind}{'' if count == 1 else 's'}: {' and '.join(served[:count])} only)"
         for target, count in sorted(groups.items())
         if count < len(splits)
     ]

@@ -36,10 +36,12 @@ def open_table(table_file: Path, data: str, max_pixels: int) -> ImageCollection:
 
     Columns: ``image`` (a path, or an id that is completed with ``images/`` and an image extension), one of
     ``label``, ``diagnosis``, ``dx``; optional ``patient``, ``patient_id`` or ``lesion_id`` (the first of them that
-    is there); optional ``split``. In a table that has none of the former, two or more columns ``label_<class>`` of 0/1
-    say for each class whether the image carries it. Where several label columns are there, one of names wins over one of numbers,
+    is there); optional ``split``. Where several label columns are there, one of names wins over one of numbers,
     and ``label`` over ``diagnosis`` over ``dx`` among equals: HAM10000's ``dx`` (nv, mel, …) is taken and its
     ``label`` (0 to 6) is not. Other columns are left alone.
+
+    Without any of these, two or more columns ``label_<class>`` of 0/1 say for each class whether the image carries
+    it: any number of labels an image.
 
     A file that is named but missing is not an error here: it is reported with the unreadable ones when pixels are
     loaded, so that all are named at once.
@@ -104,9 +106,7 @@ def _labels(table: pd.DataFrame, table_file: Path) -> tuple[Callable[..., ImageC
             f"several labels an image need two columns {LABEL_PREFIX}<class> or more, {table_file} has only "
             f"{columns[0]}; add the others, or name one class an image in a column {LABEL_COLUMNS[0]}"
         )
-    labels = {
-        column.removeprefix(LABEL_PREFIX): _indicators(table, column, table_file) for column in columns
-    }
+    labels = {column.removeprefix(LABEL_PREFIX): _indicators(table, column, table_file) for column in columns}
     return ImageCollection.build_multi_label, labels
 
 

@@ -95,6 +95,11 @@ class Predictions:
         """
         table = read_table(path)
         names = probability_classes(table)
+        if "target" not in table and any(str(name).startswith("target_") for name in table.columns):
+            raise InputError(
+                f"{path} holds several labels an image, which only train, evaluate and predict take; "
+                f"give a run of one class an image"
+            )
         if not {"id", "target"} <= set(table.columns) or not names:
             raise InputError(
                 f"{path} must have the columns id, target and {_PREFIX}<class>, "
@@ -139,7 +144,9 @@ def write_table(
     if groups is not None:
         table["patient"] = pd.Series(groups, dtype=str)
     columns = [_PREFIX + name for name in class_names]
-    table = pd.concat([table, targets, pd.DataFrame(probabilities.astype(np.float64), columns=columns)], axis=1)
+    table = pd.concat(
+        [table, targets, pd.DataFrame(probabilities.astype(np.float64), columns=columns)], axis=1
+    )
     with replacing(path) as temporary:
         table.to_parquet(temporary, index=False)
 
@@ -160,9 +167,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 def probability_classes(table: pd.DataFrame) -> tuple[str, ...]:
     """Class names, in the order of the probability columns."""
-    return tuple(
-        name.removeprefix(_PREFIX) for name in map(str, table.columns) if name.startswith(_PREFIX)
-    )
+    return tuple(name.removeprefix(_PREFIX) for name in map(str, table.columns) if name.startswith(_PREFIX))
 
 
 def check_complete(

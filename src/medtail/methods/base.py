@@ -70,7 +70,9 @@ class Method(nn.Module, ABC):
         Raises:
             InputError: It takes one class an image.
         """
-        raise InputError(f"{type(self).__name__} takes one class an image; train several labels with Supervised")
+        raise InputError(
+            f"{type(self).__name__} takes one class an image; train several labels with Supervised"
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Tell every schedule inside which epoch (from 0) begins; nothing to do where there is none."""

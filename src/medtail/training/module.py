@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medtail import metrics
 from medtail.data.transforms import Normalize, build_augmentation
 from medtail.methods import Method
 from medtail.training.build import build_optimizer, learning_rate_factor
@@ -57,8 +56,9 @@ class MethodModule(lightning.LightningModule):
         self.preparation = ImagePreparation.of(recipe, facts)
         self.recipe = recipe
         self.class_names = facts.class_names
+        self.labelling = facts.labelling
         self._validation: list[tuple[Tensor, Tensor]] = []
-        #: Outputs ``(N, C)`` and targets ``(N,)`` of the whole validation split, for callbacks.
+        #: Outputs ``(N, C)`` and targets of the whole validation split, for callbacks.
         self.validated: tuple[Tensor, Tensor] | None = None
 
     def configure_optimizers(self) -> Any:
@@ -94,20 +94,10 @@ class MethodModule(lightning.LightningModule):
         self._validation.clear()
         self.validated = outputs, targets
         loss = self.method.evaluate(outputs, targets)
-        decisions = self.method.probabilities(outputs).argmax(dim=1)
-        confusion = metrics.confusion_matrix(
-            targets.cpu().numpy(), decisions.cpu().numpy(), len(self.class_names)
-        )
-        recalls = metrics.recall_per_class(confusion)
+        probabilities = self.labelling.probabilities(self.method, outputs)
         values = {
             "validation_loss": loss,
-            MONITOR: metrics.balanced_accuracy(confusion),
-            "validation_accuracy": metrics.accuracy(confusion),
-            "validation_macro_f1": metrics.macro_f1(confusion),
-            **{
-                f"validation_recall_{name}": recall
-                for name, recall in zip(self.class_names, recalls, strict=True)
-            },
+            **self.labelling.validation_metrics(probabilities, targets, self.class_names),
         }
         # Every rank validates on the whole split, so there is nothing to reduce.
         self.log_dict({name: torch.as_tensor(value, dtype=torch.float32) for name, value in values.items()})
