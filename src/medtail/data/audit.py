@@ -44,7 +44,7 @@ class Duplicate:
 
 @final
 @dataclass(frozen=True)
-class SeveralLabels:
+class LabelsPerImage:
     """What counts of labels do not say where an image may carry several of them, or none.
 
     Attributes:
@@ -97,7 +97,7 @@ class Audit:
     duplicates: Sequence[Duplicate]
     near_duplicates: Sequence[NearDuplicate]
     suggestion: Suggestion | None
-    several_labels: SeveralLabels | None = None
+    several_labels: LabelsPerImage | None = None
 
     @property
     def duplicates_across_splits(self) -> list[Duplicate]:
@@ -244,14 +244,14 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
     )
 
 
-def _several_labels(collection: ImageCollection) -> SeveralLabels:
+def _several_labels(collection: ImageCollection) -> LabelsPerImage:
     sizes = collection.targets.sum(axis=1)
     images: dict[str, int] = (
         {str(split): len(collection.rows(split)) for split in SPLITS}
         if "split" in collection.table
         else {"all": len(collection)}
     )
-    return SeveralLabels(images, float(sizes.mean()), int((sizes == 0).sum()))
+    return LabelsPerImage(images, float(sizes.mean()), int((sizes == 0).sum()))
 
 
 def _look_at_all(

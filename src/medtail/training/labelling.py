@@ -134,7 +134,7 @@ class SeveralLabels(Labelling):
         if not loss.multi_label:
             raise InputError(
                 f"several labels an image need a loss of one decision a label, got {recipe.loss.name} for the label_ "
-                f"columns of {collection.data}; take {' or '.join(multi_label_losses())}"
+                f"columns of {collection.data}; take one of {', '.join(multi_label_losses())}"
             )
         if recipe.sampling.name != "uniform":
             raise InputError(
