@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medtail.data import ImageArray, ImageBatches, ImageCollection, assign_splits, load_pixels, open_collection
+from medtail.data import (
+    ImageArray,
+    ImageBatches,
+    ImageCollection,
+    assign_splits,
+    load_pixels,
+    open_collection,
+)
 from medtail.data.audit import audit
 from medtail.data.collection import DataWarning
 
@@ -71,7 +78,9 @@ def test_parquet_may_hold_numbers(several, dtype: str) -> None:
 def test_other_values_than_0_and_1_are_refused(several, refuses, value: str) -> None:
     folder = several(label_edema=["1"] * 4 + [value] + ["0"] * 25)
     sentence = refuses(open_collection, folder)
-    assert f"column label_edema of {folder / 'labels.csv'} must hold 0 or 1, got '{value}' in row 6" in sentence
+    assert (
+        f"column label_edema of {folder / 'labels.csv'} must hold 0 or 1, got '{value}' in row 6" in sentence
+    )
     assert "1 of 30 rows" in sentence
 
 
@@ -138,7 +147,9 @@ def test_a_label_of_two_patients_is_named() -> None:
     st.integers(2, 6),
     st.booleans(),
 )
-def test_splits_are_of_every_label_and_of_whole_groups(seed: int, size: int, classes: int, grouped: bool) -> None:
+def test_splits_are_of_every_label_and_of_whole_groups(
+    seed: int, size: int, classes: int, grouped: bool
+) -> None:
     generator = np.random.default_rng(seed)
     labels = (generator.random((size, classes)) < generator.uniform(0.1, 0.5, classes)).astype(int)
     labels[range(classes), range(classes)] = 1

@@ -98,7 +98,9 @@ def test_a_file_that_lacks_a_target_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "test.parquet"
     draw(4).write(path)
     pd.read_parquet(path).drop(columns="target_mass").to_parquet(path)
-    with pytest.raises(InputError, match="must have the columns id, and target_<class> and probability_<class>"):
+    with pytest.raises(
+        InputError, match="must have the columns id, and target_<class> and probability_<class>"
+    ):
         read_predictions(path)
 
 
@@ -108,7 +110,9 @@ def test_a_missing_value_is_refused(tmp_path: Path) -> None:
     table = pd.read_parquet(path)
     table["target_mass"] = [1.0, np.nan, 0.0, 0.0]
     table.to_parquet(path)
-    with pytest.raises(InputError, match="column target_mass of .* must have a value in every row, 1 have none"):
+    with pytest.raises(
+        InputError, match=r"column target_mass of .* must have a value in every row, 1 have none"
+    ):
         read_predictions(path)
 
 
@@ -234,7 +238,9 @@ def test_the_report_has_the_sections_that_make_sense(label_run) -> None:
 def test_the_report_shows_what_the_summary_holds(label_run) -> None:
     predictions = draw()
     page = write_report(label_run(predictions)).read_text()
-    rows = dict(re.findall(r'<tr><th scope="row" title="\w+">(\w+)</th>(.*?)</tr>', page.split("Each label")[-1]))
+    rows = dict(
+        re.findall(r'<tr><th scope="row" title="\w+">(\w+)</th>(.*?)</tr>', page.split("Each label")[-1])
+    )
     truth, scores = predictions.targets[:, 2], predictions.probabilities[:, 2]
     decided = predictions.decisions[:, 2]
     for value in (
@@ -264,5 +270,7 @@ def test_a_report_of_many_labels_and_of_two_can_be_written(label_run) -> None:
 
 
 def test_runs_of_several_labels_are_not_compared(label_run) -> None:
-    with pytest.raises(InputError, match="holds several labels an image, which only train, evaluate and predict"):
+    with pytest.raises(
+        InputError, match="holds several labels an image, which only train, evaluate and predict"
+    ):
         compare_runs([label_run(draw())])

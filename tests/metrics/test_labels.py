@@ -58,7 +58,9 @@ def test_a_label_with_one_side_only_is_left_out_and_named() -> None:
     targets, decisions = draw(1, labels=3)
     targets[:, 1] = 0
     outcomes = LabelOutcomes.of(targets, decisions)
-    with pytest.warns(UndefinedMetricWarning, match="2 of 3 classes: class 1 left out, having no positive or no"):
+    with pytest.warns(
+        UndefinedMetricWarning, match="2 of 3 classes: class 1 left out, having no positive or no"
+    ):
         value = metrics.label_balanced_accuracy(outcomes)
     others = LabelOutcomes.of(targets[:, [0, 2]], decisions[:, [0, 2]])
     assert value == pytest.approx(metrics.label_balanced_accuracy(others))
