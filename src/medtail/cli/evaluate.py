@@ -30,14 +30,14 @@ def evaluate(
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
     from medtail.cli.progress import progress_bar
     from medtail.cli.tables import print_summary
-    from medtail.evaluation.predictions import Predictions
+    from medtail.evaluation.label_predictions import read_predictions
     from medtail.evaluation.summary import summarize
     from medtail.run import Run
 
     folder = Run(run)
     own = data is None or Path(data).resolve() == Path(folder.read_dataset()["data"]).resolve()
     if own:
-        predictions = Predictions.read(folder.require(folder.predictions(split.value)))
+        predictions = read_predictions(folder.require(folder.predictions(split.value)))
     else:
         from medtail.training.other_data import predict_other_data
 

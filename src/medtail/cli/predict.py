@@ -12,7 +12,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="CSV file to write; printed when left out.")] = None,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
 ) -> None:
-    """Print one line an image: its path, the decision, and the probability of each class."""
+    """Print one line an image: its path, the decision (or that on each label), and the probability of each class."""
     from medtail.cli.progress import progress_bar
     from medtail.files import replacing
     from medtail.run import Run

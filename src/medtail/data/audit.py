@@ -44,6 +44,22 @@ class Duplicate:
 
 @final
 @dataclass(frozen=True)
+class LabelsPerImage:
+    """What counts of labels do not say where an image may carry several of them, or none.
+
+    Attributes:
+        images: Images by split, or under ``all``.
+        mean: Labels an image, on average.
+        without: Images that carry none.
+    """
+
+    images: Mapping[str, int]
+    mean: float
+    without: int
+
+
+@final
+@dataclass(frozen=True)
 class Audit:
     """What was found.
 
@@ -63,6 +79,7 @@ class Audit:
         duplicates: Images with the same pixels, whatever their files.
         near_duplicates: Images that look the same: of different splits, or any two when there are no splits.
         suggestion: What to try first; None when no image can be read.
+        several_labels: Where an image may carry several labels; None, and not in :meth:`to_dict`, otherwise.
     """
 
     name: str
@@ -80,6 +97,7 @@ class Audit:
     duplicates: Sequence[Duplicate]
     near_duplicates: Sequence[NearDuplicate]
     suggestion: Suggestion | None
+    several_labels: LabelsPerImage | None = None
 
     @property
     def duplicates_across_splits(self) -> list[Duplicate]:
@@ -88,7 +106,10 @@ class Audit:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
-        return asdict(self)
+        content = asdict(self)
+        if self.several_labels is None:
+            del content["several_labels"]
+        return content
 
     def lines(self) -> list[str]:
         """The findings as text."""
@@ -97,6 +118,7 @@ class Audit:
             "",
             *self._count_lines(),
             "",
+            *self._several_labels_lines(),
             f"imbalance ratio: {'undefined' if self.imbalance_ratio is None else f'{self.imbalance_ratio:.4g}'}",
             f"sizes: {_tally(self.sizes)}",
             f"pixel formats: {_tally(self.modes)}",
@@ -112,9 +134,16 @@ class Audit:
         for target, name in enumerate(self.class_names):
             counts = (self.counts[column][target] for column in columns)
             lines.append(" ".join([f"{name:<{width}}", *(f"{count:>10}" for count in counts)]))
-        totals = (sum(self.counts[column]) for column in columns)
+        images = {} if self.several_labels is None else self.several_labels.images
+        totals = (images.get(column, sum(self.counts[column])) for column in columns)
         lines.append(" ".join([f"{'total':<{width}}", *(f"{total:>10}" for total in totals)]))
         return lines
+
+    def _several_labels_lines(self) -> list[str]:
+        several = self.several_labels
+        if several is None:
+            return []
+        return [f"labels an image: {several.mean:.2f} on average, {several.without} images carry none"]
 
     def _group_line(self) -> str:
         if self.group_column is None:
@@ -211,7 +240,18 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         duplicates=_duplicates(readable, looks),
         near_duplicates=_near_duplicates(readable, looks, progress),
         suggestion=suggest(readable, training) if looks and len(present) else None,
+        several_labels=_several_labels(collection) if collection.multi_label else None,
     )
+
+
+def _several_labels(collection: ImageCollection) -> LabelsPerImage:
+    sizes = collection.targets.sum(axis=1)
+    images: dict[str, int] = (
+        {str(split): len(collection.rows(split)) for split in SPLITS}
+        if "split" in collection.table
+        else {"all": len(collection)}
+    )
+    return LabelsPerImage(images, float(sizes.mean()), int((sizes == 0).sum()))
 
 
 def _look_at_all(

@@ -17,12 +17,12 @@ class ImageBatches(Dataset[dict[str, Tensor]]):
     """The images of some rows, read a whole batch at a time.
 
     A batch is ``{"image": uint8 (N, channels, H, W), "target": int64 (N,), "row": int64 (N,)}``; ``row`` is the
-    position in the collection's table.
+    position in the collection's table. Targets of several labels are 0/1 ``(N, C)``.
 
     Args:
         pixels: Where images come from.
         rows: Which of them, e.g. ``collection.rows("train")``.
-        targets: Class id of each of ``rows``.
+        targets: Class id, or 0/1 labels, of each of ``rows``.
     """
 
     def __init__(self, pixels: Pixels, rows: np.ndarray, targets: np.ndarray) -> None:

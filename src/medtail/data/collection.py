@@ -3,7 +3,7 @@
 import hashlib
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, final
 
@@ -31,6 +31,9 @@ _SPLIT_ALIASES: dict[str, Split] = {
 
 #: Columns that say which images belong together, the coarsest first.
 GROUP_COLUMNS = ("patient", "patient_id", "lesion_id")
+
+#: What columns of several labels begin with, in the user's tables and in ours.
+LABEL_PREFIX = "label_"
 
 
 class DataWarning(UserWarning):
@@ -69,7 +72,8 @@ class ImageCollection:
         data: DATA as the user gave it.
         table: One row an image, index 0, 1, …; columns ``id`` (unique), ``label`` (class name), ``target`` (class
             id), ``group`` (only if known: images of one group never cross splits) and ``split`` (only if known:
-            train, validation or test).
+            train, validation or test). Where an image may carry several labels, or none, a column
+            ``label_<class>`` of 0/1 for each class takes the place of ``label`` and ``target``.
         class_names: In class-id order: by number when all labels are whole numbers, else alphabetical.
         source: Pixels of each row.
         group_column: Where the groups come from, e.g. ``patient_id``.
@@ -103,14 +107,7 @@ class ImageCollection:
         Raises:
             InputError: There is no image, or an id occurs twice.
         """
-        if not len(ids):
-            raise InputError(f"DATA must hold at least one image, {data} holds none; check the path")
-        repeated = [identity for identity, count in Counter(ids).items() if count > 1]
-        if repeated:
-            raise InputError(
-                f"image ids must be unique, {len(repeated)} of {data} occur more than once: {listing(repeated)}; "
-                f"remove the repeated rows"
-            )
+        _check_ids(ids, data)
         names = tuple(sort_labels(set(labels)) if class_names is None else class_names)
         _warn_about_similar(names)
         target_of = {label: target for target, label in enumerate(names)}
@@ -124,6 +121,62 @@ class ImageCollection:
         if splits is not None:
             columns["split"] = list(splits)
         return cls(name, data, pd.DataFrame(columns), names, source, group_column)
+
+    @classmethod
+    def build_multi_label(
+        cls,
+        *,
+        name: str,
+        data: str,
+        ids: Sequence[str],
+        labels: Mapping[str, np.ndarray],
+        source: ImageSource,
+        groups: Sequence[str] | None = None,
+        group_column: str | None = None,
+        splits: Sequence[Split] | None = None,
+    ) -> "ImageCollection":
+        """Assemble a collection of images with any number of labels each.
+
+        Args:
+            name: Short name.
+            data: DATA as the user gave it.
+            ids: Of the images ``(N,)``.
+            labels: For each class, by name, whether each image carries it: 0/1 ``(N,)``.
+            source: Pixels of each row.
+            groups: Of each image.
+            group_column: Where the groups come from.
+            splits: Of each image.
+
+        Raises:
+            InputError: There is no image, or an id occurs twice.
+        """
+        _check_ids(ids, data)
+        names = tuple(sort_labels(labels))
+        _warn_about_similar(names)
+        columns: dict[str, object] = {"id": list(ids)}
+        columns |= {LABEL_PREFIX + label: np.asarray(labels[label], dtype=np.int64) for label in names}
+        if groups is not None:
+            columns["group"] = list(groups)
+        if splits is not None:
+            columns["split"] = list(splits)
+        return cls(name, data, pd.DataFrame(columns), names, source, group_column)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may carry several labels, or none."""
+        return LABEL_PREFIX + self.class_names[0] in self.table
+
+    @property
+    def label_columns(self) -> list[str]:
+        """The columns that hold the labels."""
+        return [LABEL_PREFIX + name for name in self.class_names] if self.multi_label else ["label"]
+
+    @property
+    def targets(self) -> np.ndarray:
+        """What a loss is given, int64: class ids ``(N,)``, or 0/1 ``(N, C)`` of several labels."""
+        columns = self.label_columns if self.multi_label else "target"
+        targets: np.ndarray = self.table[columns].to_numpy()
+        return targets
 
     def __len__(self) -> int:
         return len(self.table)
@@ -141,10 +194,13 @@ class ImageCollection:
         return np.flatnonzero(self.table["split"].to_numpy() == split)
 
     def class_counts(self, split: str | None = None) -> np.ndarray:
-        """``(C,)`` int64: images of each class in one split, or in all when None."""
-        targets = self.table["target"].to_numpy()
-        chosen = targets if split is None else targets[self.rows(split)]
-        return np.bincount(chosen, minlength=len(self.class_names)).astype(np.int64)
+        """``(C,)`` int64: images of each class in one split, or in all when None.
+
+        An image of several labels counts for each of them.
+        """
+        chosen = self.targets if split is None else self.targets[self.rows(split)]
+        _, classes = memberships(chosen)
+        return np.bincount(classes, minlength=len(self.class_names)).astype(np.int64)
 
     def first_form(self) -> ImageForm:
         """Size and pixel format of the first image whose header can be read.
@@ -178,13 +234,40 @@ class ImageCollection:
     def fingerprint(self) -> str:
         """SHA-256 over ids, labels and splits in table order: equal when training would see the same table."""
         digest = hashlib.sha256()
-        for column in ("id", "label", "split"):
+        for column in ("id", *self.label_columns, "split"):
             values = self.table[column] if column in self.table else [""] * len(self)
             for value in values:
                 encoded = str(value).encode()
                 # The length in front keeps ("ab", "c") apart from ("a", "bc").
                 digest.update(len(encoded).to_bytes(8, "big") + encoded)
         return digest.hexdigest()
+
+
+def memberships(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of an image and a class it belongs to: positions and class ids, by position.
+
+    Args:
+        targets: Class ids ``(N,)``, or 0/1 ``(N, C)``.
+
+    Example:
+        >>> memberships(np.array([[1, 1], [0, 0], [0, 1]]))
+        (array([0, 0, 2]), array([0, 1, 1]))
+    """
+    if targets.ndim == 1:
+        return np.arange(len(targets)), targets
+    positions, classes = np.nonzero(targets)
+    return positions, classes
+
+
+def _check_ids(ids: Sequence[str], data: str) -> None:
+    if not len(ids):
+        raise InputError(f"DATA must hold at least one image, {data} holds none; check the path")
+    repeated = [identity for identity, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"image ids must be unique, {len(repeated)} of {data} occur more than once: {listing(repeated)}; "
+            f"remove the repeated rows"
+        )
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split, listing
+from medtail.data.collection import (
+    SPLITS,
+    DataWarning,
+    ImageCollection,
+    Split,
+    listing,
+    memberships,
+)
 from medtail.errors import InputError
 from medtail.files import replacing
 
@@ -32,7 +39,8 @@ def assign_splits(
     Classes are served from the rarest to the most frequent, and each group goes where its class lacks most
     (iterative stratification, Sechidis et al. 2011, of whole groups). Every class with three groups or more is in
     all three splits. A class of two groups is in train and test, of one in train alone, with a warning that names
-    it; validation, by which checkpoints are chosen, then does not see it.
+    it; validation, by which checkpoints are chosen, then does not see it. Images of several labels count for each
+    of them, those without any as one more class.
 
     Args:
         collection: Images; an image without a group is a group of its own.
@@ -99,7 +107,7 @@ def _check_classes(collection: ImageCollection) -> None:
 
 def _check_training_classes(collection: ImageCollection) -> None:
     training = collection.class_counts("train")
-    if not training.sum():
+    if not len(collection.rows("train")):
         raise InputError(
             f"the split of {collection.data} must hold training images, has none; name some train"
         )
@@ -151,14 +159,21 @@ def _draw(
     """The split of each of ``rows``: train, or one of ``drawn`` with about its share of every class."""
     table = collection.table.iloc[rows]
     keys = (table["group"] if "group" in table else table["id"]).to_numpy(dtype=str)
-    targets = table["target"].to_numpy()
     members: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for key, target in zip(keys, targets.tolist(), strict=True):
-        members[key][target] += 1
+    for position, target in zip(*_strata(collection, rows), strict=True):
+        members[keys[position]][int(target)] += 1
     shares: dict[Split, float] = {"train": 1.0 - sum(drawn.values()), **drawn}
     split_of = _Stratification(members, shares, seed).run()
     _warn_about_small_classes(collection, members, list(shares))
     return np.array([split_of[key] for key in keys], dtype=object)
+
+
+def _strata(collection: ImageCollection, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Memberships of ``rows``, and one class more, C, of the images that carry no label."""
+    positions, classes = memberships(collection.targets[rows])
+    without = np.setdiff1d(np.arange(len(rows)), positions)
+    none = np.full(len(without), len(collection.class_names))
+    return np.append(positions, without), np.append(classes, none)
 
 
 def _warn_about_small_classes(
@@ -169,10 +184,10 @@ def _warn_about_small_classes(
         for target in classes:
             groups[target] += 1
     kind = collection.group_column or "image"
+    names = [*collection.class_names, "no label"]
     served = [split for split in _FIRST_SERVED if split in splits]
     small = [
-        f"{collection.class_names[target]} ({count} {kind}{'' if count == 1 else 's'}: "
-        f"{' and '.join(served[:count])} only)"
+        f"{names[target]} ({count} {kind}{'' if count == 1 else 's'}: {' and '.join(served[:count])} only)"
         for target, count in sorted(groups.items())
         if count < len(splits)
     ]

@@ -45,7 +45,13 @@ def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
     present = counts[counts > 0]
     ratio = present.max() / present.min()
     largest, smallest = names[int(counts.argmax())], names[int(np.where(counts > 0, counts, np.inf).argmin())]
-    if ratio < NEARLY_EVEN:
+    if collection.multi_label:
+        method = "asl"
+        reasons.append(
+            "an image may carry several labels, so each is a decision of its own; the asymmetric loss keeps the many "
+            "images without a label from drowning those with it"
+        )
+    elif ratio < NEARLY_EVEN:
         method = "ce"
         reasons.append(
             f"classes are nearly even (ratio {ratio:.2g}), so plain cross-entropy is not misled by them"

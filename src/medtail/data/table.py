@@ -2,13 +2,21 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import final
+from typing import Any, final
 
+import numpy as np
 import pandas as pd
 
-from medtail.data.collection import GROUP_COLUMNS, ImageCollection, Split, listing, split_name
+from medtail.data.collection import (
+    GROUP_COLUMNS,
+    LABEL_PREFIX,
+    ImageCollection,
+    Split,
+    listing,
+    split_name,
+)
 from medtail.data.image_files import EXTENSIONS, ImageFiles, walk_images
 from medtail.errors import InputError
 from medtail.naming import nearest
@@ -16,6 +24,9 @@ from medtail.naming import nearest
 TABLE_NAMES = ("labels.csv", "labels.parquet")
 TABLE_EXTENSIONS = (".csv", ".parquet")
 LABEL_COLUMNS = ("label", "diagnosis", "dx")
+
+#: How 0 and 1 are written; Parquet keeps whole numbers as floats where a value was missing once.
+_INDICATORS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "<NA>")
 
@@ -29,23 +40,26 @@ def open_table(table_file: Path, data: str, max_pixels: int) -> ImageCollection:
     and ``label`` over ``diagnosis`` over ``dx`` among equals: HAM10000's ``dx`` (nv, mel, …) is taken and its
     ``label`` (0 to 6) is not. Other columns are left alone.
 
+    Without any of these, two or more columns ``label_<class>`` of 0/1 say for each class whether the image carries
+    it: any number of labels an image.
+
     A file that is named but missing is not an error here: it is reported with the unreadable ones when pixels are
     loaded, so that all are named at once.
 
     Raises:
-        InputError: A column or a value is missing, a split is unknown, an id occurs twice, a path leaves the
-            folder of the table, or no image is found at all.
+        InputError: A column or a value is missing, a split is unknown, an id occurs twice, a label of several is
+            not 0 or 1, a path leaves the folder of the table, or no image is found at all.
     """
     table = _read(table_file)
     _require_columns(table, table_file)
-    label_column = _label_column(table)
     group_column = next((column for column in GROUP_COLUMNS if column in table), None)
     ids = _values(table, "image", table_file)
-    return ImageCollection.build(
+    build, labels = _labels(table, table_file)
+    return build(
         name=table_file.resolve().parent.name if table_file.name in TABLE_NAMES else table_file.stem,
         data=data,
         ids=ids,
-        labels=_values(table, label_column, table_file),
+        labels=labels,
         source=ImageFiles(_resolve(ids, table_file), max_pixels),
         groups=_values(table, group_column, table_file) if group_column else None,
         group_column=group_column,
@@ -75,11 +89,41 @@ def _require_columns(table: pd.DataFrame, table_file: Path) -> None:
             f"column image is not in {table_file} (columns: {', '.join(columns)}){nearest('image', columns)}; "
             f"rename the column of image paths or ids"
         )
-    if not any(column in columns for column in LABEL_COLUMNS):
+    if not any(column in columns for column in LABEL_COLUMNS) and not _indicator_columns(table):
         raise InputError(
             f"none of the columns {', '.join(LABEL_COLUMNS)} is in {table_file} (columns: {', '.join(columns)}); "
             f"rename the column of class names"
         )
+
+
+def _labels(table: pd.DataFrame, table_file: Path) -> tuple[Callable[..., ImageCollection], Any]:
+    """The labels, and what builds a collection of such."""
+    if any(column in table for column in LABEL_COLUMNS):
+        return ImageCollection.build, _values(table, _label_column(table), table_file)
+    columns = _indicator_columns(table)
+    if len(columns) == 1:
+        raise InputError(
+            f"several labels an image need two columns {LABEL_PREFIX}<class> or more, {table_file} has only "
+            f"{columns[0]}; add the others, or name one class an image in a column {LABEL_COLUMNS[0]}"
+        )
+    labels = {column.removeprefix(LABEL_PREFIX): _indicators(table, column, table_file) for column in columns}
+    return ImageCollection.build_multi_label, labels
+
+
+def _indicator_columns(table: pd.DataFrame) -> list[str]:
+    return [column for column in map(str, table.columns) if column.startswith(LABEL_PREFIX)]
+
+
+def _indicators(table: pd.DataFrame, column: str, table_file: Path) -> np.ndarray:
+    values = _values(table, column, table_file)
+    wrong = [row for row, value in enumerate(values) if value.strip() not in _INDICATORS]
+    if wrong:
+        raise InputError(
+            f"column {column} of {table_file} must hold 0 or 1, got {values[wrong[0]]!r} in row {wrong[0] + 2} "
+            f"({len(wrong)} of {len(values)} rows are neither, the header is row 1); write 1 where the image "
+            f"carries the label, else 0"
+        )
+    return np.array([_INDICATORS[value.strip()] for value in values], dtype=np.int64)
 
 
 def _label_column(table: pd.DataFrame) -> str:

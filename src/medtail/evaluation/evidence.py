@@ -1,15 +1,18 @@
 """Everything a report is written from, read once from a run's files."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self, final
 
 import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
+from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions, read_predictions
 from medtail.evaluation.predictions import Predictions
 from medtail.run import Run
 
@@ -20,10 +23,9 @@ ReadImage = Callable[[str], np.ndarray]
 MANY_ABOVE, FEW_BELOW = 100, 20
 
 
-@final
 @dataclass(frozen=True)
-class Evidence:
-    """The files of one finished run, in memory.
+class RunEvidence(ABC):
+    """The files of one finished run, in memory; abstract: what the predictions are of.
 
     Attributes:
         run: The folder.
@@ -43,9 +45,14 @@ class Evidence:
     environment: dict[str, Any]
     summary: dict[str, Any]
     epochs: pd.DataFrame
-    validation: Predictions
-    test: Predictions
+    validation: AnyPredictions
+    test: AnyPredictions
     read_image: ReadImage | None
+
+    @staticmethod
+    @abstractmethod
+    def read_predictions(path: Path) -> AnyPredictions:
+        """Read one file of predictions."""
 
     @classmethod
     def read(cls, run: Run, read_image: ReadImage | None = None) -> Self:
@@ -61,8 +68,8 @@ class Evidence:
             environment=json.loads(run.require(run.environment).read_text(encoding="utf-8")),
             summary=run.read_summary(),
             epochs=pd.read_csv(run.require(run.metrics)),
-            validation=Predictions.read(run.predictions("validation")),
-            test=Predictions.read(run.predictions("test")),
+            validation=cls.read_predictions(run.predictions("validation")),
+            test=cls.read_predictions(run.predictions("test")),
             read_image=read_image,
         )
         for split, predictions in (("validation", evidence.validation), ("test", evidence.test)):
@@ -102,3 +109,41 @@ class Evidence:
             f"few (under {FEW_BELOW})": train < FEW_BELOW,
         }
         return {name: np.flatnonzero(member).tolist() for name, member in groups.items() if member.any()}
+
+
+@final
+@dataclass(frozen=True)
+class Evidence(RunEvidence):
+    """Of one class an image."""
+
+    validation: Predictions
+    test: Predictions
+
+    @staticmethod
+    def read_predictions(path: Path) -> Predictions:
+        """Read predictions of classes."""
+        return Predictions.read(path)
+
+
+@final
+@dataclass(frozen=True)
+class LabelEvidence(RunEvidence):
+    """Of several labels an image."""
+
+    validation: MultiLabelPredictions
+    test: MultiLabelPredictions
+
+    @staticmethod
+    def read_predictions(path: Path) -> MultiLabelPredictions:
+        """Read predictions of labels."""
+        return MultiLabelPredictions.read(path)
+
+
+def read_evidence(run: Run, read_image: ReadImage | None = None) -> Evidence | LabelEvidence:
+    """Read a finished run of either kind.
+
+    Raises:
+        InputError: A file is missing, or the predictions are of other classes than the data.
+    """
+    several = isinstance(read_predictions(run.predictions("test")), MultiLabelPredictions)
+    return LabelEvidence.read(run, read_image) if several else Evidence.read(run, read_image)

@@ -1,8 +1,9 @@
 """A saved table of probabilities: what every number after training is computed from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pandas as pd
@@ -51,22 +52,11 @@ class Predictions:
 
     def __post_init__(self) -> None:
         size, classes = len(self.ids), len(self.class_names)
-        if classes < 2 or len(set(self.class_names)) != classes:
-            raise InputError(f"class_names must be two or more different names, got {list(self.class_names)}")
-        if self.probabilities.shape != (size, classes):
-            raise InputError(
-                f"probabilities must be a row an image and a column a class, ({size}, {classes}), "
-                f"got {self.probabilities.shape}"
-            )
+        check_images(self.ids, self.probabilities, self.class_names, self.groups)
         if self.targets.shape != (size,) or not np.issubdtype(self.targets.dtype, np.integer):
             raise InputError(
                 f"targets must be {size} integer class ids, got {self.targets.dtype} of shape {self.targets.shape}"
             )
-        if self.groups is not None and self.groups.shape != (size,):
-            raise InputError(f"groups must name one group for each of {size} images, got {len(self.groups)}")
-        if len(np.unique(self.ids)) != size:
-            names, occurrences = np.unique(self.ids, return_counts=True)
-            raise InputError(f"ids must be unique, {str(names[occurrences > 1][0])!r} occurs more than once")
         for row in np.flatnonzero((self.targets < 0) | (self.targets >= classes))[:1]:
             raise InputError(
                 f"target must be a class id from 0 to {classes - 1}, got {self.targets[row]} "
@@ -93,16 +83,8 @@ class Predictions:
 
     def write(self, path: Path) -> None:
         """Save as Parquet: ``id``, ``patient`` if groups are known, ``target``, ``probability_<class>`` columns."""
-        table = pd.DataFrame({"id": pd.Series(self.ids, dtype=str)})
-        if self.groups is not None:
-            table["patient"] = pd.Series(self.groups, dtype=str)
-        table["target"] = self.targets.astype(np.int64)
-        columns = [_PREFIX + name for name in self.class_names]
-        table = pd.concat(
-            [table, pd.DataFrame(self.probabilities.astype(np.float64), columns=columns)], axis=1
-        )
-        with replacing(path) as temporary:
-            table.to_parquet(temporary, index=False)
+        targets = pd.DataFrame({"target": self.targets.astype(np.int64)})
+        write_table(path, self.ids, self.groups, targets, self.probabilities, self.class_names)
 
     @classmethod
     def read(cls, path: Path) -> "Predictions":
@@ -111,34 +93,100 @@ class Predictions:
         Raises:
             InputError: The file is missing, is no Parquet, lacks a column, or holds what predictions must not.
         """
-        if not path.is_file():
-            raise InputError(f"predictions file {path} does not exist; evaluate the run first")
-        try:
-            table = pd.read_parquet(path)
-        except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        table = read_table(path)
+        names = probability_classes(table)
+        if "target" not in table and any(str(name).startswith("target_") for name in table.columns):
             raise InputError(
-                f"{path} is not a readable Parquet file ({str(error).splitlines()[0]})"
-            ) from error
-        columns = [name for name in map(str, table.columns) if name.startswith(_PREFIX)]
-        missing = [name for name in ("id", "target") if name not in table]
-        if missing or not columns:
+                f"{path} holds several labels an image, which only train, evaluate and predict take; "
+                f"give a run of one class an image"
+            )
+        if not {"id", "target"} <= set(table.columns) or not names:
             raise InputError(
                 f"{path} must have the columns id, target and {_PREFIX}<class>, "
                 f"got {', '.join(map(str, table.columns)) or 'none'}"
             )
-        needed = ["id", "target", *(["patient"] if "patient" in table else []), *columns]
-        for name in needed:
-            if table[name].isna().any():
-                raise InputError(
-                    f"column {name} of {path} must have a value in every row, {table[name].isna().sum()} have none"
-                )
+        check_complete(path, table, ["target"], names)
         try:
-            return cls(
-                ids=table["id"].to_numpy(dtype=str),
-                targets=table["target"].to_numpy(),
-                probabilities=table[columns].to_numpy(dtype=np.float64),
-                class_names=tuple(name.removeprefix(_PREFIX) for name in columns),
-                groups=table["patient"].to_numpy(dtype=str) if "patient" in table else None,
-            )
+            return cls(**image_columns(table, names), targets=table["target"].to_numpy())
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
+
+
+def check_images(
+    ids: np.ndarray, probabilities: np.ndarray, class_names: tuple[str, ...], groups: np.ndarray | None
+) -> None:
+    """Refuse what no predictions can be, whatever their targets."""
+    size, classes = len(ids), len(class_names)
+    if classes < 2 or len(set(class_names)) != classes:
+        raise InputError(f"class_names must be two or more different names, got {list(class_names)}")
+    if probabilities.shape != (size, classes):
+        raise InputError(
+            f"probabilities must be a row an image and a column a class, ({size}, {classes}), "
+            f"got {probabilities.shape}"
+        )
+    if groups is not None and groups.shape != (size,):
+        raise InputError(f"groups must name one group for each of {size} images, got {len(groups)}")
+    if len(np.unique(ids)) != size:
+        names, occurrences = np.unique(ids, return_counts=True)
+        raise InputError(f"ids must be unique, {str(names[occurrences > 1][0])!r} occurs more than once")
+
+
+def write_table(
+    path: Path,
+    ids: np.ndarray,
+    groups: np.ndarray | None,
+    targets: pd.DataFrame,
+    probabilities: np.ndarray,
+    class_names: Sequence[str],
+) -> None:
+    """Save ``id``, ``patient`` if groups are known, the columns of targets, and ``probability_<class>``."""
+    table = pd.DataFrame({"id": pd.Series(ids, dtype=str)})
+    if groups is not None:
+        table["patient"] = pd.Series(groups, dtype=str)
+    columns = [_PREFIX + name for name in class_names]
+    table = pd.concat(
+        [table, targets, pd.DataFrame(probabilities.astype(np.float64), columns=columns)], axis=1
+    )
+    with replacing(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a file of predictions, whatever its targets.
+
+    Raises:
+        InputError: It is missing or no Parquet.
+    """
+    if not path.is_file():
+        raise InputError(f"predictions file {path} does not exist; evaluate the run first")
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+        raise InputError(f"{path} is not a readable Parquet file ({str(error).splitlines()[0]})") from error
+
+
+def probability_classes(table: pd.DataFrame) -> tuple[str, ...]:
+    """Class names, in the order of the probability columns."""
+    return tuple(name.removeprefix(_PREFIX) for name in map(str, table.columns) if name.startswith(_PREFIX))
+
+
+def check_complete(
+    path: Path, table: pd.DataFrame, targets: Sequence[str], class_names: Sequence[str]
+) -> None:
+    """Refuse missing values in the columns that are read."""
+    patient = ["patient"] if "patient" in table else []
+    for name in ["id", *targets, *patient, *(_PREFIX + name for name in class_names)]:
+        if table[name].isna().any():
+            raise InputError(
+                f"column {name} of {path} must have a value in every row, {table[name].isna().sum()} have none"
+            )
+
+
+def image_columns(table: pd.DataFrame, class_names: tuple[str, ...]) -> dict[str, Any]:
+    """The fields of predictions that do not depend on the kind of targets."""
+    return {
+        "ids": table["id"].to_numpy(dtype=str),
+        "probabilities": table[[_PREFIX + name for name in class_names]].to_numpy(dtype=np.float64),
+        "class_names": class_names,
+        "groups": table["patient"].to_numpy(dtype=str) if "patient" in table else None,
+    }

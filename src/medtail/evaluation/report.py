@@ -1,12 +1,15 @@
 """One page that says everything a run's files say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
-from medtail.evaluation.evidence import Evidence, ReadImage
+from medtail.evaluation.evidence import Evidence, LabelEvidence, ReadImage, RunEvidence, read_evidence
 from medtail.evaluation.page import Section, render_page
 from medtail.files import write_text
 from medtail.run import Run
+
+_E = TypeVar("_E", bound=RunEvidence)
 
 
 def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
@@ -23,8 +26,12 @@ def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
     Raises:
         InputError: A file is missing or unreadable, or the files are of different runs.
     """
-    evidence = Evidence.read(run, read_image)
-    sections = [section for part in _parts() if (section := part(evidence)) is not None]
+    evidence = read_evidence(run, read_image)
+    sections = (
+        _written(_label_parts(), evidence)
+        if isinstance(evidence, LabelEvidence)
+        else _written(_parts(), evidence)
+    )
     recipe = evidence.recipe
     page = render_page(
         f"{evidence.method} on {evidence.facts['name']}",
@@ -34,6 +41,10 @@ def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
     )
     write_text(run.report, page)
     return run.report
+
+
+def _written(parts: Iterable[Callable[[_E], Section | None]], evidence: _E) -> list[Section]:
+    return [section for part in parts if (section := part(evidence)) is not None]
 
 
 def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
@@ -65,3 +76,16 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
         gallery,
         settings,
     )
+
+
+def _label_parts() -> tuple[Callable[[LabelEvidence], Section | None], ...]:
+    """For several labels an image: the sections that do not speak of the one class of an image."""
+    from medtail.evaluation.sections.curves import label_curves
+    from medtail.evaluation.sections.label_data import label_data
+    from medtail.evaluation.sections.label_overview import label_overview
+    from medtail.evaluation.sections.labels import labels
+    from medtail.evaluation.sections.overall import label_overall
+    from medtail.evaluation.sections.settings import settings
+    from medtail.evaluation.sections.training import training
+
+    return (label_overview, label_data, label_overall, labels, label_curves, training, settings)

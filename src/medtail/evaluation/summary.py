@@ -1,14 +1,17 @@
 """All the numbers of one split, ready for JSON."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from medtail import metrics
 from medtail.errors import InputError
+from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions
 from medtail.evaluation.predictions import Predictions
-from medtail.metrics import Outcomes
+from medtail.metrics import LabelOutcomes, Outcomes
+from medtail.metrics.undefined import mean_over_defined
 
 #: The metrics over all classes, in the order they are shown, with the names people read.
 METRIC_TITLES = {
@@ -34,20 +37,29 @@ LOWER_IS_BETTER = frozenset({"cov", "brier", "ece"})
 _RAISED_BY_NOISE = frozenset({"cov", "ece"})
 
 
-def weighted_outcomes(predictions: Predictions, weights: np.ndarray) -> Outcomes:
-    """Count decisions under weights ``(N, R)``."""
+def weighted_outcomes(predictions: AnyPredictions, weights: np.ndarray) -> Outcomes:
+    """Count decisions for each class under weights ``(N, R)``."""
+    if isinstance(predictions, MultiLabelPredictions):
+        return LabelOutcomes.weighted(predictions.targets, predictions.decisions, weights).present
     return Outcomes.weighted(
         predictions.targets, predictions.decisions, len(predictions.class_names), weights
     )
 
 
-def measure(predictions: Predictions, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def measure(predictions: AnyPredictions, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Return every metric of :data:`METRIC_TITLES` under weights ``(N, R)``, as arrays ``(R,)``.
 
-    Without weights every image counts once and R is 1.
+    Without weights every image counts once and R is 1. NaN where a metric is undefined, as most of those of a
+    confusion matrix are for several labels.
     """
     if weights is None:
         weights = np.ones((len(predictions.ids), 1))
+    if isinstance(predictions, MultiLabelPredictions):
+        return _measure_labels(predictions, weights)
+    return _measure_classes(predictions, weights)
+
+
+def _measure_classes(predictions: Predictions, weights: np.ndarray) -> dict[str, np.ndarray]:
     outcomes = weighted_outcomes(predictions, weights)
     scored = predictions.targets, predictions.probabilities
     values = {
@@ -68,8 +80,33 @@ def measure(predictions: Predictions, weights: np.ndarray | None = None) -> dict
     return {name: np.asarray(value) for name, value in values.items()}
 
 
+def _measure_labels(predictions: MultiLabelPredictions, weights: np.ndarray) -> dict[str, np.ndarray]:
+    targets, decisions = predictions.targets, predictions.decisions
+    outcomes = LabelOutcomes.weighted(targets, decisions, weights)
+    values = {
+        "accuracy": metrics.exact_match(targets, decisions, weights=weights),
+        "balanced_accuracy": metrics.label_balanced_accuracy(outcomes),
+        "macro_f1": metrics.macro_f1(outcomes.present),
+        "auc": _mean_over_labels(metrics.roc_auc, predictions, weights),
+        "average_precision": _mean_over_labels(metrics.average_precision, predictions, weights),
+        "brier": _mean_over_labels(metrics.brier_score, predictions, weights),
+    }
+    undefined = np.full(weights.shape[1], np.nan)
+    return {name: np.asarray(values.get(name, undefined)) for name in METRIC_TITLES}
+
+
+def _mean_over_labels(
+    metric: Callable[..., float | np.ndarray], predictions: MultiLabelPredictions, weights: np.ndarray
+) -> np.ndarray:
+    each = [
+        metric(targets, probabilities, weights=weights)
+        for targets, probabilities in zip(predictions.targets.T, predictions.probabilities.T, strict=True)
+    ]
+    return mean_over_defined(np.stack(each, axis=-1))
+
+
 def summarize(
-    predictions: Predictions, split: str, *, seed: int = 0, resamples: int = 1000
+    predictions: AnyPredictions, split: str, *, seed: int = 0, resamples: int = 1000
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``.
 
@@ -82,7 +119,9 @@ def summarize(
     Returns:
         ``split``, ``n``, ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
         ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
-        bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. What is undefined is None.
+        bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. What is undefined is None. Of
+        several labels an image, ``n`` of a class are the images that carry it, ``accuracy`` is the share of images
+        with every label right, and the other means run over labels.
 
     Raises:
         InputError: There is no image.

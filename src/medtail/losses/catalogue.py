@@ -211,6 +211,16 @@ def create_loss(
     return loss
 
 
+def multi_label_losses() -> list[str]:
+    """Keys of the losses that take 0/1 targets ``(N, C)``.
+
+    Example:
+        >>> multi_label_losses()
+        ['asl', 'apl', 'alpa']
+    """
+    return [key for key in LOSSES if create_loss(key, class_counts=[1, 1, 1]).multi_label]
+
+
 def takes_setting(key: str, setting: str) -> bool:
     """Say whether the constructor of a loss names a setting.
 

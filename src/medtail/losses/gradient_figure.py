@@ -55,7 +55,7 @@ def gradient_curve(key: str, class_id: int) -> GradientCurve:
     (gradients,) = torch.autograd.grad(total, batches)
     samples = batches[:, 0].detach()
     # Binary decisions say σ(z) of each class, softmax a share of all.
-    says = loss.log_scores(samples).exp() if loss.multi_label else loss.probabilities(samples)
+    says = loss.label_probabilities(samples) if loss.multi_label else loss.probabilities(samples)
     return GradientCurve(says[:, class_id].numpy(), len(targets) * gradients[:, 0, class_id].abs().numpy())
 
 

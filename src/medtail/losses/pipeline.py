@@ -111,6 +111,23 @@ class ClassificationLoss(nn.Module, ABC):
                 log_scores = log_scores + shift.to(log_scores)
             return log_scores.softmax(1)
 
+    def label_probabilities(self, outputs: Tensor) -> Tensor:
+        """Return σ(z) ``(N, C)``: the probability of each label by itself; rows have any sum.
+
+        Args:
+            outputs: ``(N, C)``, as named by ``expects``.
+
+        Raises:
+            InputError: The loss takes one class a sample.
+        """
+        if not self.multi_label:
+            raise InputError(
+                f"probabilities of several labels need a loss of 0/1 targets, {type(self).__name__} takes one class "
+                "a sample; read it with probabilities"
+            )
+        with torch.autocast(outputs.device.type, enabled=False):
+            return self.log_scores(outputs.to(torch.promote_types(outputs.dtype, torch.float32))).exp()
+
     def set_epoch(self, epoch: int) -> None:
         """Tell every part which epoch (from 0) begins; harmless where there is no schedule."""
         for part in self.modules():

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-#: What a method is given: ``image`` (N, channels, H, W) float, normalised; ``target`` (N,) class ids.
+from medtail.errors import InputError
+
+#: What a method is given: ``image`` (N, channels, H, W) float, normalised; ``target`` (N,) class ids, or
+#: 0/1 (N, C) of several labels where the loss takes them.
 Batch = Mapping[str, Tensor]
 
 
@@ -60,6 +63,16 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
         """Return class probabilities ``(N, C)``, rows summing to 1, for the deployment prior ``(C,)``."""
+
+    def label_probabilities(self, outputs: Tensor) -> Tensor:
+        """Return the probability of each label by itself ``(N, C)``, where the method takes several labels.
+
+        Raises:
+            InputError: It takes one class an image.
+        """
+        raise InputError(
+            f"{type(self).__name__} takes one class an image; train several labels with Supervised"
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Tell every schedule inside which epoch (from 0) begins; nothing to do where there is none."""

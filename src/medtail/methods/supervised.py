@@ -84,6 +84,10 @@ class Supervised(Method):
         """Return what the loss reads from the outputs."""
         return self.loss.probabilities(outputs, prior)
 
+    def label_probabilities(self, outputs: Tensor) -> Tensor:
+        """Return what the loss reads of each label by itself."""
+        return self.loss.label_probabilities(outputs)
+
     def set_epoch(self, epoch: int) -> None:
         """Pass the epoch on to the loss."""
         self.loss.set_epoch(epoch)

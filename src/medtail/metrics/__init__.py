@@ -27,6 +27,7 @@ from medtail.metrics.confusion import (
 )
 from medtail.metrics.geometry import angles_to_centres, fisher_separability
 from medtail.metrics.intervals import bootstrap, centred_interval, percentile_interval, wilson_interval
+from medtail.metrics.labels import LabelOutcomes, exact_match, label_balanced_accuracy
 from medtail.metrics.ranking import (
     average_precision,
     average_precision_per_class,
@@ -37,6 +38,7 @@ from medtail.metrics.ranking import (
 from medtail.metrics.undefined import UndefinedMetricWarning
 
 __all__ = [
+    "LabelOutcomes",
     "Outcomes",
     "ReliabilityBins",
     "UndefinedMetricWarning",
@@ -49,11 +51,13 @@ __all__ = [
     "brier_score",
     "centred_interval",
     "confusion_matrix",
+    "exact_match",
     "expected_calibration_error",
     "f1_per_class",
     "fisher_separability",
     "geometric_mean",
     "index_balanced_accuracy",
+    "label_balanced_accuracy",
     "macro_f1",
     "matthews_correlation",
     "percentile_interval",

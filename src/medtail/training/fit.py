@@ -36,6 +36,7 @@ from medtail.training.callbacks import (
 )
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
 from medtail.training.inference import TrainedModel
+from medtail.training.labelling import labelling_of
 from medtail.training.loaders import RunData
 from medtail.training.module import MONITOR, MethodModule
 from medtail.training.prepare import DatasetFacts, PreparedData, Progress, prepare, read_image
@@ -71,8 +72,9 @@ def train(
         The content of ``summary.json``; empty on ranks other than 0.
 
     Raises:
-        InputError: The folder holds another run, the data changed since, an image cannot be read, or training
-            diverged. What was written before stays whole.
+        InputError: The folder holds another run, the data changed since, loss or sampling need one class an image
+            and the data has several labels, an image cannot be read, or training diverged. What was written
+            before stays whole.
         KeyboardInterrupt: The user stopped it; ``resume`` continues after the last finished epoch.
 
     With ``training.devices`` > 1 every process runs this; rank 0 writes. ``training.batch_size`` is over all of
@@ -82,6 +84,7 @@ def train(
     recipe = _with_precision(recipe)
     if is_main_process():
         _check_folder(run, recipe, resume=resume)
+    labelling_of(collection.multi_label).check_recipe(recipe, collection)
     data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress)
 
     # After the data, so that its size does not change which weights are drawn.
@@ -264,7 +267,7 @@ def _write_features(path: Path, model: TrainedModel, data: PreparedData) -> None
         np.savez_compressed(
             file,
             features=features[pointing],
-            targets=data.collection.table["target"].to_numpy()[rows][pointing],
+            targets=data.collection.targets[rows][pointing],
             centres=model.method.class_centres.detach().float().cpu().numpy(),
         )
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from medtail.data import ImageCollection, Pixels
-from medtail.evaluation.predictions import Predictions
+from medtail.evaluation.label_predictions import AnyPredictions
 from medtail.methods import Method
 from medtail.run import Run
 from medtail.training.build import build_method
@@ -78,9 +78,10 @@ class TrainedModel:
         return torch.cat(parts)
 
     def probabilities(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Class probabilities ``(len(rows), C)`` in float64; at least one row."""
+        """Class or label probabilities ``(len(rows), C)`` in float64; at least one row."""
         outputs = self._batches(self.method.predict, pixels, rows, progress).to(device())
-        probabilities: np.ndarray = self.method.probabilities(outputs).double().cpu().numpy()
+        read = self.facts.labelling.probabilities(self.method, outputs)
+        probabilities: np.ndarray = read.double().cpu().numpy()
         return probabilities
 
     def embeddings(self, pixels: Pixels, rows: np.ndarray) -> Tensor:
@@ -89,14 +90,9 @@ class TrainedModel:
 
     def predict(
         self, collection: ImageCollection, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None
-    ) -> Predictions:
+    ) -> AnyPredictions:
         """Predictions for the given rows of a collection, its labels mapped to the run's class ids."""
-        table = collection.table.iloc[rows]
-        ids_of_names = {name: index for index, name in enumerate(self.facts.class_names)}
-        return Predictions(
-            ids=table["id"].to_numpy(dtype=str),
-            targets=table["label"].map(ids_of_names).to_numpy(dtype=np.int64),
-            probabilities=self.probabilities(pixels, rows, progress),
-            class_names=tuple(self.facts.class_names),
-            groups=table["group"].to_numpy(dtype=str) if "group" in table else None,
+        probabilities = self.probabilities(pixels, rows, progress)
+        return self.facts.labelling.predictions(
+            collection.table.iloc[rows], probabilities, self.facts.class_names
         )

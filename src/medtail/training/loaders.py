@@ -26,8 +26,7 @@ class RunData(lightning.LightningDataModule):
 
     def _images(self, split: str) -> ImageBatches:
         rows = self.data.collection.rows(split)
-        targets = self.data.collection.table["target"].to_numpy()[rows]
-        return ImageBatches(self.data.pixels, rows, targets)
+        return ImageBatches(self.data.pixels, rows, self.data.collection.targets[rows])
 
     def train_dataloader(self) -> DataLoader[Any]:
         if self.trainer is None:
@@ -38,7 +37,7 @@ class RunData(lightning.LightningDataModule):
         images = self._images("train")
         share = training.batch_size // training.devices
         sampler = SAMPLERS[self.recipe.sampling.name](
-            images.targets,
+            self.data.facts.labelling.sampling_targets(images.targets),
             batch_size=share,
             seed=training.seed,
             num_replicas=self.trainer.world_size,

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medtail import metrics
 from medtail.data.transforms import Normalize, build_augmentation
 from medtail.methods import Method
 from medtail.training.build import build_optimizer, learning_rate_factor
@@ -57,8 +56,9 @@ class MethodModule(lightning.LightningModule):
         self.preparation = ImagePreparation.of(recipe, facts)
         self.recipe = recipe
         self.class_names = facts.class_names
+        self.labelling = facts.labelling
         self._validation: list[tuple[Tensor, Tensor]] = []
-        #: Outputs ``(N, C)`` and targets ``(N,)`` of the whole validation split, for callbacks.
+        #: Outputs ``(N, C)`` and targets of the whole validation split, for callbacks.
         self.validated: tuple[Tensor, Tensor] | None = None
 
     def configure_optimizers(self) -> Any:
@@ -93,17 +93,9 @@ class MethodModule(lightning.LightningModule):
         outputs, targets = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()
         self.validated = outputs, targets
-        decisions = self.method.probabilities(outputs).argmax(dim=1)
-        confusion = metrics.confusion_matrix(
-            targets.cpu().numpy(), decisions.cpu().numpy(), len(self.class_names)
-        )
         # Every rank validates on the whole split, so there is nothing to reduce.
         self.log("validation_loss", self.method.evaluate(outputs, targets))
-        self._log_figure(MONITOR, metrics.balanced_accuracy(confusion), prog_bar=True)
-        self._log_figure("validation_accuracy", metrics.accuracy(confusion))
-        self._log_figure("validation_macro_f1", metrics.macro_f1(confusion))
-        for name, recall in zip(self.class_names, metrics.recall_per_class(confusion), strict=True):
-            self._log_figure(f"validation_recall_{name}", recall)
-
-    def _log_figure(self, name: str, value: float | np.ndarray, *, prog_bar: bool = False) -> None:
-        self.log(name, torch.tensor(float(value), dtype=torch.float32), prog_bar=prog_bar)
+        probabilities = self.labelling.probabilities(self.method, outputs)
+        figures = self.labelling.validation_metrics(probabilities, targets, self.class_names)
+        for name, value in figures.items():
+            self.log(name, torch.tensor(value, dtype=torch.float32), prog_bar=name == MONITOR)

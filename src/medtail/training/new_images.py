@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from medtail.data import ImageCollection, ImageFiles, image_paths, load_pixels
@@ -22,8 +21,8 @@ def predict_images(
     """Predict image files, and every image in folders.
 
     Returns:
-        One row an image, in the order given: ``image``, ``decision`` (the class with the highest probability)
-        and ``probability_<class>`` columns.
+        One row an image, in the order given: ``image``, ``decision`` (the class with the highest probability) or,
+        of several labels, ``decision_<class>`` (0 or 1), and ``probability_<class>`` columns.
 
     Raises:
         InputError: A path is missing, a folder holds no image, or an image cannot be read.
@@ -48,8 +47,12 @@ def predict_images(
     )
     rows = pixels.readable_rows
     probabilities = model.probabilities(pixels, rows, progress)
-    names = np.asarray(model.facts.class_names)
-    table = pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in names])
-    table.insert(0, "image", unlabelled["id"].to_numpy()[rows])
-    table.insert(1, "decision", names[probabilities.argmax(axis=1)])
-    return table
+    names = model.facts.class_names
+    return pd.concat(
+        [
+            pd.DataFrame({"image": unlabelled["id"].to_numpy()[rows]}),
+            model.facts.labelling.decisions(probabilities, names),
+            pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in names]),
+        ],
+        axis=1,
+    )

@@ -2,7 +2,7 @@
 
 from medtail.data import load_pixels
 from medtail.errors import InputError
-from medtail.evaluation.predictions import Predictions
+from medtail.evaluation.label_predictions import AnyPredictions
 from medtail.run import EvaluatedSplit, Run
 from medtail.training.inference import TrainedModel
 from medtail.training.prepare import Progress, reopen
@@ -15,11 +15,11 @@ def predict_other_data(
     *,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
-) -> Predictions:
+) -> AnyPredictions:
     """Predict one split of other data, or all of it when it brings no splits.
 
     Raises:
-        InputError: A class is unknown to the run, an image cannot be read, or the split is empty.
+        InputError: The labels are not those of the run, an image cannot be read, or the split is empty.
     """
     collection = reopen(run, data)
     model = TrainedModel.load(run)

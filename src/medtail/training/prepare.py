@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, open_collection
-from medtail.errors import InputError
 from medtail.files import write_json
 from medtail.run import Run
+from medtail.training.labelling import Labelling, labelling_of
 from medtail.training.recipe import Recipe
 
 #: What published ImageNet weights were trained with.
@@ -26,7 +26,11 @@ Progress = Callable[[str, int, int], None]
 @final
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What later stages need to know of the data a run was trained on; the content of ``dataset.json``."""
+    """What later stages need to know of the data a run was trained on; the content of ``dataset.json``.
+
+    ``num_images``, the images of each split, is known only of several labels an image: of one class an image it is
+    the sum of ``class_counts``, and the file does without.
+    """
 
     name: str
     data: str
@@ -39,15 +43,24 @@ class DatasetFacts:
     standard_deviation: list[float]
     unreadable: list[dict[str, str]]
     fingerprint: str
+    num_images: dict[str, int] | None = None
 
     def save(self, run: Run) -> None:
         """Write ``dataset.json``."""
-        write_json(run.dataset, asdict(self))
+        content = asdict(self)
+        if self.num_images is None:
+            del content["num_images"]
+        write_json(run.dataset, content)
 
     @classmethod
     def load(cls, run: Run) -> "DatasetFacts":
         """Read ``dataset.json``."""
         return cls(**run.read_dataset())
+
+    @property
+    def labelling(self) -> Labelling:
+        """Whether images are of one class or carry several labels, and what follows."""
+        return labelling_of(self.num_images is not None)
 
     @property
     def training_counts(self) -> np.ndarray:
@@ -113,6 +126,9 @@ def prepare(
         standard_deviation=deviation,
         unreadable=unreadable,
         fingerprint=collection.fingerprint(),
+        num_images={split: len(collection.rows(split)) for split in SPLITS}
+        if collection.multi_label
+        else None,
     )
     return PreparedData(collection, pixels, facts)
 
@@ -148,16 +164,11 @@ def reopen(run: Run, data: str | None = None) -> ImageCollection:
     """Open the data a run was trained on, or other data with the same classes.
 
     Raises:
-        InputError: The other data holds a class the run does not know.
+        InputError: The other data holds a class the run does not know, or not the same of several labels.
     """
     facts = DatasetFacts.load(run)
     collection = open_collection(facts.data if data is None else data)
-    unknown = sorted(set(collection.class_names) - set(facts.class_names))
-    if unknown:
-        raise InputError(
-            f"data must hold only classes the run knows ({', '.join(facts.class_names)}), "
-            f"got {', '.join(unknown)}; rename or drop them"
-        )
+    facts.labelling.check_classes(collection, facts.class_names)
     return collection
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from medtail.data import open_collection
+from medtail.errors import InputError
 from medtail.run import Run
 from medtail.training.choose import choose_recipe
 from medtail.training.fit import check_same_recipe, train
@@ -40,6 +41,11 @@ def train_missing(
         InputError: A method or setting is wrong (before any training), or a run was made with other settings.
     """
     collection = open_collection(data)
+    if collection.multi_label:
+        raise InputError(
+            f"methods are compared on one class an image, {data} has columns of several labels; train each with "
+            f"medtail train and read their summaries"
+        )
     recipes = [
         choose_recipe(
             collection, method, recipe, [parse_assignments(assignments), {"training": {"seed": seed}}]

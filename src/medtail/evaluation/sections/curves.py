@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from medtail import metrics
 from medtail.evaluation.drawing import GRID, INK, SERIES, draw, shortened
-from medtail.evaluation.evidence import Evidence
+from medtail.evaluation.evidence import Evidence, LabelEvidence, RunEvidence
 from medtail.evaluation.page import Section
 from medtail.evaluation.sections.layout import CLASSES_IN_COLOUR
 
@@ -21,21 +21,40 @@ _POINTS = 200
 
 def curves(evidence: Evidence) -> Section:
     """Precision-recall and ROC curves of the test split."""
-    sizes = np.bincount(evidence.test.targets, minlength=len(evidence.class_names))
-    drawn = [index for index in evidence.from_frequent_to_rare if 0 < sizes[index] < sizes.sum()]
+    positives = evidence.test.targets[:, None] == np.arange(len(evidence.class_names))
+    drawn = _with_both_sides(evidence, positives)
     binary = len(evidence.class_names) == 2
     if binary:
         drawn = drawn[-1:]  # the curves of the other class are the same ones seen from the other side
+    return _section(evidence, positives, drawn, evidence.class_names[drawn[0]] if binary and drawn else None)
+
+
+def label_curves(evidence: LabelEvidence) -> Section:
+    """Precision-recall and ROC curves of each label on the test split."""
+    positives = evidence.test.targets == 1
+    return _section(evidence, positives, _with_both_sides(evidence, positives), None)
+
+
+def _with_both_sides(evidence: RunEvidence, positives: np.ndarray) -> list[int]:
+    """Classes that some test images belong to and others do not, from frequent to rare."""
+    sizes = positives.sum(axis=0)
+    return [index for index in evidence.from_frequent_to_rare if 0 < sizes[index] < len(positives)]
+
+
+def _section(
+    evidence: RunEvidence, positives: np.ndarray, drawn: Sequence[int], binary: str | None
+) -> Section:
     return Section(
         "curves",
         "Precision-recall and ROC curves",
         "section_curves.html",
         {
-            "binary": evidence.class_names[drawn[0]] if binary and drawn else None,
+            "binary": binary,
             "each": len(drawn) <= CLASSES_IN_COLOUR,
             "figures": [
                 _figure(
                     evidence,
+                    positives,
                     drawn,
                     precision_recall_line,
                     metrics.average_precision,
@@ -44,6 +63,7 @@ def curves(evidence: Evidence) -> Section:
                 ),
                 _figure(
                     evidence,
+                    positives,
                     drawn,
                     roc_line,
                     metrics.roc_auc,
@@ -81,7 +101,8 @@ def roc_line(positive: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> np.n
 
 
 def _figure(
-    evidence: Evidence,
+    evidence: RunEvidence,
+    positives: np.ndarray,
     drawn: Sequence[int],
     line: Line,
     area: Callable[[np.ndarray, np.ndarray], float | np.ndarray],
@@ -92,7 +113,7 @@ def _figure(
     grid = np.linspace(0, 1, _POINTS)
     lines, areas = {}, {}
     for index in drawn:
-        positive, scores = evidence.test.targets == index, evidence.test.probabilities[:, index]
+        positive, scores = positives[:, index], evidence.test.probabilities[:, index]
         lines[index] = line(positive, scores, grid)
         areas[index] = float(area(positive.astype(np.int64), scores))
     if len(drawn) <= CLASSES_IN_COLOUR:

@@ -1,6 +1,8 @@
 """Every metric over all classes, with its interval, on test and on validation."""
 
-from medtail.evaluation.evidence import Evidence
+from collections.abc import Mapping
+
+from medtail.evaluation.evidence import Evidence, LabelEvidence, RunEvidence
 from medtail.evaluation.page import Section
 from medtail.evaluation.summary import LOWER_IS_BETTER, METRIC_TITLES, measure
 
@@ -21,8 +23,27 @@ _MEANINGS = {
 }
 
 
+_LABEL_MEANINGS = {
+    "accuracy": "share of images with every label right; falls with the number of labels",
+    "balanced_accuracy": "mean over labels of ½ (recall where the label is + where it is not); guessing gives ½",
+    "macro_f1": "mean over labels of the balance between finding a label and not claiming it where it is not",
+    "auc": "mean over labels of the chance that an image with it is ranked above one without",
+    "average_precision": "mean over labels of the area under the precision-recall curve",
+    "brier": "mean over labels of the squared error of the probabilities",
+}
+
+
 def overall(evidence: Evidence) -> Section:
     """The table of metrics."""
+    return _table(evidence, _MEANINGS)
+
+
+def label_overall(evidence: LabelEvidence) -> Section:
+    """The table of those metrics that several labels an image have."""
+    return _table(evidence, _LABEL_MEANINGS)
+
+
+def _table(evidence: RunEvidence, meanings: Mapping[str, str]) -> Section:
     validation = measure(evidence.validation)
     return Section(
         "metrics",
@@ -32,13 +53,14 @@ def overall(evidence: Evidence) -> Section:
             "rows": [
                 {
                     "title": title,
-                    "meaning": _MEANINGS[name],
+                    "meaning": meanings[name],
                     "test": evidence.summary[name],
                     "interval": evidence.summary["intervals"][name],
                     "validation": float(validation[name][0]),
                     "lower_is_better": name in LOWER_IS_BETTER,
                 }
                 for name, title in METRIC_TITLES.items()
+                if name in meanings
             ]
         },
     )

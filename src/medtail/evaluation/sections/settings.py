@@ -2,13 +2,13 @@
 
 import yaml
 
-from medtail.evaluation.evidence import Evidence
+from medtail.evaluation.evidence import RunEvidence
 from medtail.evaluation.page import Section
 
 _NOT_VERSIONS = ("device", "hardware", "started", "seconds", "git_commit")
 
 
-def settings(evidence: Evidence) -> Section:
+def settings(evidence: RunEvidence) -> Section:
     """The recipe, the versions, the machine."""
     environment = evidence.environment
     return Section(

@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from medtail.evaluation.drawing import INK, MUTED, SERIES, draw, shortened
-from medtail.evaluation.evidence import Evidence
+from medtail.evaluation.evidence import RunEvidence
 from medtail.evaluation.page import Section
 from medtail.evaluation.sections.layout import CLASSES_IN_COLOUR
 
 _MONITOR = "validation_balanced_accuracy"
 
 
-def training(evidence: Evidence) -> Section:
+def training(evidence: RunEvidence) -> Section:
     """Losses, validation metrics, learning rate, and the recall of each class where they can be told apart."""
     epochs = evidence.epochs
     best = int(np.argmax(epochs[_MONITOR].fillna(-np.inf)))  # the first of equals, as the checkpoint

@@ -1,0 +1,28 @@
+"""What the model learned from, where images carry several labels."""
+
+from medtail.evaluation.evidence import LabelEvidence
+from medtail.evaluation.page import Section
+
+
+def label_data(evidence: LabelEvidence) -> Section:
+    """How many images carry each label, groups, unreadable files."""
+    splits = {split: evidence.counts(split) for split in ("train", "validation", "test")}
+    images = evidence.facts["num_images"]
+    return Section(
+        "data",
+        "Data",
+        "section_label_data.html",
+        {
+            "facts": evidence.facts,
+            "images": images,
+            "each": splits["train"].sum() / images["train"],
+            "labels": [
+                {
+                    "name": evidence.class_names[index],
+                    **{split: int(counts[index]) for split, counts in splits.items()},
+                    "share": splits["train"][index] / images["train"],
+                }
+                for index in evidence.from_frequent_to_rare
+            ],
+        },
+    )

@@ -1,0 +1,218 @@
+"""One class an image, or several labels: all that differs between them in training and prediction."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+
+from medtail import metrics
+from medtail.data import ImageCollection
+from medtail.data.collection import LABEL_PREFIX, listing
+from medtail.errors import InputError
+from medtail.evaluation.label_predictions import THRESHOLD, AnyPredictions, MultiLabelPredictions
+from medtail.evaluation.predictions import Predictions
+from medtail.losses import create_loss
+from medtail.losses.catalogue import multi_label_losses
+from medtail.methods import Method
+from medtail.metrics import LabelOutcomes
+from medtail.metrics.arguments import Value
+from medtail.training.recipe import Recipe
+
+
+class Labelling(ABC):
+    """What images are labelled with, and what follows for reading, judging and writing; abstract."""
+
+    @abstractmethod
+    def check_recipe(self, recipe: Recipe, collection: ImageCollection) -> None:
+        """Refuse a recipe that cannot learn such labels, before anything is decoded."""
+
+    @abstractmethod
+    def check_classes(self, collection: ImageCollection, class_names: Sequence[str]) -> None:
+        """Refuse data that cannot be judged by a model of the given classes."""
+
+    @abstractmethod
+    def sampling_targets(self, targets: np.ndarray) -> np.ndarray:
+        """Return the class ids ``(N,)`` that a sampler of training images is given."""
+
+    @abstractmethod
+    def probabilities(self, method: Method, outputs: Tensor) -> Tensor:
+        """Return the probabilities ``(N, C)`` that are saved and decided by."""
+
+    @abstractmethod
+    def validation_metrics(
+        self, probabilities: Tensor, targets: Tensor, class_names: Sequence[str]
+    ) -> dict[str, float]:
+        """Return balanced accuracy, accuracy, macro F1 and recalls, by their columns in ``metrics.csv``."""
+
+    @abstractmethod
+    def predictions(
+        self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
+    ) -> AnyPredictions:
+        """Return predictions of the images in rows of a collection's table."""
+
+    @abstractmethod
+    def decisions(self, probabilities: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+        """Return the decisions on new images, as columns."""
+
+
+@final
+class OneClass(Labelling):
+    """Every image is of one class."""
+
+    def check_recipe(self, recipe: Recipe, collection: ImageCollection) -> None:
+        """Every loss and sampler can."""
+
+    def check_classes(self, collection: ImageCollection, class_names: Sequence[str]) -> None:
+        """Refuse classes that the model does not know."""
+        if collection.multi_label:
+            raise InputError(
+                f"data must name one class an image, as the run was trained, {collection.data} has columns of "
+                f"several labels; give a column label"
+            )
+        unknown = sorted(set(collection.class_names) - set(class_names))
+        if unknown:
+            raise InputError(
+                f"data must hold only classes the run knows ({', '.join(class_names)}), "
+                f"got {', '.join(unknown)}; rename or drop them"
+            )
+
+    def sampling_targets(self, targets: np.ndarray) -> np.ndarray:
+        """Return the class ids."""
+        return targets
+
+    def probabilities(self, method: Method, outputs: Tensor) -> Tensor:
+        """Return a distribution over classes."""
+        return method.probabilities(outputs)
+
+    def validation_metrics(
+        self, probabilities: Tensor, targets: Tensor, class_names: Sequence[str]
+    ) -> dict[str, float]:
+        """Return metrics of the most probable class."""
+        decisions = probabilities.argmax(dim=1)
+        confusion = metrics.confusion_matrix(targets.cpu().numpy(), decisions.cpu().numpy(), len(class_names))
+        return _validation_columns(
+            metrics.balanced_accuracy(confusion),
+            metrics.accuracy(confusion),
+            metrics.macro_f1(confusion),
+            metrics.recall_per_class(confusion),
+            class_names,
+        )
+
+    def predictions(
+        self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
+    ) -> AnyPredictions:
+        """Return predictions, labels mapped to the model's class ids."""
+        ids_of_names = {name: index for index, name in enumerate(class_names)}
+        return Predictions(
+            ids=table["id"].to_numpy(dtype=str),
+            targets=table["label"].map(ids_of_names).to_numpy(dtype=np.int64),
+            probabilities=probabilities,
+            class_names=tuple(class_names),
+            groups=_groups(table),
+        )
+
+    def decisions(self, probabilities: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+        """Return the most probable class in a column ``decision``."""
+        return pd.DataFrame({"decision": np.asarray(class_names)[probabilities.argmax(axis=1)]})
+
+
+@final
+class SeveralLabels(Labelling):
+    """An image carries any number of labels: each is a decision of its own, yes from probability 0.5 on."""
+
+    def check_recipe(self, recipe: Recipe, collection: ImageCollection) -> None:
+        """Refuse losses and samplers that need the one class of an image."""
+        loss = create_loss(
+            recipe.loss.name,
+            class_counts=np.maximum(collection.class_counts(), 1),
+            settings=recipe.loss.settings,
+            num_epochs=recipe.training.epochs,
+        )
+        if not loss.multi_label:
+            raise InputError(
+                f"several labels an image need a loss of one decision a label, got {recipe.loss.name} for the label_ "
+                f"columns of {collection.data}; take one of {', '.join(multi_label_losses())}"
+            )
+        if recipe.sampling.name != "uniform":
+            raise InputError(
+                f"sampling.name must be uniform for several labels an image, got {recipe.sampling.name}, which draws "
+                f"images by their one class; leave it out"
+            )
+
+    def check_classes(self, collection: ImageCollection, class_names: Sequence[str]) -> None:
+        """Refuse other labels than the model's: where a column lacks, the truth is unknown."""
+        if not collection.multi_label or set(collection.class_names) != set(class_names):
+            columns = listing(LABEL_PREFIX + name for name in class_names)
+            raise InputError(
+                f"data must have the label columns the run was trained with ({columns}) and no others, "
+                f"{collection.data} has {listing(collection.label_columns)}; rename, add or drop some"
+            )
+
+    def sampling_targets(self, targets: np.ndarray) -> np.ndarray:
+        """Return one id for all images: uniform draws look at no label."""
+        return np.zeros(len(targets), dtype=np.int64)
+
+    def probabilities(self, method: Method, outputs: Tensor) -> Tensor:
+        """Return the probability of each label by itself."""
+        return method.label_probabilities(outputs)
+
+    def validation_metrics(
+        self, probabilities: Tensor, targets: Tensor, class_names: Sequence[str]
+    ) -> dict[str, float]:
+        """Return means over labels of what the yes-or-no decisions are worth."""
+        truth, decisions = targets.cpu().numpy(), (probabilities >= THRESHOLD).cpu().numpy()
+        outcomes = LabelOutcomes.of(truth, decisions)
+        return _validation_columns(
+            metrics.label_balanced_accuracy(outcomes),
+            metrics.exact_match(truth, decisions),
+            metrics.macro_f1(outcomes.present),
+            metrics.recall_per_class(outcomes.present),
+            class_names,
+        )
+
+    def predictions(
+        self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
+    ) -> AnyPredictions:
+        """Return predictions, label columns in the order of the model's class ids."""
+        return MultiLabelPredictions(
+            ids=table["id"].to_numpy(dtype=str),
+            targets=table[[LABEL_PREFIX + name for name in class_names]].to_numpy(dtype=np.int64),
+            probabilities=probabilities,
+            class_names=tuple(class_names),
+            groups=_groups(table),
+        )
+
+    def decisions(self, probabilities: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+        """Return 0 or 1 for each label in columns ``decision_<class>``."""
+        columns = [f"decision_{name}" for name in class_names]
+        return pd.DataFrame((probabilities >= THRESHOLD).astype(np.int64), columns=columns)
+
+
+def labelling_of(multi_label: bool) -> Labelling:
+    """Choose between the two."""
+    return SeveralLabels() if multi_label else OneClass()
+
+
+def _groups(table: pd.DataFrame) -> np.ndarray | None:
+    return table["group"].to_numpy(dtype=str) if "group" in table else None
+
+
+def _validation_columns(
+    balanced_accuracy: Value,
+    accuracy: Value,
+    macro_f1: Value,
+    recalls: np.ndarray,
+    class_names: Sequence[str],
+) -> dict[str, float]:
+    return {
+        "validation_balanced_accuracy": float(balanced_accuracy),
+        "validation_accuracy": float(accuracy),
+        "validation_macro_f1": float(macro_f1),
+        **{
+            f"validation_recall_{name}": float(recall)
+            for name, recall in zip(class_names, recalls, strict=True)
+        },
+    }
