@@ -31,6 +31,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: Any = True
     ) -> dict[str, Any]:
+        # Whatever Lightning asks for: nothing in a checkpoint of ours needs more than tensors and plain values.
         return read_checkpoint(Path(path))
 
 

@@ -101,7 +101,7 @@ def train(
     last = run.last_checkpoint if resume and run.last_checkpoint.is_file() else None
     with _quiet_lightning():
         try:
-            trainer.fit(module, datamodule=RunData(data, recipe), ckpt_path=last, weights_only=True)
+            trainer.fit(module, datamodule=RunData(data, recipe), ckpt_path=last)
         except SystemExit:
             # Lightning ends the process on Ctrl-C; whoever called us decides that, not the loop.
             if trainer.interrupted:
