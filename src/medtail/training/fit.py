@@ -24,7 +24,7 @@ from medtail.errors import InputError
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import summarize
 from medtail.files import replacing, write_json
-from medtail.run import EvaluatedSplit, Run
+from medtail.run import Run
 from medtail.training.build import build_method
 from medtail.training.callbacks import (
     AngleTable,
@@ -41,8 +41,6 @@ from medtail.training.loaders import RunData
 from medtail.training.module import MONITOR, MethodModule
 from medtail.training.prepare import DatasetFacts, PreparedData, Progress, prepare, read_image
 from medtail.training.recipe import Recipe, load_recipe
-
-EVALUATED: tuple[EvaluatedSplit, ...] = ("validation", "test")
 
 _RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
 
@@ -244,13 +242,15 @@ def _quiet_lightning() -> Iterator[None]:
 def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress | None) -> dict[str, Any]:
     """Judge the best epoch: the validation split, then once the test split."""
     model = TrainedModel.load(run)
-    summary: dict[str, Any] = {}
-    for split in EVALUATED:
-        predictions = model.predict(data.collection, data.pixels, data.collection.rows(split), progress)
-        predictions.write(run.predictions(split))
-        if split == "test" and model.method.cosine_scale() is not None:
-            _write_features(run.features, model, data)
-        summary = summarize(predictions, split)
+    validation, test = (
+        model.predict(data.collection, data.pixels, data.collection.rows(split), progress)
+        for split in ("validation", "test")
+    )
+    validation.write(run.predictions("validation"))
+    test.write(run.predictions("test"))
+    if model.method.cosine_scale() is not None:
+        _write_features(run.features, model, data)
+    summary = summarize(test, "test")
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)
     write_report(run, read_image(data.collection))

@@ -1,11 +1,11 @@
 """A trained model on data it was not trained on."""
 
-from medtail.data import load_pixels
+from medtail.data import load_pixels, open_collection
 from medtail.errors import InputError
 from medtail.evaluation.label_predictions import AnyPredictions
 from medtail.run import EvaluatedSplit, Run
 from medtail.training.inference import TrainedModel
-from medtail.training.prepare import Progress, reopen
+from medtail.training.prepare import DatasetFacts, Progress
 
 
 def predict_other_data(
@@ -21,7 +21,9 @@ def predict_other_data(
     Raises:
         InputError: The labels are not those of the run, an image cannot be read, or the split is empty.
     """
-    collection = reopen(run, data)
+    facts = DatasetFacts.load(run)
+    collection = open_collection(data)
+    facts.labelling.check_classes(collection, facts.class_names)
     model = TrainedModel.load(run)
     if "split" in collection.table:
         collection = collection.select(collection.rows(split))

@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, open_collection
+from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels
 from medtail.files import write_json
 from medtail.run import Run
 from medtail.training.labelling import Labelling, labelling_of
@@ -158,18 +158,6 @@ def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tu
     # A channel that never varies carries nothing; dividing by 1 keeps it finite.
     deviation = torch.where(variance > 0, variance.sqrt(), torch.tensor(255.0, dtype=torch.float64))
     return (mean / 255).tolist(), (deviation / 255).tolist()
-
-
-def reopen(run: Run, data: str | None = None) -> ImageCollection:
-    """Open the data a run was trained on, or other data with the same classes.
-
-    Raises:
-        InputError: The other data holds a class the run does not know, or not the same of several labels.
-    """
-    facts = DatasetFacts.load(run)
-    collection = open_collection(facts.data if data is None else data)
-    facts.labelling.check_classes(collection, facts.class_names)
-    return collection
 
 
 def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
