@@ -241,7 +241,7 @@ def _start_as_identity(scale: nn.Linear, shift: nn.Linear) -> None:
 def _start_plain(scale: nn.Linear, shift: nn.Linear) -> None:
     """PyTorch's own initialisation of σ and μ: the 1 that is added to the last layer of σ is taken off its bias."""
     with torch.no_grad():
-        scale.bias -= 1
+        scale.bias.sub_(1)
 
 
 _INITIALIZATIONS: dict[str, Callable[[nn.Linear, nn.Linear], None]] = {
@@ -307,7 +307,7 @@ class FiLM(Modulation):
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
         """Return σ(λ) * f + μ(λ) ``(N, D)``."""
         with torch.autocast(features.device.type, enabled=False):
-            condition = condition.to(self.scale[0].weight)
+            condition = condition.to(next(self.scale.parameters()))
             features = features.to(torch.promote_types(features.dtype, torch.float32))
             return torch.addcmul(self.shift(condition), 1 + self.scale(condition), features)
 

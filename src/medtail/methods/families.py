@@ -6,8 +6,15 @@ from functools import partial
 from typing import Any
 
 from medtail.errors import InputError
-from medtail.losses import LOSSES, DifficultyAwareMarginLoss, FocalLoss, PriorAdjustment, create_loss, functional
-from medtail.losses import checks
+from medtail.losses import (
+    LOSSES,
+    DifficultyAwareMarginLoss,
+    FocalLoss,
+    PriorAdjustment,
+    checks,
+    create_loss,
+    functional,
+)
 from medtail.losses.checks import ClassCounts
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.losses.reductions import Reduction
@@ -33,8 +40,8 @@ def focal(
         reduction: As in :class:`medtail.losses.FocalLoss`.
 
     Example:
-        >>> focal([900, 100], alpha=0.75).weighting.class_weights.tolist()
-        [0.25, 0.75]
+        >>> focal([900, 100], alpha=0.75).weighting.class_weights
+        tensor([0.2500, 0.7500], dtype=torch.float64)
 
     Source: LCT eq. 2; more than two classes are our extension.
     """

@@ -17,12 +17,16 @@ from medtail.errors import InputError
 from medtail.evaluation.label_predictions import AnyPredictions
 from medtail.files import replacing
 from medtail.methods import LossConditional
+from medtail.metrics.undefined import mean_over_defined
 from medtail.run import EVALUATED_SPLITS, EvaluatedSplit, Run
 from medtail.training.inference import TrainedModel
 from medtail.training.recipe import LossConditionalSettings
 
 Grid = Mapping[str, Sequence[float]]
 """The values of each parameter of λ, by its name."""
+
+#: The recalls of LCT's Fig. 1, at which precision is told.
+RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
 @final
@@ -64,7 +68,7 @@ class BackboneFeatures:
                 f"{run.folder} keeps no backbone features: only a method with λ does; train one, e.g. --method vs_lct"
             )
         with np.load(path) as arrays:
-            groups = arrays["groups"] if "groups" in arrays else None
+            groups = arrays.get("groups")
             return cls(arrays["ids"], arrays["targets"], arrays["features"], groups)
 
 
@@ -128,12 +132,30 @@ def _metrics(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float]
     classes = probabilities.shape[1]
     scores = probabilities[:, 1] if classes == 2 else probabilities
     confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), classes)
+    judged = [1] if classes == 2 else range(classes)
+    best = np.array([_at_best_thresholds(targets == index, probabilities[:, index]) for index in judged])
+    max_f1, max_balanced_accuracy, *precisions = np.atleast_1d(mean_over_defined(best.T))
     return {
         "auc": float(metrics.roc_auc(targets, scores)),
         "average_precision": float(metrics.average_precision(targets, scores)),
         "brier": float(metrics.brier_score(targets, probabilities)),
+        "max_f1": float(max_f1),
+        "max_balanced_accuracy": float(max_balanced_accuracy),
         "balanced_accuracy": float(metrics.balanced_accuracy(confusion)),
+        **{
+            f"precision_at_recall_{recall:g}": float(precision)
+            for recall, precision in zip(RECALLS, precisions, strict=True)
+        },
     }
+
+
+def _at_best_thresholds(positive: np.ndarray, scores: np.ndarray) -> list[float]:
+    """Highest F1, highest balanced accuracy, and precisions at :data:`RECALLS`, of one class against the rest."""
+    return [
+        float(metrics.max_f1(positive, scores)),
+        float(metrics.max_balanced_accuracy(positive, scores)),
+        *metrics.precisions_at_recalls(positive, scores, RECALLS).tolist(),
+    ]
 
 
 def write_conditions(

@@ -81,7 +81,7 @@ class TrainedModel:
         with self.autocast():
             parts = [
                 compute(part.to(device())).float().cpu()
-                for part in features.split(self.recipe.training.batch_size)
+                for part in torch.split(features, self.recipe.training.batch_size)
             ]
         return torch.cat(parts)
 
