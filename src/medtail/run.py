@@ -11,6 +11,8 @@ from medtail.errors import InputError
 
 EvaluatedSplit = Literal["validation", "test"]
 
+EVALUATED_SPLITS: tuple[EvaluatedSplit, ...] = ("validation", "test")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -52,6 +54,15 @@ class Run:
     def features(self) -> Path:
         """What the last layer saw of each test image, where the head emits cosines."""
         return self.folder / "features" / "test.npz"
+
+    def backbone_features(self, split: EvaluatedSplit) -> Path:
+        """What the backbone gave for each image of a split, where outputs follow for any λ of a loss family."""
+        return self.folder / "features" / f"backbone_{split}.npz"
+
+    @property
+    def conditions(self) -> Path:
+        """One row for each split and λ of the grid: what each metric would be."""
+        return self.folder / "conditions.csv"
 
     @property
     def best_checkpoint(self) -> Path:

@@ -76,6 +76,7 @@ class MethodModule(lightning.LightningModule):
         # Randomness depends on (seed, step, rank) alone, so a resumed run draws what an unbroken one draws.
         entropy = [self.recipe.training.seed, self.global_step, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
+        self.method.set_step(self.global_step)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         step = self.method({**batch, "image": self.preparation(batch["image"])})

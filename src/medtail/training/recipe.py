@@ -106,10 +106,50 @@ class TwoLayerHeadSettings(Settings):
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
 
 
-class MethodSettings(Settings):
-    """The way of training."""
+class SupervisedSettings(Settings):
+    """:class:`medtail.methods.Supervised`."""
 
     name: Literal["supervised"] = "supervised"
+
+
+class LossConditionalSettings(Settings):
+    """:class:`medtail.methods.LossConditional`; parameters are those of the loss's constructor, by name."""
+
+    name: Literal["loss_conditional"]
+    distributions: dict[str, Annotated[list[float], Field(min_length=3, max_length=3)]] = Field(
+        min_length=1, description="of each parameter: low, high and the height of the density at high"
+    )
+    film: Literal["identity", "plain", "none"] = Field(
+        "identity", description="how FiLM begins; none trains without it"
+    )
+    grid: dict[str, Annotated[list[float], Field(min_length=1)]] = Field(
+        description="values of each parameter; every combination is evaluated after training"
+    )
+    default: dict[str, float] | None = Field(
+        None, description="values in evaluation; the mean of the density where none is given"
+    )
+
+    @model_validator(mode="after")
+    def _parameters_fit(self) -> "LossConditionalSettings":
+        from medtail.methods import LinearDensity
+
+        for name, values in self.distributions.items():
+            try:
+                LinearDensity(*values)
+            except InputError as error:
+                raise ValueError(f"method.distributions.{name}: {error}") from error
+        if set(self.grid) != set(self.distributions):
+            raise ValueError(
+                f"method.grid must list values of {', '.join(self.distributions)}, as method.distributions does, "
+                f"got {', '.join(self.grid) or 'none'}; name the same parameters in both"
+            )
+        for name in self.default or {}:
+            if name not in self.distributions:
+                raise ValueError(
+                    f"method.default must name parameters of method.distributions, got {name!r}"
+                    f"{nearest(name, self.distributions)}"
+                )
+        return self
 
 
 class Loss(BaseModel):
@@ -201,7 +241,9 @@ class Recipe(Settings):
         AutoHead | LinearHeadSettings | CosineHeadSettings | EmbeddingHeadSettings | TwoLayerHeadSettings,
         Field(discriminator="name"),
     ] = AutoHead()
-    method: MethodSettings = MethodSettings()
+    method: Annotated[SupervisedSettings | LossConditionalSettings, Field(discriminator="name")] = (
+        SupervisedSettings()
+    )
     loss: Loss
     optimizer: Annotated[SGD | Adam | AdamW, Field(discriminator="name")]
     schedule: Annotated[Constant | Cosine | Step, Field(discriminator="name")]
