@@ -105,7 +105,7 @@ class SAM(Optimizer):
         return self._originals is not None
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take a step.
 
         Args:
@@ -227,7 +227,9 @@ def _in_the_metric(group: dict[str, Any], parameter: Tensor, *, power: int) -> T
     """T^power · g, where T is |w| for an adaptive group and 1 otherwise."""
     gradient = parameter.grad
     assert gradient is not None
-    return parameter.abs().pow(power) * gradient if group["adaptive"] else gradient
+    if not group["adaptive"]:
+        return gradient
+    return parameter.abs().pow(power).mul_(gradient)
 
 
 def _norm(parts: list[Tensor]) -> Tensor:
