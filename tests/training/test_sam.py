@@ -227,10 +227,11 @@ def test_a_first_gradient_that_is_no_number_moves_nothing(broken: float) -> None
     assert weights_of(model).equal(before)
 
 
-def test_half_precision_gradients_do_not_overflow_the_norm() -> None:
+@pytest.mark.parametrize("size", [60000.0, 1e-6])
+def test_half_precision_gradients_neither_overflow_nor_vanish(size: float) -> None:
     weights = torch.ones(2, dtype=torch.float16, requires_grad=True)
     optimizer = SAM([weights], torch.optim.SGD, rho=0.5, lr=0.1)
-    weights.grad = torch.full((2,), 60000.0, dtype=torch.float16)
+    weights.grad = torch.full((2,), size, dtype=torch.float16)
     optimizer.perturb()
     assert weights.tolist() == pytest.approx([1 + 0.5 / math.sqrt(2)] * 2, rel=1e-3)
 
@@ -309,6 +310,25 @@ def test_a_saved_state_goes_on_as_if_never_stopped() -> None:
     assert again.param_groups[0]["rho"] == 0.1
     again.step(closure_of(resumed, again))
     assert weights_of(resumed).equal(weights_of(model))
+
+
+def test_a_network_that_moved_to_another_type_goes_on() -> None:
+    model = network(nn.ReLU())
+    optimizer = SAM(model.parameters(), torch.optim.SGD, rho=0.5, lr=0.1)
+    optimizer.step(closure_of(model, optimizer))
+    model.double()
+    visited, images = [], IMAGES.double()
+
+    def closure():
+        visited.append(weights_of(model))
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images), TARGETS)
+        loss.backward()
+        return loss
+
+    optimizer.both_passes(closure)
+    assert visited[0].dtype == torch.float64
+    assert weights_of(model).equal(visited[0])
 
 
 def test_a_copy_is_whole() -> None:

@@ -95,14 +95,16 @@ class SAM(Optimizer):
         # One set of groups and one state: whoever changes either, changes it for both.
         self.param_groups = self.base_optimizer.param_groups
         self.state = self.base_optimizer.state
-        self._originals: list[tuple[Tensor, Tensor]] | None = None
+        #: Where w is kept while the weights are at w + ε; kept itself, because fresh memory costs more than the copy.
+        self._originals: dict[Tensor, Tensor] = {}
+        self._moved: list[Tensor] | None = None
         self._buffers = _KeptBuffers()
         self._has_both_gradients = False
 
     @property
     def is_perturbed(self) -> bool:
         """Whether the weights are at w + ε: between :meth:`perturb` and :meth:`restore`."""
-        return self._originals is not None
+        return self._moved is not None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -183,12 +185,15 @@ class SAM(Optimizer):
                 "SAM needs dense gradients, got a sparse one; build the embedding with sparse=False"
             )
         norm = _norm([_in_the_metric(group, parameter, power=1) for group, parameter in moved])
-        self._originals = [(parameter, parameter.clone()) for _, parameter in moved]
+        # A product with 0 would keep NaN; asking whether there is one would wait for the device.
+        is_finite = norm.isfinite()
+        scale = torch.where(is_finite, 1 / (norm + 1e-12), 0.0)
+        self._moved = [parameter for _, parameter in moved]
         for group, parameter in moved:
-            scale = (group["rho"] / (norm + 1e-12)).to(parameter.device)
-            epsilon = _in_the_metric(group, parameter, power=2) * scale
-            # A product with 0 would keep NaN; asking whether there is one would wait for the device.
-            parameter.add_(torch.where(norm.isfinite().to(parameter.device), epsilon, 0.0))
+            self._original_of(parameter).copy_(parameter)
+            direction = _in_the_metric(group, parameter, power=2)
+            direction = torch.where(is_finite.to(parameter.device), direction, 0.0).to(norm.dtype)
+            parameter.add_(direction.mul_(scale.to(parameter.device)), alpha=group["rho"])
         self._buffers.start()
 
     @torch.no_grad()
@@ -198,13 +203,19 @@ class SAM(Optimizer):
         Raises:
             InputError: The weights are not perturbed.
         """
-        if self._originals is None:
+        if self._moved is None:
             raise InputError("SAM.restore needs perturbed weights, these are not; call perturb() before")
-        for parameter, original in self._originals:
-            parameter.copy_(original)
-        self._originals = None
+        for parameter in self._moved:
+            parameter.copy_(self._originals[parameter])
+        self._moved = None
         self._buffers.stop()
         self._has_both_gradients = True
+
+    def _original_of(self, parameter: Tensor) -> Tensor:
+        original = self._originals.get(parameter)
+        if original is None or (original.device, original.dtype) != (parameter.device, parameter.dtype):
+            original = self._originals[parameter] = torch.empty_like(parameter)
+        return original
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Load settings and state, the base optimizer's with them."""
@@ -214,7 +225,7 @@ class SAM(Optimizer):
     def __getstate__(self) -> dict[str, Any]:
         if self.is_perturbed:
             raise InputError("SAM must not be copied while its weights are perturbed; call restore() before")
-        own = ("base_optimizer", "_originals", "_buffers", "_has_both_gradients")
+        own = ("base_optimizer", "_originals", "_moved", "_buffers", "_has_both_gradients")
         return {**super().__getstate__(), **{name: getattr(self, name) for name in own}}
 
 
@@ -229,7 +240,8 @@ def _in_the_metric(group: dict[str, Any], parameter: Tensor, *, power: int) -> T
     assert gradient is not None
     if not group["adaptive"]:
         return gradient
-    return parameter.abs().pow(power).mul_(gradient)
+    scaled: Tensor = parameter.abs().pow(power).mul_(gradient)
+    return scaled
 
 
 def _norm(parts: list[Tensor]) -> Tensor:
@@ -237,12 +249,10 @@ def _norm(parts: list[Tensor]) -> Tensor:
     if not parts:
         return torch.zeros(())
     norms = [
-        torch.linalg.vector_norm(part, dtype=torch.promote_types(part.dtype, torch.float32)).to(
-            parts[0].device
-        )
-        for part in parts
+        torch.linalg.vector_norm(part, dtype=torch.promote_types(part.dtype, torch.float32)) for part in parts
     ]
-    return torch.linalg.vector_norm(torch.stack(norms))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([norm.to(parts[0].device) for norm in norms]))
+    return norm
 
 
 @final
