@@ -2,8 +2,8 @@
 
     python benchmarks/conditions.py --out benchmarks/results/conditions_cpu.csv
 
-One inference pass is backbone, FiLM and head on every image and the read-out of probabilities at one λ. The sweep is one
-pass of the backbone and, from its features, the same for every λ of the grid: all that choosing λ after training
+One inference pass is backbone, FiLM and head on every image and the read-out of probabilities at one λ. The sweep is
+one pass of the backbone and, from its features, the same for every λ of the grid: all that choosing λ after training
 needs. Both are timed alternately and ``ratio`` is the median over pairs, so that a busy machine slows both; on a very
 busy one it may fall below 1. ``sweep_share`` times what follows the backbone alone, as a part of one pass: 1 +
 ``sweep_share`` is the steadier figure. Machines differ: compare ratios, never milliseconds of different rows.
