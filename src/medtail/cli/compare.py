@@ -26,6 +26,12 @@ def compare(
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="For every run.")] = None,
     epochs: Annotated[int | None, typer.Option(help="For every run.")] = None,
+    positive: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="This class against the rest, for every run.")
+    ] = None,
+    beta: Annotated[
+        float | None, typer.Option(help="Ratio of two classes in training, for every run; see train --help.")
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="A data-set recipe by name; chosen when left out.")
     ] = None,

@@ -24,6 +24,13 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from published weights.")] = False,
+    positive: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="This class against the rest: two classes.")
+    ] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(help="Of two classes, cut the smaller in training to one in BETA of the larger."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set loss.scale=8.")
     ] = None,
@@ -42,7 +49,11 @@ def train(
     """
     options: dict[str, Any] = {
         "backbone": {"name": backbone, "pretrained": True if pretrained else None},
-        "data": {"image_size": image_size},
+        "data": {
+            "image_size": image_size,
+            "positive": positive,
+            "subsample": None if beta is None else {"name": "binary", "beta": beta},
+        },
         "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
     }
     from medtail.cli.progress import progress_bar
@@ -62,8 +73,9 @@ def train(
         # Lightning takes seconds to import, so a misspelt setting is answered before.
         from medtail.training.fit import train as train_run
 
+        rest = f", {chosen.data.positive} against the rest" if chosen.data.positive else ""
         typer.echo(
-            f"{collection.name}: {len(collection.table)} images, {len(collection.class_names)} classes; "
+            f"{collection.name}: {len(collection.table)} images, {len(collection.class_names)} classes{rest}; "
             f"recipe {chosen.recipe.dataset} × {chosen.recipe.method}, backbone {chosen.backbone.name}",
             err=True,
         )
