@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from medtail.cli.options import binary_subsample, given
 from medtail.errors import InputError
 
 
@@ -52,7 +53,7 @@ def train(
         "data": {
             "image_size": image_size,
             "positive": positive,
-            "subsample": None if beta is None else {"name": "binary", "beta": beta},
+            "subsample": binary_subsample(beta),
         },
         "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
     }
@@ -62,7 +63,7 @@ def train(
     from medtail.training.choose import choose_recipe
     from medtail.training.recipe import parse_assignments
 
-    changes = [_given(options), parse_assignments(settings or [])]
+    changes = [given(options), parse_assignments(settings or [])]
     if method is None and not (recipe or "").endswith((".yaml", ".yml")):
         raise InputError(
             "--method is required unless --recipe names a saved recipe.yaml; see medtail list methods"
@@ -88,12 +89,3 @@ def train(
 
         print_summary(summary)
         typer.echo(f"report: {run.report}")
-
-
-def _given(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The options that were typed."""
-    given = {
-        section: {key: value for key, value in values.items() if value is not None}
-        for section, values in options.items()
-    }
-    return {section: values for section, values in given.items() if values}

@@ -83,9 +83,7 @@ def pareto_counts(class_counts: np.ndarray, alpha: float = 6.0, smallest: int = 
     return _by_rank(counts, np.maximum(counts.max() * quantiles / quantiles[0], smallest))
 
 
-def step_counts(
-    class_counts: np.ndarray, imbalance_factor: float, minority_share: float = 0.5
-) -> np.ndarray:
+def step_counts(class_counts: np.ndarray, imbalance_factor: float, minority_share: float = 0.5) -> np.ndarray:
     """Two levels: the larger classes stay whole, the others have ``int(n_max / IF)`` (Buda et al. 2018).
 
     Args:
