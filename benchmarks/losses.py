@@ -65,7 +65,7 @@ def main() -> None:
         "device": arguments.device,
         "hardware": hardware(arguments.device),
         "torch": torch.__version__,
-        "commit": commit(),
+        "commit": commit("src/medtail/losses", "src/medtail/distributed.py"),
         "date": date.today().isoformat(),
     }
     with replacing(arguments.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
@@ -193,8 +193,8 @@ def hardware(device: str) -> str:
     return f"{model}, {torch.get_num_threads()} of {os.cpu_count()} cores"
 
 
-def commit() -> str:
-    """Return the short commit, marked when the losses were changed since."""
+def commit(*measured: str) -> str:
+    """Return the short commit, marked when what is measured (paths in the repository) was changed since."""
     folder = Path(__file__).parent.parent
 
     def git(*arguments: str) -> str:
@@ -202,7 +202,7 @@ def commit() -> str:
             ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
         ).stdout.strip()
 
-    changed = git("status", "--porcelain", "--", "src/medtail/losses", "src/medtail/distributed.py")
+    changed = git("status", "--porcelain", "--", *measured)
     return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
 
 
