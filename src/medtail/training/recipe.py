@@ -32,6 +32,46 @@ class Names(Settings):
     method: str
 
 
+class NoSubsample(Settings):
+    """Every training image is used."""
+
+    name: Literal["none"] = "none"
+
+
+class BinarySubsample(Settings):
+    """:func:`medtail.data.long_tail.binary_counts`."""
+
+    name: Literal["binary"]
+    beta: float = Field(ge=1.0, description="images of the larger class for one of the smaller")
+    seed: int = Field(0, ge=0)
+
+
+class ExponentialSubsample(Settings):
+    """:func:`medtail.data.long_tail.exponential_counts`."""
+
+    name: Literal["exponential"]
+    imbalance_factor: float = Field(ge=1.0, description="the largest count over the smallest")
+    seed: int = Field(0, ge=0)
+
+
+class ParetoSubsample(Settings):
+    """:func:`medtail.data.long_tail.pareto_counts`."""
+
+    name: Literal["pareto"]
+    alpha: float = Field(6.0, gt=0.0)
+    smallest: int = Field(5, ge=1)
+    seed: int = Field(0, ge=0)
+
+
+class StepSubsample(Settings):
+    """:func:`medtail.data.long_tail.step_counts`."""
+
+    name: Literal["step"]
+    imbalance_factor: float = Field(ge=1.0, description="the largest count over the smallest")
+    minority_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of classes that are cut")
+    seed: int = Field(0, ge=0)
+
+
 class Data(Settings):
     """How images are read and, where the data set brings no split, how it is split."""
 
@@ -42,6 +82,13 @@ class Data(Settings):
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     split_seed: int = Field(0, ge=0)
+    positive: str | None = Field(
+        None, coerce_numbers_to_str=True, description="this class (then class 1) against the rest (class 0)"
+    )
+    subsample: Annotated[
+        NoSubsample | BinarySubsample | ExponentialSubsample | ParetoSubsample | StepSubsample,
+        Field(discriminator="name"),
+    ] = NoSubsample()
 
 
 class Augmentation(Settings):
@@ -401,16 +448,13 @@ def _refuse(error: ValidationError) -> NoReturn:
 
 
 def _sentence(details: Any) -> str:
-    # pydantic puts the tag of a union into the path; the user's file has no such level.
-    location = [str(part) for part in details["loc"]]
-    section = Recipe.model_fields.get(location[0]) if location else None
-    if section is not None and section.discriminator and len(location) > 1:
-        del location[1]
+    location, _ = _walk(details["loc"])
     key = ".".join(location)
     value = details["input"]
     match details["type"]:
         case "extra_forbidden":
-            known = _keys_beside(details["loc"])
+            _, model = _walk(details["loc"][:-1])
+            known = list(model.model_fields)
             return f"recipe has no key {key} (got {value!r}); allowed: {', '.join(known)}{nearest(location[-1], known)}"
         case "missing":
             return f"{key} is required; add it to the recipe or pass --set {key}=VALUE"
@@ -430,18 +474,19 @@ def _sentence(details: Any) -> str:
             return f"{key}: {rule}, got {value!r}"
 
 
-def _keys_beside(location: Sequence[Any]) -> list[str]:
-    """The keys that are allowed where an unknown one was found."""
+def _walk(location: Sequence[Any]) -> tuple[list[str], Any]:
+    """The user's path to a place, and the settings there: pydantic puts the tag of a union into its own path."""
     model: Any = Recipe
-    parts = [str(part) for part in location[:-1]]
+    keys: list[str] = []
+    parts = [str(part) for part in location]
     while parts:
-        field = model.model_fields[parts.pop(0)]
-        if field.discriminator:
+        keys.append(parts.pop(0))
+        field = getattr(model, "model_fields", {}).get(keys[-1])
+        model = None if field is None else field.annotation
+        if field is not None and field.discriminator and parts:
             tag = parts.pop(0)
             members = field.annotation.__args__
             model = next(
                 member for member in members if tag in member.model_fields["name"].annotation.__args__
             )
-        else:
-            model = field.annotation
-    return list(model.model_fields)
+    return keys, model
