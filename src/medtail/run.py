@@ -11,6 +11,8 @@ from medtail.errors import InputError
 
 EvaluatedSplit = Literal["validation", "test"]
 
+EVALUATED_SPLITS: tuple[EvaluatedSplit, ...] = ("validation", "test")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -34,6 +36,11 @@ class Run:
         return self.folder / "splits.csv"
 
     @property
+    def subsample(self) -> Path:
+        """Which training images were kept, where the recipe left some out: columns ``id``, ``kept`` (0 or 1)."""
+        return self.folder / "subsample.csv"
+
+    @property
     def environment(self) -> Path:
         """Versions, hardware and duration: what may differ between two runs of one recipe."""
         return self.folder / "environment.json"
@@ -52,6 +59,15 @@ class Run:
     def features(self) -> Path:
         """What the last layer saw of each test image, where the head emits cosines."""
         return self.folder / "features" / "test.npz"
+
+    def backbone_features(self, split: EvaluatedSplit) -> Path:
+        """What the backbone gave for each image of a split, where outputs follow for any λ of a loss family."""
+        return self.folder / "features" / f"backbone_{split}.npz"
+
+    @property
+    def conditions(self) -> Path:
+        """One row for each split and λ of the grid: what each metric would be."""
+        return self.folder / "conditions.csv"
 
     @property
     def best_checkpoint(self) -> Path:

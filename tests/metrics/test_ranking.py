@@ -86,28 +86,9 @@ def test_one_class_alone_has_no_area() -> None:
         assert np.isnan(metrics.average_precision([0, 0], [0.2, 0.3]))
 
 
-@given(scored_samples(), st.sampled_from([0.1, 0.5, 0.9, 0.99, 1.0]))
-@settings(max_examples=50, deadline=None)
-def test_precision_at_recall_is_the_best_of_the_curve(samples, recall: float) -> None:
-    targets, scores, _ = samples
-    precisions, recalls, _ = sklearn_metrics.precision_recall_curve(targets, scores)
-    expected = precisions[:-1][recalls[:-1] >= recall - 1e-12].max()  # the last point is no threshold
-    assert metrics.precision_at_recall(targets, scores, recall) == pytest.approx(expected)
-
-
-def test_precision_at_recall_without_positives() -> None:
-    with pytest.warns(UndefinedMetricWarning, match="targets have no positive"):
-        assert np.isnan(metrics.precision_at_recall([0, 0], [0.1, 0.2], 0.5))
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (
-            lambda: metrics.precision_at_recall([0, 1], [0.1, 0.2], 0.0),
-            r"recall must lie in \(0, 1\], got 0.0",
-        ),
-        (lambda: metrics.precision_at_recall([0, 1], [[0.1, 0.9], [0.2, 0.8]], 0.5), "pass targets == c"),
         (lambda: metrics.roc_auc([0, 1], [[0.1], [0.2]]), r"scores must be \(N, C\).*got shape \(2, 1\)"),
         (lambda: metrics.roc_auc([0, 1], [0.1, np.nan]), "scores must be finite, got nan"),
         (lambda: metrics.roc_auc([0, 2], [0.1, 0.2]), "targets must be class ids from 0 to 1, got 2"),

@@ -180,6 +180,7 @@ def create_loss(
     class_counts: ClassCounts,
     settings: Mapping[str, Any] | None = None,
     num_epochs: int | None = None,
+    constructors: Mapping[str, Callable[..., ClassificationLoss]] = LOSSES,
 ) -> ClassificationLoss:
     """Build the loss called ``name``, passing on what its constructor asks for.
 
@@ -188,6 +189,7 @@ def create_loss(
         class_counts: ``(C,)``, training counts in class-id order.
         settings: Of the constructor. A part is given as ``{"name": …, its settings}``, or by its name alone.
         num_epochs: Length of the training, for schedules.
+        constructors: What the names stand for.
 
     Raises:
         InputError: Name, setting or value is wrong; the sentence names it and what is allowed.
@@ -207,7 +209,7 @@ def create_loss(
     measured = {"class_counts": class_counts, "num_classes": len(class_counts)}
     if num_epochs is not None:
         measured["num_epochs"] = num_epochs
-    loss: ClassificationLoss = _build("loss", name, LOSSES, settings or {}, measured)
+    loss: ClassificationLoss = _build("loss", name, constructors, settings or {}, measured)
     return loss
 
 

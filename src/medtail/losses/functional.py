@@ -257,6 +257,25 @@ def inverse_frequency_weights(class_counts: Tensor) -> Tensor:
     return torch.where(class_counts > 0, weights, 0.0)
 
 
+def rarity_weights(class_counts: Tensor, alpha: float) -> Tensor:
+    r"""Return focal loss's weights for any number of classes from the one number α of two (LCT eq. 2).
+
+    .. math:: \alpha_c \propto n_c^{-a},\quad a = \frac{\log(\alpha / (1 - \alpha))}{\log(n_{\max}/n_{\min})},\quad
+              \frac1C\sum_c\alpha_c = \frac12
+
+    The rarest class weighs α / (1 - α) times the commonest, the others between by a power of their counts. For two
+    classes this is α for the rarer and 1 - α for the commoner, whatever their ids. Equal counts give ½ each.
+
+    Example:
+        >>> rarity_weights(torch.tensor([900.0, 100.0]), 0.75)
+        tensor([0.2500, 0.7500])
+    """
+    rarity = (class_counts.max() / class_counts).log()
+    rarity = rarity / rarity.max().clamp_min(torch.finfo(rarity.dtype).tiny)
+    log_odds = math.log(alpha) - math.log1p(-alpha)
+    return (log_odds * rarity).softmax(0) * (len(class_counts) / 2)
+
+
 def effective_numbers(class_counts: Tensor, beta: float) -> Tensor:
     r"""Return the effective number of samples, :math:`E_c = (1 - \beta^{n_c}) / (1 - \beta)` (Cui et al., 2019)."""
     log_beta = math.log(beta) if beta > 0 else -math.inf

@@ -33,6 +33,9 @@ class Method(nn.Module, ABC):
 
     ``forward`` is the training step, so that distributed training sees it; ``predict`` is inference. The loop
     around it (optimizer, schedule, precision, checkpoints) belongs to the trainer, not to the method.
+
+    Inference has two stages, ``features`` and what follows from them: the first is nearly all the work, so that
+    whoever keeps the features can ask for outputs and embeddings again and again.
     """
 
     @abstractmethod
@@ -40,12 +43,24 @@ class Method(nn.Module, ABC):
         """Compute the loss of one batch."""
 
     @abstractmethod
-    def predict(self, images: Tensor) -> Tensor:
-        """Return the outputs ``(N, C)`` for images ``(N, channels, H, W)``."""
+    def features(self, images: Tensor) -> Tensor:
+        """Return the backbone's features ``(N, D)`` of images ``(N, channels, H, W)``."""
 
     @abstractmethod
+    def predict_features(self, features: Tensor) -> Tensor:
+        """Return the outputs ``(N, C)`` for the backbone's features ``(N, D)``."""
+
+    @abstractmethod
+    def embed_features(self, features: Tensor) -> Tensor:
+        """Return what the last layer is given ``(N, E)`` for the backbone's features ``(N, D)``."""
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Return the outputs ``(N, C)`` for images ``(N, channels, H, W)``."""
+        return self.predict_features(self.features(images))
+
     def embed(self, images: Tensor) -> Tensor:
         """Return what the last layer is given ``(N, E)`` for images ``(N, channels, H, W)``."""
+        return self.embed_features(self.features(images))
 
     @property
     @abstractmethod
@@ -76,6 +91,9 @@ class Method(nn.Module, ABC):
 
     def set_epoch(self, epoch: int) -> None:
         """Tell every schedule inside which epoch (from 0) begins; nothing to do where there is none."""
+
+    def set_step(self, step: int) -> None:
+        """Tell which training step (from 0) comes next; nothing to do where no step differs from another."""
 
     def freeze_backbone(self, frozen: bool) -> None:
         """Stop or resume training of the part that carries pretrained weights; nothing where there is none."""

@@ -2,17 +2,14 @@
 
 from typing import final
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from medtail.errors import InputError
-from medtail.heads import Head
-from medtail.losses.pipeline import ClassificationLoss
-from medtail.methods.base import Batch, Method, StepOutput
+from medtail.methods.base import Batch, StepOutput
+from medtail.methods.one_head import OneHeadMethod
 
 
 @final
-class Supervised(Method):
+class Supervised(OneHeadMethod):
     """Minimise ``loss(head(backbone(image)), target)``.
 
     Args:
@@ -36,71 +33,15 @@ class Supervised(Method):
         >>> method(batch).loss.backward()
     """
 
-    def __init__(self, backbone: nn.Module, head: Head, loss: ClassificationLoss) -> None:
-        super().__init__()
-        if head.emits != loss.expects:
-            raise InputError(
-                f"head must emit what the loss expects: {type(loss).__name__} expects {loss.expects}, "
-                f"{type(head).__name__} emits {head.emits}; "
-                f"take a head that emits {loss.expects}, or leave the choice to head.name=auto"
-            )
-        self.backbone = backbone
-        self.head = head
-        self.loss = loss
-        self._backbone_is_frozen = False
-
     def forward(self, batch: Batch) -> StepOutput:
         """Compute the loss of one batch."""
         outputs = self.predict(batch["image"])
         return StepOutput(loss=self.loss(outputs, batch["target"]), outputs=outputs)
 
-    def predict(self, images: Tensor) -> Tensor:
-        """Return the head's outputs ``(N, C)``."""
-        outputs: Tensor = self.head(self.backbone(images))
-        return outputs
-
-    def embed(self, images: Tensor) -> Tensor:
-        """Return what the head's last layer is given ``(N, E)``."""
-        return self.head.embed(self.backbone(images))
-
-    @property
-    def class_centres(self) -> Tensor:
-        """The weights of the head's last layer ``(C, E)``."""
-        return self.head.class_centres
-
-    def cosine_scale(self) -> float | None:
-        """Return the loss's scale now, which some losses measure in training; None for logits."""
-        if self.head.emits != "cosines":
-            return None
-        own, other = self.loss.log_scores(torch.tensor([[1.0, 0.0]]))[0].tolist()
-        return float(own - other)
-
-    def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of given outputs."""
-        loss: Tensor = self.loss(outputs, targets)
-        return loss
-
-    def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
-        """Return what the loss reads from the outputs."""
-        return self.loss.probabilities(outputs, prior)
+    def head_input(self, features: Tensor) -> Tensor:
+        """Return the features as they are."""
+        return features
 
     def label_probabilities(self, outputs: Tensor) -> Tensor:
         """Return what the loss reads of each label by itself."""
         return self.loss.label_probabilities(outputs)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Pass the epoch on to the loss."""
-        self.loss.set_epoch(epoch)
-
-    def freeze_backbone(self, frozen: bool) -> None:
-        """Exclude the backbone from training: no gradients, and batch-norm statistics left as they are."""
-        self._backbone_is_frozen = frozen
-        self.backbone.requires_grad_(not frozen)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> "Supervised":
-        """Set training mode, leaving a frozen backbone in evaluation mode."""
-        super().train(mode)
-        if self._backbone_is_frozen:
-            self.backbone.eval()
-        return self

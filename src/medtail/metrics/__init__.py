@@ -31,9 +31,14 @@ from medtail.metrics.labels import LabelOutcomes, exact_match, label_balanced_ac
 from medtail.metrics.ranking import (
     average_precision,
     average_precision_per_class,
-    precision_at_recall,
     roc_auc,
     roc_auc_per_class,
+)
+from medtail.metrics.thresholds import (
+    max_balanced_accuracy,
+    max_f1,
+    precision_at_recall,
+    precisions_at_recalls,
 )
 from medtail.metrics.undefined import UndefinedMetricWarning
 
@@ -60,9 +65,12 @@ __all__ = [
     "label_balanced_accuracy",
     "macro_f1",
     "matthews_correlation",
+    "max_balanced_accuracy",
+    "max_f1",
     "percentile_interval",
     "precision_at_recall",
     "precision_per_class",
+    "precisions_at_recalls",
     "recall_per_class",
     "recall_variation",
     "reliability_bins",

@@ -76,6 +76,11 @@ def sample_weights(weights: ArrayLike | None, size: int) -> np.ndarray:
     return array if array.ndim == 2 else array[:, None]
 
 
+def are_several(weights: ArrayLike | None) -> bool:
+    """Whether weights are several weightings ``(N, R)``, as a bootstrap's are."""
+    return weights is not None and np.ndim(weights) == 2
+
+
 def one_or_many(values: np.ndarray, weights: ArrayLike | None) -> Value:
     """Return the single value of ``values`` ``(1,)`` unless several weightings ``(N, R)`` were asked for."""
-    return values if np.ndim(weights) == 2 else float(values[0])  # type: ignore[arg-type]
+    return values if are_several(weights) else float(values[0])

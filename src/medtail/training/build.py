@@ -5,14 +5,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from medtail.backbones import create_backbone
 from medtail.errors import InputError
 from medtail.heads import DEFAULT_HEADS, HEADS, Head, Outputs
 from medtail.losses import ClassificationLoss, create_loss
-from medtail.methods import Method, Supervised
-from medtail.training.recipe import Recipe, Settings
+from medtail.methods import LinearDensity, LossConditional, Method, Supervised, create_family
+from medtail.training.recipe import LossConditionalSettings, Recipe, Settings
+from medtail.training.sam import SAM
 from medtail.training.schedules import SCHEDULES
 
 _OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
@@ -44,6 +46,20 @@ def build_method(recipe: Recipe, class_counts: np.ndarray, *, pretrained: bool |
     Raises:
         InputError: A name or setting is wrong, or loss and head do not fit.
     """
+
+    def backbone() -> nn.Module:
+        return create_backbone(
+            recipe.backbone.name,
+            channels=recipe.data.channels,
+            pretrained=recipe.backbone.pretrained if pretrained is None else pretrained,
+        )
+
+    return _METHODS[recipe.method.name](recipe, class_counts, backbone)
+
+
+def _build_supervised(
+    recipe: Recipe, class_counts: np.ndarray, create: Callable[[], nn.Module]
+) -> Supervised:
     loss = create_loss(
         recipe.loss.name,
         class_counts=class_counts,
@@ -51,13 +67,40 @@ def build_method(recipe: Recipe, class_counts: np.ndarray, *, pretrained: bool |
         num_epochs=recipe.training.epochs,
     )
     _check_accumulation(recipe, loss)
-    backbone = create_backbone(
-        recipe.backbone.name,
-        channels=recipe.data.channels,
-        pretrained=recipe.backbone.pretrained if pretrained is None else pretrained,
-    )
+    backbone = create()
     head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
     return Supervised(backbone, head, loss)
+
+
+def _build_loss_conditional(
+    recipe: Recipe, class_counts: np.ndarray, create: Callable[[], nn.Module]
+) -> LossConditional:
+    assert isinstance(recipe.method, LossConditionalSettings)
+    family = create_family(
+        recipe.loss.name,
+        class_counts=class_counts,
+        settings=recipe.loss.settings,
+        num_epochs=recipe.training.epochs,
+    )
+    loss = family()
+    _check_accumulation(recipe, loss)
+    backbone = create()
+    head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
+    return LossConditional(
+        backbone,
+        head,
+        family,
+        {name: LinearDensity(*values) for name, values in recipe.method.distributions.items()},
+        seed=recipe.training.seed,
+        film=recipe.method.film,
+        default=recipe.method.default,
+    )
+
+
+_METHODS: dict[str, Callable[[Recipe, np.ndarray, Callable[[], nn.Module]], Method]] = {
+    "supervised": _build_supervised,
+    "loss_conditional": _build_loss_conditional,
+}
 
 
 def _check_accumulation(recipe: Recipe, loss: ClassificationLoss) -> None:
@@ -71,10 +114,14 @@ def _check_accumulation(recipe: Recipe, loss: ClassificationLoss) -> None:
 
 
 def build_optimizer(recipe: Recipe, parameters: Any) -> Optimizer:
-    """Build the optimizer of a recipe."""
+    """Build the optimizer of a recipe, inside :class:`~medtail.training.SAM` where sharpness is asked for."""
     settings = recipe.optimizer
-    arguments = _arguments(settings, "learning_rate")
-    return _OPTIMIZERS[settings.name](parameters, lr=settings.learning_rate, **arguments)
+    base = _OPTIMIZERS[settings.name]
+    arguments = {"lr": settings.learning_rate, **_arguments(settings, "learning_rate", "sharpness")}
+    if settings.sharpness is None:
+        return base(parameters, **arguments)
+    radius, adaptive = settings.sharpness.radius, settings.sharpness.adaptive
+    return SAM(parameters, base, rho=radius, adaptive=adaptive, **arguments)
 
 
 def learning_rate_factor(recipe: Recipe, epoch: int) -> float:

@@ -18,13 +18,15 @@ import lightning
 import numpy as np
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from torch import Tensor
 
 from medtail.data import ImageCollection, write_splits
 from medtail.errors import InputError
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import summarize
 from medtail.files import replacing, write_json
-from medtail.run import Run
+from medtail.methods import LossConditional
+from medtail.run import EVALUATED_SPLITS, Run
 from medtail.training.build import build_method
 from medtail.training.callbacks import (
     AngleTable,
@@ -34,6 +36,7 @@ from medtail.training.callbacks import (
     WholeCheckpoints,
     checkpoints,
 )
+from medtail.training.conditions import write_conditions
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
 from medtail.training.inference import TrainedModel
 from medtail.training.labelling import labelling_of
@@ -93,6 +96,7 @@ def train(
     if is_main_process():
         _check_same_data(run, data.facts, resume=resume)
         write_splits(data.collection, run.splits)
+        data.write_subsample(run)
         data.facts.save(run)
         recipe.save(run.recipe)
 
@@ -242,32 +246,34 @@ def _quiet_lightning() -> Iterator[None]:
 def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress | None) -> dict[str, Any]:
     """Judge the best epoch: the validation split, then once the test split."""
     model = TrainedModel.load(run)
-    validation, test = (
-        model.predict(data.collection, data.pixels, data.collection.rows(split), progress)
-        for split in ("validation", "test")
-    )
-    validation.write(run.predictions("validation"))
-    test.write(run.predictions("test"))
+    rows = {split: data.collection.rows(split) for split in EVALUATED_SPLITS}
+    features = {split: model.features(data.pixels, rows[split], progress) for split in EVALUATED_SPLITS}
+    predictions = {
+        split: model.predictions(data.collection, rows[split], features[split]) for split in EVALUATED_SPLITS
+    }
+    for split, predicted in predictions.items():
+        predicted.write(run.predictions(split))
     if model.method.cosine_scale() is not None:
-        _write_features(run.features, model, data)
-    summary = summarize(test, "test")
+        _write_embeddings(run.features, model, features["test"], data.collection.targets[rows["test"]])
+    if isinstance(model.method, LossConditional):
+        write_conditions(run, model, predictions, features)
+    summary = summarize(predictions["test"], "test")
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)
     write_report(run, read_image(data.collection))
     return summary
 
 
-def _write_features(path: Path, model: TrainedModel, data: PreparedData) -> None:
-    """What the last layer saw of each test image, for the geometry of the classes."""
-    rows = data.collection.rows("test")
-    features = model.embeddings(data.pixels, rows).numpy()
+def _write_embeddings(path: Path, model: TrainedModel, features: Tensor, targets: np.ndarray) -> None:
+    """What the last layer saw of each image, for the geometry of the classes."""
+    embeddings = model.embeddings(features).numpy()
     # A feature of zeros has no direction, so no angle.
-    pointing = np.linalg.norm(features, axis=1) > 0
+    pointing = np.linalg.norm(embeddings, axis=1) > 0
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
-            features=features[pointing],
-            targets=data.collection.targets[rows][pointing],
+            features=embeddings[pointing],
+            targets=targets[pointing],
             centres=model.method.class_centres.detach().float().cpu().numpy(),
         )
 

@@ -1,8 +1,9 @@
 """From a finished run to predictions."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -56,43 +57,57 @@ class TrainedModel:
         preparation = ImagePreparation.of(recipe, facts).to(device())
         return cls(method.eval(), preparation.eval(), recipe, facts)
 
-    @torch.inference_mode()
-    def _batches(
-        self,
-        compute: Callable[[Tensor], Tensor],
-        pixels: Pixels,
-        rows: np.ndarray,
-        progress: Progress | None = None,
-    ) -> Tensor:
-        """Apply ``compute`` to prepared images, batch by batch, at the precision of training; float32 on the CPU."""
+    def autocast(self) -> AbstractContextManager[Any]:
+        """The precision of training, as a context."""
         precision = self.recipe.training.precision
-        precision = choose_precision() if precision == "auto" else precision
+        return autocast(choose_precision() if precision == "auto" else precision)
+
+    @torch.inference_mode()
+    def features(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> Tensor:
+        """The backbone's features ``(len(rows), D)``, float32 on the CPU; at least one row."""
         batch_size = self.recipe.training.batch_size
         parts = []
         for start in range(0, len(rows), batch_size):
             images = pixels.read(rows[start : start + batch_size]).to(device())
-            with autocast(precision):
-                parts.append(compute(self.preparation(images)).float().cpu())
+            with self.autocast():
+                parts.append(self.method.features(self.preparation(images)).float().cpu())
             if progress is not None:
                 progress("predicting", min(start + batch_size, len(rows)), len(rows))
         return torch.cat(parts)
 
+    @torch.inference_mode()
+    def _after_features(self, compute: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
+        """Apply ``compute`` to features, batch by batch as they were made; float32 on the CPU."""
+        with self.autocast():
+            parts = [
+                compute(part.to(device())).float().cpu()
+                for part in torch.split(features, self.recipe.training.batch_size)
+            ]
+        return torch.cat(parts)
+
     def probabilities(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Class or label probabilities ``(len(rows), C)`` in float64; at least one row."""
-        outputs = self._batches(self.method.predict, pixels, rows, progress).to(device())
+        return self.feature_probabilities(self.features(pixels, rows, progress))
+
+    def feature_probabilities(self, features: Tensor) -> np.ndarray:
+        """Class or label probabilities ``(N, C)`` in float64 from the backbone's features ``(N, D)``."""
+        outputs = self._after_features(self.method.predict_features, features).to(device())
         read = self.facts.labelling.probabilities(self.method, outputs)
         probabilities: np.ndarray = read.double().cpu().numpy()
         return probabilities
 
-    def embeddings(self, pixels: Pixels, rows: np.ndarray) -> Tensor:
-        """What the last layer is given ``(len(rows), E)``; at least one row."""
-        return self._batches(self.method.embed, pixels, rows)
+    def embeddings(self, features: Tensor) -> Tensor:
+        """What the last layer is given ``(N, E)`` for the backbone's features ``(N, D)``."""
+        return self._after_features(self.method.embed_features, features)
+
+    def predictions(self, collection: ImageCollection, rows: np.ndarray, features: Tensor) -> AnyPredictions:
+        """Predictions for rows of a collection from their backbone features, labels mapped to the run's class ids."""
+        return self.facts.labelling.predictions(
+            collection.table.iloc[rows], self.feature_probabilities(features), self.facts.class_names
+        )
 
     def predict(
         self, collection: ImageCollection, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None
     ) -> AnyPredictions:
         """Predictions for the given rows of a collection, its labels mapped to the run's class ids."""
-        probabilities = self.probabilities(pixels, rows, progress)
-        return self.facts.labelling.predictions(
-            collection.table.iloc[rows], probabilities, self.facts.class_names
-        )
+        return self.predictions(collection, rows, self.features(pixels, rows, progress))

@@ -124,7 +124,12 @@ class SeveralLabels(Labelling):
     """An image carries any number of labels: each is a decision of its own, yes from probability 0.5 on."""
 
     def check_recipe(self, recipe: Recipe, collection: ImageCollection) -> None:
-        """Refuse losses and samplers that need the one class of an image."""
+        """Refuse methods, losses and samplers that need the one class of an image."""
+        if recipe.method.name != "supervised":
+            raise InputError(
+                f"method.name must be supervised for several labels an image, got {recipe.method.name} for the label_ "
+                f"columns of {collection.data}; take a method recipe of one loss"
+            )
         loss = create_loss(
             recipe.loss.name,
             class_counts=np.maximum(collection.class_counts(), 1),

@@ -1,0 +1,135 @@
+"""Families of losses: a loss as a function of some of its hyper-parameters λ."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from medtail.errors import InputError
+from medtail.losses import (
+    LOSSES,
+    DifficultyAwareMarginLoss,
+    FocalLoss,
+    PriorAdjustment,
+    checks,
+    create_loss,
+    functional,
+)
+from medtail.losses.checks import ClassCounts
+from medtail.losses.pipeline import ClassificationLoss
+from medtail.losses.reductions import Reduction
+
+#: Called with λ by name, gives a loss; ``functools.partial(VectorScalingLoss, class_counts)`` is one.
+LossFamily = Callable[..., ClassificationLoss]
+
+
+def focal(
+    class_counts: ClassCounts,
+    *,
+    gamma: float = 2.0,
+    alpha: float | None = None,
+    reduction: Reduction = "mean",
+) -> FocalLoss:
+    """Focal loss for any number of classes, with the class weights of one number α.
+
+    Args:
+        class_counts: ``(C,)``, training counts in class-id order.
+        gamma: The paper's φ, 0 to 3 there.
+        alpha: In (0, 1), 0.1 to 0.75 in the paper: the rarest class weighs α / (1 - α) times the commonest
+            (:func:`medtail.losses.functional.rarity_weights`). None for no weights, which is twice the loss of 0.5.
+        reduction: As in :class:`medtail.losses.FocalLoss`.
+
+    Example:
+        >>> focal([900, 100], alpha=0.75).weighting.class_weights
+        tensor([0.2500, 0.7500], dtype=torch.float64)
+
+    Source: LCT eq. 2; more than two classes are our extension.
+    """
+    weights = None
+    if alpha is not None:
+        alpha = checks.number("alpha", alpha, low=0, high=1, open_low=True, open_high=True)
+        weights = functional.rarity_weights(checks.class_counts(class_counts), alpha)
+    return FocalLoss(gamma=gamma, alpha=weights, class_counts=class_counts, reduction=reduction)
+
+
+def difficulty_aware_margin(
+    class_counts: ClassCounts, *, tau: float, **settings: Any
+) -> DifficultyAwareMarginLoss:
+    """DBM with τ log π on all scores: τ = 0 is DBM-CE, τ = 1 DBM-BS.
+
+    Args:
+        class_counts: ``(C,)``, training counts in class-id order.
+        tau: The prior exponent.
+        settings: Those of :class:`medtail.losses.DifficultyAwareMarginLoss`.
+
+    Source: DBM eq. 11, with the exponent of LCT eq. 22.
+    """
+    adjustment = PriorAdjustment(class_counts, tau=tau)
+    return DifficultyAwareMarginLoss(class_counts, adjustment=adjustment, **settings)
+
+
+# Its settings are those of the loss it builds, with the exponent in place of the adjustment.
+difficulty_aware_margin.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+    [
+        parameter.replace(name="tau", default=parameter.empty, annotation=float)
+        if parameter.name == "adjustment"
+        else parameter
+        for parameter in inspect.signature(DifficultyAwareMarginLoss).parameters.values()
+    ],
+    return_annotation=DifficultyAwareMarginLoss,
+)
+
+#: What a loss key stands for where λ varies: the losses themselves, but for those whose λ is not a number of their
+#: own constructor.
+FAMILIES: dict[str, Callable[..., ClassificationLoss]] = LOSSES | {
+    "focal": focal,
+    "dbm": partial(difficulty_aware_margin, tau=0.0),
+    "dbm_bs": partial(difficulty_aware_margin, tau=1.0),
+}
+
+
+def create_family(
+    name: str,
+    *,
+    class_counts: ClassCounts,
+    settings: Mapping[str, Any] | None = None,
+    num_epochs: int | None = None,
+) -> LossFamily:
+    """Return the family of the loss called ``name``: a function of λ, given by name.
+
+    Any number that the loss's constructor names can be λ: γ and τ of ``vector_scaling``, α and γ of ``focal``, τ of
+    ``logit_adjusted``, ``scale``, ``min_margin`` and ``max_margin`` of ``dal``, ``scale``, ``max_margin``, ``power``
+    and the prior exponent ``tau`` of ``dbm`` and ``dbm_bs``, and so on.
+
+    Args:
+        name: A key of :data:`medtail.losses.LOSSES`.
+        class_counts: ``(C,)``, training counts in class-id order.
+        settings: Those that do not vary.
+        num_epochs: Length of the training, for schedules.
+
+    Raises:
+        InputError: When the family is called: a name or value is wrong, or λ names a setting that does not vary.
+
+    Example:
+        >>> family = create_family("dbm_bs", class_counts=[900, 100], settings={"power": 0.5})
+        >>> family(scale=16.0, tau=0.5).adjustment.removed_power
+        0.5
+    """
+    fixed = dict(settings or {})
+
+    def member(**condition: float) -> ClassificationLoss:
+        twice = sorted(fixed.keys() & condition.keys())
+        if twice:
+            raise InputError(
+                f"a parameter of loss {name} must either vary or have one value, got both for {', '.join(twice)}; "
+                f"leave it out of the loss's settings or of the distributions"
+            )
+        return create_loss(
+            name,
+            class_counts=class_counts,
+            settings=fixed | condition,
+            num_epochs=num_epochs,
+            constructors=FAMILIES,
+        )
+
+    return member

@@ -1,0 +1,96 @@
+"""What methods with a backbone, one head and a loss have in common."""
+
+from abc import ABC, abstractmethod
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from medtail.errors import InputError
+from medtail.heads import Head
+from medtail.losses.pipeline import ClassificationLoss
+from medtail.methods.base import Method
+
+
+class OneHeadMethod(Method, ABC):
+    """A backbone, a head, and the loss that reads its outputs; abstract.
+
+    Args:
+        backbone: Images ``(N, channels, H, W)`` to features ``(N, D)``.
+        head: Features to outputs ``(N, C)``.
+        loss: What outputs are judged and read by.
+
+    Raises:
+        InputError: The loss expects cosines and the head emits logits, or the other way round.
+    """
+
+    loss: ClassificationLoss
+
+    def __init__(self, backbone: nn.Module, head: Head, loss: ClassificationLoss) -> None:
+        super().__init__()
+        if head.emits != loss.expects:
+            raise InputError(
+                f"head must emit what the loss expects: {type(loss).__name__} expects {loss.expects}, "
+                f"{type(head).__name__} emits {head.emits}; "
+                f"take a head that emits {loss.expects}, or leave the choice to head.name=auto"
+            )
+        self.backbone = backbone
+        self.head = head
+        self.loss = loss
+        self._backbone_is_frozen = False
+
+    @abstractmethod
+    def head_input(self, features: Tensor) -> Tensor:
+        """Return what the head is given ``(N, D)`` for the backbone's features ``(N, D)``."""
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the backbone's features ``(N, D)``."""
+        features: Tensor = self.backbone(images)
+        return features
+
+    def predict_features(self, features: Tensor) -> Tensor:
+        """Return the head's outputs ``(N, C)``."""
+        outputs: Tensor = self.head(self.head_input(features))
+        return outputs
+
+    def embed_features(self, features: Tensor) -> Tensor:
+        """Return what the head's last layer is given ``(N, E)``."""
+        return self.head.embed(self.head_input(features))
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The weights of the head's last layer ``(C, E)``."""
+        return self.head.class_centres
+
+    def cosine_scale(self) -> float | None:
+        """Return the loss's scale now, which some losses measure in training; None for logits."""
+        if self.head.emits != "cosines":
+            return None
+        own, other = self.loss.log_scores(torch.tensor([[1.0, 0.0]]))[0].tolist()
+        return float(own - other)
+
+    def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of given outputs."""
+        loss: Tensor = self.loss(outputs, targets)
+        return loss
+
+    def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Return what the loss reads from the outputs."""
+        return self.loss.probabilities(outputs, prior)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Pass the epoch on to the loss."""
+        self.loss.set_epoch(epoch)
+
+    def freeze_backbone(self, frozen: bool) -> None:
+        """Exclude the backbone from training: no gradients, and batch-norm statistics left as they are."""
+        self._backbone_is_frozen = frozen
+        self.backbone.requires_grad_(not frozen)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode, leaving a frozen backbone in evaluation mode."""
+        super().train(mode)
+        if self._backbone_is_frozen:
+            self.backbone.eval()
+        return self

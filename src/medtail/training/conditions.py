@@ -1,0 +1,188 @@
+"""What a loss-conditional model says at every λ of a grid, from one pass of the backbone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import final
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from medtail import metrics
+from medtail.errors import InputError
+from medtail.evaluation.label_predictions import AnyPredictions
+from medtail.files import replacing
+from medtail.methods import LossConditional
+from medtail.metrics.undefined import mean_over_defined
+from medtail.run import EVALUATED_SPLITS, EvaluatedSplit, Run
+from medtail.training.inference import TrainedModel
+from medtail.training.recipe import LossConditionalSettings
+
+Grid = Mapping[str, Sequence[float]]
+"""The values of each parameter of λ, by its name."""
+
+#: The recalls of LCT's Fig. 1, at which precision is told.
+RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+
+
+@final
+@dataclass(frozen=True)
+class BackboneFeatures:
+    """What the backbone gave for N images.
+
+    Attributes:
+        ids: Names of the images ``(N,)``.
+        targets: True class ids ``(N,)``.
+        features: ``(N, D)`` float32.
+        groups: Patient or lesion of each image ``(N,)``, or None where unknown.
+    """
+
+    ids: np.ndarray
+    targets: np.ndarray
+    features: np.ndarray
+    groups: np.ndarray | None
+
+    def write(self, path: Path) -> None:
+        """Write the arrays by their names; ``groups`` only when known."""
+        arrays = {"ids": self.ids, "targets": self.targets, "features": self.features}
+        if self.groups is not None:
+            arrays["groups"] = self.groups
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+
+    @classmethod
+    def read(cls, run: Run, split: EvaluatedSplit) -> "BackboneFeatures":
+        """Read what a run kept of a split.
+
+        Raises:
+            InputError: The run is not finished, or its method has no λ.
+        """
+        run.require(run.summary)
+        path = run.backbone_features(split)
+        if not path.is_file():
+            raise InputError(
+                f"{run.folder} keeps no backbone features: only a method with λ does; train one, e.g. --method vs_lct"
+            )
+        with np.load(path) as arrays:
+            groups = arrays.get("groups")
+            return cls(arrays["ids"], arrays["targets"], arrays["features"], groups)
+
+
+@torch.inference_mode()
+def sweep(
+    method: LossConditional, features: ArrayLike | Tensor, grid: Grid
+) -> tuple[list[dict[str, float]], np.ndarray]:
+    """Return what a model says at every λ of a grid, without another pass of the backbone.
+
+    Args:
+        method: In evaluation mode, as :meth:`medtail.training.inference.TrainedModel.load` gives it. Its condition
+            stays as it is.
+        features: Backbone features ``(N, D)``, as :class:`BackboneFeatures` keeps them.
+        grid: Values of every parameter of λ.
+
+    Returns:
+        The L combinations, the last parameter changing fastest, and probabilities ``(L, N, C)`` in float64: the head's
+        outputs at λ, read by the loss at λ.
+
+    Raises:
+        InputError: The grid lacks a parameter of the method, names another, or holds a value that its loss refuses.
+    """
+    if set(grid) != set(method.distributions) or not all(map(len, grid.values())):
+        raise InputError(
+            f"grid must list values of {', '.join(method.distributions)}, got {dict(grid)}; name each parameter once"
+        )
+    device = method.class_centres.device
+    on_device = torch.as_tensor(features, device=device)
+    conditions = [
+        dict(zip(method.distributions, map(float, values), strict=True))
+        for values in product(*(grid[name] for name in method.distributions))
+    ]
+    tables = [
+        method.loss_at(condition).to(device).probabilities(method.predict_features(on_device, condition))
+        for condition in conditions
+    ]
+    probabilities: np.ndarray = torch.stack(tables).double().cpu().numpy()
+    return conditions, probabilities
+
+
+def conditions_table(
+    conditions: Sequence[Mapping[str, float]], probabilities: np.ndarray, targets: np.ndarray
+) -> pd.DataFrame:
+    """Return one row for each λ: its parameters, then metrics of its probabilities.
+
+    Args:
+        conditions: L times λ.
+        probabilities: ``(L, N, C)``.
+        targets: Class ids ``(N,)``.
+    """
+    return pd.DataFrame(
+        [
+            {**condition, **_metrics(targets, table)}
+            for condition, table in zip(conditions, probabilities, strict=True)
+        ]
+    )
+
+
+def _metrics(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+    """The columns after λ: of class 1 where there are two, else means over classes one-versus-rest."""
+    classes = probabilities.shape[1]
+    scores = probabilities[:, 1] if classes == 2 else probabilities
+    confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), classes)
+    judged = [1] if classes == 2 else range(classes)
+    best = np.array([_at_best_thresholds(targets == index, probabilities[:, index]) for index in judged])
+    max_f1, max_balanced_accuracy, *precisions = np.atleast_1d(mean_over_defined(best.T))
+    return {
+        "auc": float(metrics.roc_auc(targets, scores)),
+        "average_precision": float(metrics.average_precision(targets, scores)),
+        "brier": float(metrics.brier_score(targets, probabilities)),
+        "max_f1": float(max_f1),
+        "max_balanced_accuracy": float(max_balanced_accuracy),
+        "balanced_accuracy": float(metrics.balanced_accuracy(confusion)),
+        **{
+            f"precision_at_recall_{recall:g}": float(precision)
+            for recall, precision in zip(RECALLS, precisions, strict=True)
+        },
+    }
+
+
+def _at_best_thresholds(positive: np.ndarray, scores: np.ndarray) -> list[float]:
+    """Highest F1, highest balanced accuracy, and precisions at :data:`RECALLS`, of one class against the rest."""
+    return [
+        float(metrics.max_f1(positive, scores)),
+        float(metrics.max_balanced_accuracy(positive, scores)),
+        *metrics.precisions_at_recalls(positive, scores, RECALLS).tolist(),
+    ]
+
+
+def write_conditions(
+    run: Run,
+    model: TrainedModel,
+    predictions: Mapping[EvaluatedSplit, AnyPredictions],
+    features: Mapping[EvaluatedSplit, Tensor],
+) -> None:
+    """Keep the backbone's features of validation and test, and what every λ of the recipe's grid makes of them.
+
+    Args:
+        run: Gets ``features/backbone_*.npz`` and ``conditions.csv``.
+        model: Its recipe's method is loss-conditional.
+        predictions: Of both splits at any λ, for ids, targets and groups.
+        features: Backbone features ``(N, D)`` of both splits.
+    """
+    method, settings = model.method, model.recipe.method
+    assert isinstance(method, LossConditional) and isinstance(settings, LossConditionalSettings)
+    tables = []
+    for split in EVALUATED_SPLITS:
+        images = predictions[split]
+        kept = BackboneFeatures(images.ids, images.targets, features[split].numpy(), images.groups)
+        kept.write(run.backbone_features(split))
+        with model.autocast():
+            conditions, probabilities = sweep(method, features[split], settings.grid)
+        table = conditions_table(conditions, probabilities, images.targets)
+        table.insert(0, "split", split)
+        tables.append(table)
+    with replacing(run.conditions) as temporary:
+        pd.concat(tables).to_csv(temporary, index=False, float_format="%.6g")
