@@ -77,7 +77,7 @@ def test_merge_leaves_its_inputs_alone() -> None:
         (["sampling.name=balanced"], r"sampling\.name must be one of uniform, .*, got 'balanced'"),
         (["training.devices=3"], r"batch_size must be a multiple of training\.devices, got 128 for 3"),
         (["schedule.name=step"], r"schedule\.milestones is required"),
-        (["training.epochs=x", "data.channels=4"], r"data\.channels .* got 4; training\.epochs: .* got 'x'"),
+        (["training.epochs=x", "data.channels=0"], r"data\.channels: .* got 0; training\.epochs: .* got 'x'"),
     ],
 )
 def test_errors_name_key_value_and_what_is_allowed(assignments: list[str], message: str) -> None:

@@ -72,7 +72,7 @@ class Audit:
         imbalance_ratio: Largest over smallest class that has images, in training (in all without splits).
         group_column: Where groups come from; None when unknown.
         num_groups: How many there are; None when unknown.
-        sizes: Images by ``height x width``, the most frequent first.
+        sizes: Images by ``height x width`` (``depth x height x width``), the most frequent first.
         modes: Images by Pillow's pixel format.
         unreadable: Bad files, each with the reason.
         shared_groups: Groups in more than one split, with their splits.
@@ -233,7 +233,7 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         imbalance_ratio=float(present.max() / present.min()) if len(present) else None,
         group_column=collection.group_column,
         num_groups=int(table["group"].nunique()) if "group" in table else None,
-        sizes=dict(Counter(f"{look.form.height} x {look.form.width}" for look in looks).most_common()),
+        sizes=dict(Counter(look.form.size for look in looks).most_common()),
         modes=dict(Counter(look.form.mode for look in looks).most_common()),
         unreadable=unreadable,
         shared_groups=shared_groups(collection),

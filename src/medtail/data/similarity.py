@@ -15,6 +15,7 @@ from PIL import Image
 from scipy.fft import dctn
 
 from medtail.data.pixels import Progress
+from medtail.data.working_form import viewable
 
 THUMBNAIL_SIZE = 32
 
@@ -34,8 +35,8 @@ _BLOCK = 16_000_000
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
-    """A grey ``(32, 32)`` uint8 thumbnail of a uint8 image ``(H, W, 1)`` or ``(H, W, 3)``."""
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L")
+    """A grey ``(32, 32)`` uint8 thumbnail of an image, or of the central slice of a volume."""
+    picture = Image.fromarray(viewable(image)).convert("L")
     return np.asarray(picture.resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BICUBIC))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels
+from medtail.data.working_form import viewable
 from medtail.files import write_json
 from medtail.run import Run
 from medtail.training.labelling import Labelling, labelling_of
@@ -44,6 +45,7 @@ class DatasetFacts:
     unreadable: list[dict[str, str]]
     fingerprint: str
     num_images: dict[str, int] | None = None
+    dimensions: int = 2
 
     def save(self, run: Run) -> None:
         """Write ``dataset.json``."""
@@ -97,6 +99,7 @@ def prepare(
         collection,
         image_size=recipe.data.image_size,
         channels=recipe.data.channels,
+        fit=recipe.data.fit,
         skip_unreadable=skip_unreadable,
         progress=progress,
     )
@@ -110,7 +113,7 @@ def prepare(
         test_fraction=recipe.data.test_fraction,
         seed=recipe.data.split_seed,
     )
-    if recipe.backbone.pretrained:
+    if recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
         mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
         mean, deviation = channel_statistics(pixels, collection.rows("train"))
@@ -129,6 +132,7 @@ def prepare(
         num_images={split: len(collection.rows(split)) for split in SPLITS}
         if collection.multi_label
         else None,
+        dimensions=pixels.dimensions,
     )
     return PreparedData(collection, pixels, facts)
 
@@ -150,9 +154,11 @@ def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tu
     count = 0
     for start in range(0, len(rows), chunk):
         images = pixels.read(rows[start : start + chunk]).to(torch.int32)
-        total += images.sum(dim=(0, 2, 3))
-        squares += images.square().sum(dim=(0, 2, 3))
-        count += images.shape[0] * images.shape[2] * images.shape[3]
+        # One long row a channel, of images and volumes alike.
+        values = images.movedim(1, 0).flatten(1)
+        total += values.sum(dim=1)
+        squares += values.square().sum(dim=1)
+        count += values.shape[1]
     mean = total.double() / count
     variance = (squares.double() / count - mean.square()).clamp(min=0.0)
     # A channel that never varies carries nothing; dividing by 1 keeps it finite.
@@ -161,11 +167,6 @@ def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tu
 
 
 def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
-    """A function from an image's id to its pixels ``(H, W, 3)``, for galleries."""
+    """A function from an image's id to a picture of it ``(H, W, 3)``, for galleries."""
     row_of: dict[str, Any] = {str(name): row for row, name in enumerate(collection.table["id"])}
-
-    def read(name: str) -> np.ndarray:
-        image = collection.source.read(row_of[name])
-        return np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image
-
-    return read
+    return lambda name: viewable(collection.source.read(row_of[name]))
