@@ -44,7 +44,7 @@ def main() -> None:
         arguments.methods,
         arguments.seeds,
         arguments.folder,
-        assignments=[f"training.epochs={arguments.epochs}"],
+        changes=[{"training": {"epochs": arguments.epochs}}],
     )
     write_text(arguments.out, page(arguments, runs))
 

@@ -36,6 +36,11 @@ class Run:
         return self.folder / "splits.csv"
 
     @property
+    def subsample(self) -> Path:
+        """Which training images were kept, where the recipe left some out: columns ``id``, ``kept`` (0 or 1)."""
+        return self.folder / "subsample.csv"
+
+    @property
     def environment(self) -> Path:
         """Versions, hardware and duration: what may differ between two runs of one recipe."""
         return self.folder / "environment.json"

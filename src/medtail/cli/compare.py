@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from medtail.cli.options import binary_subsample, given
 from medtail.errors import InputError
 
 
@@ -26,6 +27,12 @@ def compare(
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="For every run.")] = None,
     epochs: Annotated[int | None, typer.Option(help="For every run.")] = None,
+    positive: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="This class against the rest, for every run.")
+    ] = None,
+    beta: Annotated[
+        float | None, typer.Option(help="Ratio of two classes in training, for every run; see train --help.")
+    ] = None,
     recipe: Annotated[
         str | None, typer.Option(help="A data-set recipe by name; chosen when left out.")
     ] = None,
@@ -41,11 +48,14 @@ def compare(
         if len(items) != 1 or out is None:
             raise InputError("--methods trains on one DATA and needs --out DIR for the runs; give both")
         from medtail.cli.progress import progress_bar
+        from medtail.training.recipe import parse_assignments
         from medtail.training.sweep import train_missing
 
-        options = list(settings or [])
-        options += [f"backbone.name={backbone}"] if backbone else []
-        options += [f"training.epochs={epochs}"] if epochs else []
+        options: dict[str, Any] = {
+            "backbone": {"name": backbone},
+            "data": {"positive": positive, "subsample": binary_subsample(beta)},
+            "training": {"epochs": epochs},
+        }
         with progress_bar() as progress:
             runs = train_missing(
                 items[0],
@@ -53,7 +63,7 @@ def compare(
                 seeds,
                 out,
                 recipe=recipe,
-                assignments=options,
+                changes=[given(options), parse_assignments(settings or [])],
                 progress=progress,
             )
     comparison = compare_runs(runs, reference=reference)

@@ -10,15 +10,21 @@ def inspect(
     data: Annotated[
         str, typer.Argument(help="Folder of class folders, table with images, .npz, or built-in name.")
     ],
+    positive: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Look at this class against the rest.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Count classes, sizes and unreadable files; find shared patients and repeated images; suggest a recipe."""
     from medtail.cli.progress import progress_bar
-    from medtail.data import open_collection
+    from medtail.data import open_collection, positive_versus_rest
     from medtail.data.audit import audit
 
+    collection = open_collection(data)
+    if positive is not None:
+        collection = positive_versus_rest(collection, positive)
     with progress_bar() as progress:
-        findings = audit(open_collection(data), progress=progress)
+        findings = audit(collection, progress=progress)
     if as_json:
         typer.echo(json.dumps(findings.to_dict(), indent=2, ensure_ascii=False))
     else:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from medtail.cli.options import binary_subsample, given
 from medtail.errors import InputError
 
 
@@ -24,6 +25,13 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from published weights.")] = False,
+    positive: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="This class against the rest: two classes.")
+    ] = None,
+    beta: Annotated[
+        float | None,
+        typer.Option(help="Of two classes, cut the smaller in training to one in BETA of the larger."),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set loss.scale=8.")
     ] = None,
@@ -42,7 +50,11 @@ def train(
     """
     options: dict[str, Any] = {
         "backbone": {"name": backbone, "pretrained": True if pretrained else None},
-        "data": {"image_size": image_size},
+        "data": {
+            "image_size": image_size,
+            "positive": positive,
+            "subsample": binary_subsample(beta),
+        },
         "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
     }
     from medtail.cli.progress import progress_bar
@@ -51,7 +63,7 @@ def train(
     from medtail.training.choose import choose_recipe
     from medtail.training.recipe import parse_assignments
 
-    changes = [_given(options), parse_assignments(settings or [])]
+    changes = [given(options), parse_assignments(settings or [])]
     if method is None and not (recipe or "").endswith((".yaml", ".yml")):
         raise InputError(
             "--method is required unless --recipe names a saved recipe.yaml; see medtail list methods"
@@ -62,8 +74,9 @@ def train(
         # Lightning takes seconds to import, so a misspelt setting is answered before.
         from medtail.training.fit import train as train_run
 
+        rest = f", {chosen.data.positive} against the rest" if chosen.data.positive else ""
         typer.echo(
-            f"{collection.name}: {len(collection.table)} images, {len(collection.class_names)} classes; "
+            f"{collection.name}: {len(collection.table)} images, {len(collection.class_names)} classes{rest}; "
             f"recipe {chosen.recipe.dataset} × {chosen.recipe.method}, backbone {chosen.backbone.name}",
             err=True,
         )
@@ -76,12 +89,3 @@ def train(
 
         print_summary(summary)
         typer.echo(f"report: {run.report}")
-
-
-def _given(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The options that were typed."""
-    given = {
-        section: {key: value for key, value in values.items() if value is not None}
-        for section, values in options.items()
-    }
-    return {section: values for section, values in given.items() if values}

@@ -9,6 +9,7 @@ from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
 from medtail.data.image_files import ImageFiles, image_paths
 from medtail.data.opening import BUILT_IN, open_collection
 from medtail.data.pixels import Pixels, UnreadableImage, load_pixels
+from medtail.data.positive import positive_versus_rest
 from medtail.data.sources import ImageArray, ImageForm, ImageSource, UnreadableImageError
 from medtail.data.splits import assign_splits, read_splits, shared_groups, write_splits
 
@@ -31,6 +32,7 @@ __all__ = [
     "image_paths",
     "load_pixels",
     "open_collection",
+    "positive_versus_rest",
     "read_splits",
     "shared_groups",
     "write_splits",

@@ -98,6 +98,7 @@ def train(
     if is_main_process():
         _check_same_data(run, data.facts, resume=resume)
         write_splits(data.collection, run.splits)
+        data.write_subsample(run)
         data.facts.save(run)
         recipe.save(run.recipe)
 

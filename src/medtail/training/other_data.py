@@ -22,7 +22,7 @@ def predict_other_data(
         InputError: The labels are not those of the run, an image cannot be read, or the split is empty.
     """
     facts = DatasetFacts.load(run)
-    collection = open_collection(data)
+    collection = facts.relabelled(open_collection(data))
     facts.labelling.check_classes(collection, facts.class_names)
     model = TrainedModel.load(run)
     if "split" in collection.table:

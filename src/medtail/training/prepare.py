@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, final
 
 import numpy as np
+import pandas as pd
 import torch
 
-from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels
+from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, positive_versus_rest
+from medtail.data.long_tail import PROFILES, training_rows_left_out
 from medtail.data.working_form import viewable
-from medtail.files import write_json
+from medtail.files import replacing, write_json
 from medtail.run import Run
 from medtail.training.labelling import Labelling, labelling_of
 from medtail.training.recipe import Recipe
@@ -30,7 +33,8 @@ class DatasetFacts:
     """What later stages need to know of the data a run was trained on; the content of ``dataset.json``.
 
     ``num_images``, the images of each split, is known only of several labels an image: of one class an image it is
-    the sum of ``class_counts``, and the file does without.
+    the sum of ``class_counts``, and the file does without. So it does without ``positive``, the class that stands
+    against the rest, and ``counts_before_subsample``, the training counts that were cut, where there are none.
     """
 
     name: str
@@ -46,12 +50,15 @@ class DatasetFacts:
     fingerprint: str
     num_images: dict[str, int] | None = None
     dimensions: int = 2
+    positive: str | None = None
+    counts_before_subsample: list[int] | None = None
 
     def save(self, run: Run) -> None:
         """Write ``dataset.json``."""
         content = asdict(self)
-        if self.num_images is None:
-            del content["num_images"]
+        for name in ("num_images", "positive", "counts_before_subsample"):
+            if content[name] is None:
+                del content[name]
         write_json(run.dataset, content)
 
     @classmethod
@@ -64,6 +71,10 @@ class DatasetFacts:
         """Whether images are of one class or carry several labels, and what follows."""
         return labelling_of(self.num_images is not None)
 
+    def relabelled(self, collection: ImageCollection) -> ImageCollection:
+        """Other data with its original labels, labelled as the run's."""
+        return collection if self.positive is None else positive_versus_rest(collection, self.positive)
+
     @property
     def training_counts(self) -> np.ndarray:
         """``(C,)`` training counts in class-id order."""
@@ -73,11 +84,22 @@ class DatasetFacts:
 @final
 @dataclass(frozen=True)
 class PreparedData:
-    """Images in memory (or ready to be decoded), their table with splits, and the facts."""
+    """Images in memory (or ready to be decoded), their table with splits, and the facts.
+
+    ``subsample`` is which training images were kept, columns ``id`` and ``kept`` (0/1), where the recipe subsamples;
+    the others are no longer in ``collection``.
+    """
 
     collection: ImageCollection
     pixels: Pixels
     facts: DatasetFacts
+    subsample: pd.DataFrame | None = None
+
+    def write_subsample(self, run: Run) -> None:
+        """Write ``subsample.csv``, where training images were left out on purpose."""
+        if self.subsample is not None:
+            with replacing(run.subsample) as temporary:
+                self.subsample.to_csv(temporary, index=False)
 
 
 def prepare(
@@ -87,14 +109,18 @@ def prepare(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> PreparedData:
-    """Decode, split and measure.
+    """Relabel, decode, split, subsample and measure.
 
     Unreadable images leave the table before anything is split or counted, so that class counts are those of
-    images that can be trained on.
+    images that can be trained on. What subsampling leaves out leaves the table too, after the split: validation and
+    test are those of the whole data.
 
     Raises:
-        InputError: An image cannot be read (all are named), or the data cannot be split as asked.
+        InputError: An image cannot be read (all are named), or the data cannot be relabelled, split or subsampled
+            as asked.
     """
+    if recipe.data.positive is not None:
+        collection = positive_versus_rest(collection, recipe.data.positive)
     pixels = load_pixels(
         collection,
         image_size=recipe.data.image_size,
@@ -113,6 +139,8 @@ def prepare(
         test_fraction=recipe.data.test_fraction,
         seed=recipe.data.split_seed,
     )
+    counts_before = collection.class_counts("train")
+    collection, pixels, kept = _subsampled(collection, pixels, recipe)
     if recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
         mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
@@ -133,8 +161,29 @@ def prepare(
         if collection.multi_label
         else None,
         dimensions=pixels.dimensions,
+        positive=recipe.data.positive,
+        counts_before_subsample=None if kept is None else counts_before.tolist(),
     )
-    return PreparedData(collection, pixels, facts)
+    return PreparedData(collection, pixels, facts, kept)
+
+
+def _subsampled(
+    collection: ImageCollection, pixels: Pixels, recipe: Recipe
+) -> tuple[ImageCollection, Pixels, pd.DataFrame | None]:
+    """Without the training images that the recipe leaves out, and which were kept; nothing where it leaves out none."""
+    settings = recipe.data.subsample
+    if settings.name == "none":
+        return collection, pixels, None
+    profile = partial(PROFILES[settings.name], **settings.model_dump(exclude={"name", "seed"}))
+    left_out = training_rows_left_out(collection, profile, settings.seed)
+    training = collection.rows("train")
+    kept = pd.DataFrame(
+        {
+            "id": collection.table["id"].to_numpy()[training],
+            "kept": np.isin(training, left_out, invert=True).astype(np.int64),
+        }
+    )
+    return collection.without(left_out), pixels.without(left_out), kept
 
 
 def _imagenet_statistics(channels: int) -> tuple[list[float], list[float]]:

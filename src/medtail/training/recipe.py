@@ -7,7 +7,8 @@ user changes. Later wins: data set, method, command-line options, ``--set``.
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -32,6 +33,46 @@ class Names(Settings):
     method: str
 
 
+class NoSubsample(Settings):
+    """Every training image is used."""
+
+    name: Literal["none"] = "none"
+
+
+class BinarySubsample(Settings):
+    """:func:`medtail.data.long_tail.binary_counts`."""
+
+    name: Literal["binary"]
+    beta: float = Field(ge=1.0, description="images of the larger class for one of the smaller")
+    seed: int = Field(0, ge=0)
+
+
+class ExponentialSubsample(Settings):
+    """:func:`medtail.data.long_tail.exponential_counts`."""
+
+    name: Literal["exponential"]
+    imbalance_factor: float = Field(ge=1.0, description="the largest count over the smallest")
+    seed: int = Field(0, ge=0)
+
+
+class ParetoSubsample(Settings):
+    """:func:`medtail.data.long_tail.pareto_counts`."""
+
+    name: Literal["pareto"]
+    alpha: float = Field(6.0, gt=0.0)
+    smallest: int = Field(5, ge=1)
+    seed: int = Field(0, ge=0)
+
+
+class StepSubsample(Settings):
+    """:func:`medtail.data.long_tail.step_counts`."""
+
+    name: Literal["step"]
+    imbalance_factor: float = Field(ge=1.0, description="the largest count over the smallest")
+    minority_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of classes that are cut")
+    seed: int = Field(0, ge=0)
+
+
 class Data(Settings):
     """How images are read and, where the data set brings no split, how it is split."""
 
@@ -48,6 +89,13 @@ class Data(Settings):
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     split_seed: int = Field(0, ge=0)
+    positive: str | None = Field(
+        None, coerce_numbers_to_str=True, description="this class (then class 1) against the rest (class 0)"
+    )
+    subsample: Annotated[
+        NoSubsample | BinarySubsample | ExponentialSubsample | ParetoSubsample | StepSubsample,
+        Field(discriminator="name"),
+    ] = NoSubsample()
 
 
 class Augmentation(Settings):
@@ -171,6 +219,13 @@ class Loss(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class Sharpness(Settings):
+    """Sharpness-aware minimisation around the optimizer: :class:`medtail.training.SAM`."""
+
+    radius: float = Field(0.05, gt=0.0)
+    adaptive: bool = False
+
+
 class SGD(Settings):
     """Stochastic gradient descent."""
 
@@ -179,6 +234,7 @@ class SGD(Settings):
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
     nesterov: bool = False
     weight_decay: float = Field(5e-4, ge=0.0)
+    sharpness: Sharpness | None = None
 
 
 class Adam(Settings):
@@ -187,6 +243,7 @@ class Adam(Settings):
     name: Literal["adam"]
     learning_rate: float = Field(1e-3, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
+    sharpness: Sharpness | None = None
 
 
 class AdamW(Settings):
@@ -195,6 +252,7 @@ class AdamW(Settings):
     name: Literal["adamw"]
     learning_rate: float = Field(1e-3, gt=0.0)
     weight_decay: float = Field(0.05, ge=0.0)
+    sharpness: Sharpness | None = None
 
 
 class Constant(Settings):
@@ -262,6 +320,12 @@ class Recipe(Settings):
                 f"training.batch_size must be a multiple of training.devices, got {self.training.batch_size} "
                 f"for {self.training.devices} devices; change one of them"
             )
+        if self.optimizer.sharpness is not None and self.training.accumulate_batches > 1:
+            raise ValueError(
+                f"training.accumulate_batches must be 1 with optimizer.sharpness, got "
+                f"{self.training.accumulate_batches}: its second gradient must be of the same images as its first; "
+                f"raise training.batch_size instead"
+            )
         return self
 
     def save(self, path: Path) -> None:
@@ -269,10 +333,15 @@ class Recipe(Settings):
         write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
 
 
+#: Keys that mean the same whatever the name of their section.
+_WHATEVER_THE_NAME = ("sharpness",)
+
+
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with ``change`` laid over it, section by section.
 
-    A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam.
+    A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam. Only an
+    optimizer's ``sharpness`` stays, which is around any of them.
 
     Example:
         >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"learning_rate": 0.1}})
@@ -286,7 +355,8 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
         merged[key] = value
         if isinstance(value, Mapping) and isinstance(old, Mapping):
             keeps_its_name = value.get("name", old.get("name")) == old.get("name")
-            merged[key] = merge(old, value) if keeps_its_name else dict(value)
+            kept = old if keeps_its_name else {name: old[name] for name in _WHATEVER_THE_NAME if name in old}
+            merged[key] = merge(kept, value)
     return merged
 
 
@@ -407,16 +477,13 @@ def _refuse(error: ValidationError) -> NoReturn:
 
 
 def _sentence(details: Any) -> str:
-    # pydantic puts the tag of a union into the path; the user's file has no such level.
-    location = [str(part) for part in details["loc"]]
-    section = Recipe.model_fields.get(location[0]) if location else None
-    if section is not None and section.discriminator and len(location) > 1:
-        del location[1]
+    location, _ = _walk(details["loc"])
     key = ".".join(location)
     value = details["input"]
     match details["type"]:
         case "extra_forbidden":
-            known = _keys_beside(details["loc"])
+            _, model = _walk(details["loc"][:-1])
+            known = list(model.model_fields)
             return f"recipe has no key {key} (got {value!r}); allowed: {', '.join(known)}{nearest(location[-1], known)}"
         case "missing":
             return f"{key} is required; add it to the recipe or pass --set {key}=VALUE"
@@ -436,18 +503,25 @@ def _sentence(details: Any) -> str:
             return f"{key}: {rule}, got {value!r}"
 
 
-def _keys_beside(location: Sequence[Any]) -> list[str]:
-    """The keys that are allowed where an unknown one was found."""
+def _walk(location: Sequence[Any]) -> tuple[list[str], Any]:
+    """The user's path to a place, and the settings there: pydantic puts the tag of a union into its own path."""
     model: Any = Recipe
-    parts = [str(part) for part in location[:-1]]
+    keys: list[str] = []
+    parts = [str(part) for part in location]
     while parts:
-        field = model.model_fields[parts.pop(0)]
-        if field.discriminator:
+        keys.append(parts.pop(0))
+        field = getattr(model, "model_fields", {}).get(keys[-1])
+        model = None if field is None else _without_none(field.annotation)
+        if field is not None and field.discriminator and parts:
             tag = parts.pop(0)
             members = field.annotation.__args__
             model = next(
                 member for member in members if tag in member.model_fields["name"].annotation.__args__
             )
-        else:
-            model = field.annotation
-    return list(model.model_fields)
+    return keys, model
+
+
+def _without_none(annotation: Any) -> Any:
+    """What a part is when it is there, of a part that may be left out."""
+    parts = get_args(annotation) if isinstance(annotation, UnionType) else ()
+    return next((part for part in parts if part is not NoneType), annotation)

@@ -1,7 +1,8 @@
 """Many runs of one data set: methods × seeds, each in a folder of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -11,7 +12,6 @@ from medtail.run import Run
 from medtail.training.choose import choose_recipe
 from medtail.training.fit import check_same_recipe, train
 from medtail.training.prepare import Progress
-from medtail.training.recipe import parse_assignments
 
 
 def train_missing(
@@ -21,7 +21,7 @@ def train_missing(
     folder: Path,
     *,
     recipe: str | None = None,
-    assignments: Sequence[str] = (),
+    changes: Sequence[Mapping[str, Any]] = (),
     progress: Progress | None = None,
 ) -> list[Run]:
     """Train every method with every seed unless its run is finished; continue those that were stopped.
@@ -34,7 +34,7 @@ def train_missing(
         seeds: Number of seeds; they are 0, 1, ….
         folder: Runs go to ``folder/METHOD-seedN``.
         recipe: Name of a data-set recipe; chosen by the data when None.
-        assignments: Settings laid over every recipe.
+        changes: Settings laid over every recipe, in order.
         progress: Told about decoding and predicting.
 
     Raises:
@@ -47,9 +47,7 @@ def train_missing(
             f"medtail train and read their summaries"
         )
     recipes = [
-        choose_recipe(
-            collection, method, recipe, [parse_assignments(assignments), {"training": {"seed": seed}}]
-        )
+        choose_recipe(collection, method, recipe, [*changes, {"training": {"seed": seed}}])
         for method in methods
         for seed in range(seeds)
     ]

@@ -1,5 +1,7 @@
 """What the model learned from, and what it was judged on."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -33,6 +35,8 @@ def data(evidence: Evidence) -> Section:
         "section_data.html",
         {
             "facts": evidence.facts,
+            "positive": evidence.facts.get("positive"),
+            "subsample": _subsample(evidence),
             "totals": {split: int(counts.sum()) for split, counts in splits.items()},
             "ratio": ratio,
             "rarest": evidence.class_names[order[-1]],
@@ -57,3 +61,17 @@ def data(evidence: Evidence) -> Section:
             else None,
         },
     )
+
+
+def _subsample(evidence: Evidence) -> dict[str, Any] | None:
+    """What was left out of training on purpose."""
+    before = evidence.facts.get("counts_before_subsample")
+    if before is None:
+        return None
+    settings = dict(evidence.recipe["data"]["subsample"])
+    return {
+        "name": settings.pop("name"),
+        "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
+        "before": sum(before),
+        "left_out": sum(before) - int(evidence.counts("train").sum()),
+    }
