@@ -21,7 +21,7 @@ from typing import final
 
 import numpy as np
 
-from medtail.data.sources import ImageSource
+from medtail.data.sources import ImageSource, UnreadableImageError
 from medtail.errors import InputError
 
 #: Of the entries; others are not looked at.
@@ -37,6 +37,8 @@ _CHUNK = 2**20
 
 Bad = tuple[int, str]
 """A row that cannot be decoded, and why."""
+
+Decode = Callable[[np.ndarray, Callable[[int], None]], Sequence[Bad]]
 
 
 @final
@@ -65,10 +67,12 @@ class PixelCache:
 
     Args:
         folder: Made when something is written.
+        keeps_all: Whether sets that fit into memory are kept here too, so that the next run need not decode them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keeps_all: bool = False) -> None:
         self.folder = folder
+        self.keeps_all = keeps_all
 
     def pixels(
         self,
@@ -78,7 +82,7 @@ class PixelCache:
         ids: Sequence[str],
         form: str,
         shape: tuple[int, ...],
-        decode: Callable[[np.ndarray], Sequence[Bad]],
+        decode: Decode,
     ) -> CachedPixels:
         """Open the entry of some images; decode and write it first where there is none that holds.
 
@@ -88,7 +92,8 @@ class PixelCache:
             ids: Of the images.
             form: What decoded images are made into; entries of different forms are kept side by side.
             shape: ``(channels, *spatial)`` of one decoded image.
-            decode: Fills uint8 ``(len(ids), *shape)`` and returns the rows it cannot fill, with the reasons.
+            decode: Fills uint8 ``(len(ids), *shape)``, tells its second argument every row it has read, and returns
+                the rows it cannot fill, with the reasons.
 
         Raises:
             InputError: The folder lies in the data's, or the disk is too small.
@@ -113,7 +118,7 @@ class PixelCache:
         entry: Path,
         source: ImageSource,
         shape: tuple[int, ...],
-        decode: Callable[[np.ndarray], Sequence[Bad]],
+        decode: Decode,
     ) -> CachedPixels:
         size = int(np.prod(shape, dtype=np.int64))
         # What an interrupted run left: whoever holds the lock is the only one who writes.
@@ -130,15 +135,19 @@ class PixelCache:
             # Before decoding, so that a file that changes meanwhile is noticed next time.
             stamps = _stamps(source)
             images = _allocate(temporary / "pixels.npy", shape)
-            unreadable = decode(images)
+            digests = np.zeros((shape[0], _DIGEST_BYTES), dtype=np.uint8)
+
+            def visited(row: int) -> None:
+                # Right after the file was decoded: its bytes are still in memory.
+                digests[row] = np.frombuffer(_content_digest(source, row), dtype=np.uint8)
+
+            unreadable = decode(images, visited)
             images.flush()
             del images
             np.savez(
                 temporary / "contents.npz",
                 stamps=stamps,
-                digests=np.frombuffer(
-                    b"".join(_content_digest(source, row) for row in range(shape[0])), dtype=np.uint8
-                ).reshape(-1, _DIGEST_BYTES),
+                digests=digests,
                 unreadable_rows=np.array([row for row, _ in unreadable], dtype=np.int64),
                 reasons=np.array([reason for _, reason in unreadable], dtype=str),
             )
@@ -156,7 +165,7 @@ class PixelCache:
 def _too_small(folder: Path, size: int, free: int) -> InputError:
     return InputError(
         f"decoded pixels need {_readable(size)} in {folder}, {_readable(free)} are free (and {_readable(_MARGIN)} are "
-        f"left so); give another folder with --cache DIR, or decode again in every epoch with --set data.cache=off"
+        f"left so); give another folder with --cache DIR, or decode again in every epoch with --set data.cache=never"
     )
 
 
@@ -189,9 +198,9 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
             yield
 
 
-def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:  # type: ignore[type-arg]
+def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
     """A file of zeros whose blocks exist: a full disk is an error here, not a crash when a page is written."""
-    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)  # type: ignore[no-untyped-call]
+    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
             try:
@@ -199,7 +208,7 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:  # type: ignore[
             except OSError as error:
                 size = path.stat().st_size
                 raise _too_small(path.parent.parent, size, shutil.disk_usage(path.parent).free) from error
-    return images  # type: ignore[no-any-return]
+    return images
 
 
 def _replace(entry: Path, temporary: Path) -> None:
@@ -261,5 +270,8 @@ def _content_digest(source: ImageSource, row: int) -> bytes:
             digest.update(type(error).__name__.encode())
         digest.update(b"\0")
     if not files:
-        digest.update(np.ascontiguousarray(source.read(row)).data)
+        try:
+            digest.update(np.ascontiguousarray(source.read(row)).data)
+        except UnreadableImageError as error:
+            digest.update(error.reason.encode())
     return digest.digest()

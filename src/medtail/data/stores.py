@@ -15,9 +15,21 @@ class PixelStore(ABC):
 
     Attributes:
         resident: Whether reading only copies from memory, so that worker processes would not help.
+        decoded: Whether reading decodes nothing.
     """
 
     resident: bool
+    decoded = True
+
+    @property
+    def size_in_bytes(self) -> int:
+        """Of all images in memory."""
+        return 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where what is read lies."""
+        return torch.device("cpu")
 
     @abstractmethod
     def read(self, positions: np.ndarray) -> Tensor:
@@ -36,6 +48,14 @@ class Resident(PixelStore):
 
     def __init__(self, images: Tensor) -> None:
         self.images = images
+
+    @property
+    def size_in_bytes(self) -> int:
+        return self.images.nbytes
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
 
     def read(self, positions: np.ndarray) -> Tensor:
         index = torch.from_numpy(positions).to(self.images.device, non_blocking=True)
@@ -57,22 +77,21 @@ class Mapped(PixelStore):
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._images = np.load(path, mmap_mode="r")
+        self._images = np.asarray(np.load(path, mmap_mode="r"))
 
     def read(self, positions: np.ndarray) -> Tensor:
-        # In the order of the file, so that a disk reads forwards.
-        order = np.argsort(positions, kind="stable")
-        images = np.empty((len(positions), *self._images.shape[1:]), dtype=np.uint8)
-        for place in order:
-            images[place] = self._images[positions[place]]
-        return torch.from_numpy(images)
+        return torch.from_numpy(self._images[positions])
+
+    def loaded(self) -> Resident:
+        """The same pixels in memory."""
+        return Resident(torch.from_numpy(np.load(self.path)))
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker that is sent this maps the file itself: the pixels are not copied to it.
         return {"path": self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
+        self.__init__(state["path"])
 
 
 @final
@@ -84,6 +103,7 @@ class OnRequest(PixelStore):
     """
 
     resident = False
+    decoded = False
 
     def __init__(self, decode: Callable[[np.ndarray], Tensor]) -> None:
         self.decode = decode
