@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from losses import commit, hardware, one_run
+from measuring import commit, hardware, one_run
 from torch import Tensor
 
 from medtail.backbones import create_backbone

@@ -4,10 +4,13 @@ import os
 
 import torch
 import torch.distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import parameters_to_vector
 
 from medtail.distributed import gather_over_ranks, number_of_ranks, sum_over_ranks
 from medtail.losses import COMPOSITIONS, create_loss
 from medtail.losses.catalogue import takes_setting
+from medtail.training import SAM
 
 COUNTS = [400, 37, 90, 12, 5]
 
@@ -69,6 +72,27 @@ def gathered_parts():
     }
 
 
+def sam_weights(rows, wrap=lambda model: model):
+    """Weights after four SAM steps on some rows of the batch, and where the first second pass was."""
+    features, _, targets = batch()
+    torch.manual_seed(1)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 5)).double()
+    optimizer = SAM(model.parameters(), torch.optim.SGD, rho=0.5, lr=0.3, momentum=0.9)
+    trained, seen = wrap(model), []
+
+    def closure():
+        seen.append(parameters_to_vector(model.parameters()).detach().clone())
+        optimizer.zero_grad()
+        loss = torch.nn.functional.cross_entropy(trained(features[rows]), targets[rows])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+        return loss
+
+    for _ in range(4):
+        optimizer.step(closure)
+    return {"perturbed": seen[1], "weights": parameters_to_vector(model.parameters()).detach()}
+
+
 def process(rank, port, folder):
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), GLOO_SOCKET_IFNAME="lo")
     torch.set_num_threads(1)
@@ -79,5 +103,6 @@ def process(rank, port, folder):
         for composition, reduction in CASES:
             value, gradient = value_and_gradient(composition, reduction, rows)
             results[share, composition, reduction] = mean_over_ranks(value), mean_over_ranks(gradient)
-    torch.save({"losses": results, "parts": gathered_parts()}, f"{folder}/{rank}.pt")
+    sam = sam_weights(slice(6 * rank, 6 * rank + 6), DistributedDataParallel)
+    torch.save({"losses": results, "parts": gathered_parts(), "sam": sam}, f"{folder}/{rank}.pt")
     dist.destroy_process_group()

@@ -5,7 +5,7 @@ import socket
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
-from distributed.ranks import CASES, SHARES, process, value_and_gradient
+from distributed.ranks import CASES, SHARES, process, sam_weights, value_and_gradient
 
 from medtail.distributed import gather_over_ranks, number_of_ranks, sum_over_ranks
 
@@ -40,6 +40,14 @@ def test_gather_keeps_rank_order_and_sums_gradients(two_processes):
         assert parts["gradient"].tolist() == [[6 * row[0]] for row in own]
         assert parts["total_gradient"].tolist() == [(1 + 2) * 2 * 3.0]
         assert parts["nothing"].shape == (1, 2)
+
+
+def test_sam_steps_are_those_of_one_process_with_the_whole_batch(two_processes):
+    expected = sam_weights(slice(None))
+    alone = sam_weights(slice(0, 6))
+    assert (alone["perturbed"] - expected["perturbed"]).abs().max() > 1e-3  # half a batch leads elsewhere
+    for results in two_processes:
+        torch.testing.assert_close(results["sam"], expected, rtol=1e-10, atol=1e-12)
 
 
 def test_alone_everything_is_the_identity():

@@ -49,7 +49,21 @@ def test_numbers_in_scientific_notation_are_numbers() -> None:
 
 def test_a_section_that_changes_its_name_forgets_its_old_keys() -> None:
     recipe = compose("images", "ce", parse_assignments(["optimizer.name=adamw"]))
-    assert recipe.optimizer.model_dump() == {"name": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05}
+    assert recipe.optimizer.model_dump(exclude_none=True) == {
+        "name": "adamw",
+        "learning_rate": 1e-3,
+        "weight_decay": 0.05,
+    }
+
+
+def test_sharpness_is_around_any_optimizer() -> None:
+    for change in ([], ["optimizer.name=adamw"], ["optimizer.name=adam", "optimizer.learning_rate=1e-4"]):
+        recipe = compose("images", "vs_sam", parse_assignments(change))
+        assert recipe.optimizer.sharpness.model_dump() == {"radius": 0.1, "adaptive": False}
+    recipe = compose("images", "vs_sam", parse_assignments(["optimizer.sharpness.adaptive=true"]))
+    assert recipe.optimizer.sharpness.model_dump() == {"radius": 0.1, "adaptive": True}
+    without = ["optimizer.name=adamw", "optimizer.sharpness=null"]
+    assert compose("images", "vs_sam", parse_assignments(without)).optimizer.sharpness is None
 
 
 def test_merge_leaves_its_inputs_alone() -> None:
@@ -76,6 +90,15 @@ def test_merge_leaves_its_inputs_alone() -> None:
         (["trainin.epochs=3"], r"no key trainin .*did you mean training\?"),
         (["sampling.name=balanced"], r"sampling\.name must be one of uniform, .*, got 'balanced'"),
         (["training.devices=3"], r"batch_size must be a multiple of training\.devices, got 128 for 3"),
+        (
+            ["optimizer.sharpness.radus=1"],
+            r"no key optimizer\.sharpness\.radus \(got 1\); allowed: radius, adaptive; did you mean radius\?",
+        ),
+        (["optimizer.sharpness.radius=0"], r"optimizer\.sharpness\.radius: .*greater than 0, got 0"),
+        (
+            ["optimizer.sharpness.radius=0.1", "training.accumulate_batches=2"],
+            r"training\.accumulate_batches must be 1 with optimizer\.sharpness, got 2: .*; raise training\.batch_size",
+        ),
         (["schedule.name=step"], r"schedule\.milestones is required"),
         (["training.epochs=x", "data.channels=4"], r"data\.channels .* got 4; training\.epochs: .* got 'x'"),
     ],

@@ -12,7 +12,7 @@ from medtail.evaluation.summary import measure, weighted_outcomes
 from medtail.run import Run
 
 #: The parts of a recipe that a method chooses.
-_OF_THE_METHOD = ("recipe", "method", "head", "loss", "sampling")
+_OF_THE_METHOD = ("recipe.", "method.", "head.", "loss.", "sampling.", "optimizer.sharpness")
 
 #: Settings that change no result: the seed is compared over, the path is only where the same images lie.
 _WITHOUT_EFFECT = ("training.seed", "data.path")
@@ -124,7 +124,7 @@ def differing_settings(judged: Sequence[JudgedRun]) -> list[str]:
     for key in sorted({key for run in judged for key in _flat(run.recipe)}):
         if key in _WITHOUT_EFFECT:
             continue
-        if key.split(".")[0] not in _OF_THE_METHOD:
+        if not key.startswith(_OF_THE_METHOD):
             compared = {"": judged}
         else:
             compared = {

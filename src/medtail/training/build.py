@@ -14,6 +14,7 @@ from medtail.heads import DEFAULT_HEADS, HEADS, Head, Outputs
 from medtail.losses import ClassificationLoss, create_loss
 from medtail.methods import LinearDensity, LossConditional, Method, Supervised, create_family
 from medtail.training.recipe import LossConditionalSettings, Recipe, Settings
+from medtail.training.sam import SAM
 from medtail.training.schedules import SCHEDULES
 
 _OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
@@ -113,10 +114,14 @@ def _check_accumulation(recipe: Recipe, loss: ClassificationLoss) -> None:
 
 
 def build_optimizer(recipe: Recipe, parameters: Any) -> Optimizer:
-    """Build the optimizer of a recipe."""
+    """Build the optimizer of a recipe, inside :class:`~medtail.training.SAM` where sharpness is asked for."""
     settings = recipe.optimizer
-    arguments = _arguments(settings, "learning_rate")
-    return _OPTIMIZERS[settings.name](parameters, lr=settings.learning_rate, **arguments)
+    base = _OPTIMIZERS[settings.name]
+    arguments = {"lr": settings.learning_rate, **_arguments(settings, "learning_rate", "sharpness")}
+    if settings.sharpness is None:
+        return base(parameters, **arguments)
+    radius, adaptive = settings.sharpness.radius, settings.sharpness.adaptive
+    return SAM(parameters, base, rho=radius, adaptive=adaptive, **arguments)
 
 
 def learning_rate_factor(recipe: Recipe, epoch: int) -> float:

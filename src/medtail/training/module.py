@@ -1,5 +1,7 @@
 """The thin bridge between a method and Lightning's loop."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, final
 
 import lightning
@@ -12,6 +14,7 @@ from medtail.methods import Method
 from medtail.training.build import build_optimizer, learning_rate_factor
 from medtail.training.prepare import DatasetFacts
 from medtail.training.recipe import Recipe
+from medtail.training.sam import SAM
 
 #: What early stopping and the choice of the checkpoint look at.
 MONITOR = "validation_balanced_accuracy"
@@ -80,11 +83,32 @@ class MethodModule(lightning.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         step = self.method({**batch, "image": self.preparation(batch["image"])})
-        size = batch["target"].shape[0]
-        logged = {"train_loss": step.loss.detach(), **step.terms}
-        self.log_dict(logged, prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True)
+        if not self._is_second_pass():
+            size = batch["target"].shape[0]
+            logged = {"train_loss": step.loss.detach(), **step.terms}
+            self.log_dict(
+                logged, prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True
+            )
         loss: Tensor = step.loss
         return loss
+
+    def _is_second_pass(self) -> bool:
+        """Whether the weights are perturbed, so that the loss is not that of the model."""
+        optimizer = self.trainer.optimizers[0]
+        return isinstance(optimizer, SAM) and optimizer.is_perturbed
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        sharpness_aware = self.trainer.optimizers[0]
+        if isinstance(sharpness_aware, SAM) and self.trainer.scaler is not None and optimizer_closure:
+            # With a gradient scaler Lightning calls a closure once, then steps without one.
+            optimizer_closure = partial(sharpness_aware.both_passes, optimizer_closure)
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         outputs = self.method.predict(self.preparation(batch["image"]))

@@ -7,7 +7,8 @@ user changes. Later wins: data set, method, command-line options, ``--set``.
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NoReturn, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -212,6 +213,13 @@ class Loss(BaseModel):
         return dict(self.__pydantic_extra__ or {})
 
 
+class Sharpness(Settings):
+    """Sharpness-aware minimisation around the optimizer: :class:`medtail.training.SAM`."""
+
+    radius: float = Field(0.05, gt=0.0)
+    adaptive: bool = False
+
+
 class SGD(Settings):
     """Stochastic gradient descent."""
 
@@ -220,6 +228,7 @@ class SGD(Settings):
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
     nesterov: bool = False
     weight_decay: float = Field(5e-4, ge=0.0)
+    sharpness: Sharpness | None = None
 
 
 class Adam(Settings):
@@ -228,6 +237,7 @@ class Adam(Settings):
     name: Literal["adam"]
     learning_rate: float = Field(1e-3, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
+    sharpness: Sharpness | None = None
 
 
 class AdamW(Settings):
@@ -236,6 +246,7 @@ class AdamW(Settings):
     name: Literal["adamw"]
     learning_rate: float = Field(1e-3, gt=0.0)
     weight_decay: float = Field(0.05, ge=0.0)
+    sharpness: Sharpness | None = None
 
 
 class Constant(Settings):
@@ -303,6 +314,12 @@ class Recipe(Settings):
                 f"training.batch_size must be a multiple of training.devices, got {self.training.batch_size} "
                 f"for {self.training.devices} devices; change one of them"
             )
+        if self.optimizer.sharpness is not None and self.training.accumulate_batches > 1:
+            raise ValueError(
+                f"training.accumulate_batches must be 1 with optimizer.sharpness, got "
+                f"{self.training.accumulate_batches}: its second gradient must be of the same images as its first; "
+                f"raise training.batch_size instead"
+            )
         return self
 
     def save(self, path: Path) -> None:
@@ -310,10 +327,15 @@ class Recipe(Settings):
         write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))
 
 
+#: Keys that mean the same whatever the name of their section.
+_WHATEVER_THE_NAME = ("sharpness",)
+
+
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with ``change`` laid over it, section by section.
 
-    A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam.
+    A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam. Only an
+    optimizer's ``sharpness`` stays, which is around any of them.
 
     Example:
         >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"learning_rate": 0.1}})
@@ -327,7 +349,8 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
         merged[key] = value
         if isinstance(value, Mapping) and isinstance(old, Mapping):
             keeps_its_name = value.get("name", old.get("name")) == old.get("name")
-            merged[key] = merge(old, value) if keeps_its_name else dict(value)
+            kept = old if keeps_its_name else {name: old[name] for name in _WHATEVER_THE_NAME if name in old}
+            merged[key] = merge(kept, value)
     return merged
 
 
@@ -482,7 +505,7 @@ def _walk(location: Sequence[Any]) -> tuple[list[str], Any]:
     while parts:
         keys.append(parts.pop(0))
         field = getattr(model, "model_fields", {}).get(keys[-1])
-        model = None if field is None else field.annotation
+        model = None if field is None else _without_none(field.annotation)
         if field is not None and field.discriminator and parts:
             tag = parts.pop(0)
             members = field.annotation.__args__
@@ -490,3 +513,9 @@ def _walk(location: Sequence[Any]) -> tuple[list[str], Any]:
                 member for member in members if tag in member.model_fields["name"].annotation.__args__
             )
     return keys, model
+
+
+def _without_none(annotation: Any) -> Any:
+    """What a part is when it is there, of a part that may be left out."""
+    parts = get_args(annotation) if isinstance(annotation, UnionType) else ()
+    return next((part for part in parts if part is not NoneType), annotation)

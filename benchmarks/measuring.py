@@ -1,0 +1,62 @@
+"""Timing of one thing against another, and where it was measured."""
+
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+def paired_seconds(
+    run: Callable[[], None], reference: Callable[[], None], pairs: int, device: str
+) -> list[tuple[float, float]]:
+    """Time both alternately, after three turns to warm up."""
+    for _ in range(3):
+        run()
+        reference()
+    repeats = max(1, int(2e-3 / max(one_run(run, 1, device), 1e-9)))
+    return [(one_run(run, repeats, device), one_run(reference, repeats, device)) for _ in range(pairs)]
+
+
+def one_run(run: Callable[[], None], repeats: int, device: str) -> float:
+    """Return the seconds of one call, averaged over repeats."""
+    synchronize(device)
+    start = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    synchronize(device)
+    return (time.perf_counter() - start) / repeats
+
+
+def synchronize(device: str) -> None:
+    """Wait for the device to finish."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def hardware(device: str) -> str:
+    """Name what computes."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name()
+    info = Path("/proc/cpuinfo")
+    names = [
+        line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+    ]
+    model = names[0] if names else platform.processor() or platform.machine()
+    return f"{model}, {torch.get_num_threads()} of {os.cpu_count()} cores"
+
+
+def commit(*measured: str) -> str:
+    """Return the short commit, marked when the paths that are measured were changed since."""
+    folder = Path(__file__).parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", *measured)
+    return git("rev-parse", "--short", "HEAD") + ("+changes" if changed else "")
