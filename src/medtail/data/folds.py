@@ -64,7 +64,8 @@ def without_test_split(collection: ImageCollection) -> ImageCollection:
 
 def with_test_fold(collection: ImageCollection, assigned: "pd.Series[int]", fold: int) -> ImageCollection:
     """One fold as the test split, the others for training (and for validation, which is drawn from them)."""
-    return collection.with_splits(pd.Series(np.where(assigned.to_numpy() == fold, "test", "train")))
+    splits = ["test" if own == fold else "train" for own in assigned]
+    return collection.with_splits(pd.Series(splits))
 
 
 def write_folds(collection: ImageCollection, assigned: "pd.Series[int]", path: Path) -> None:

@@ -158,7 +158,8 @@ def _draw(
 ) -> np.ndarray:
     """The split of each of ``rows``: train, or one of ``drawn`` with about its share of every class."""
     keys, members = group_members(collection, rows)
-    shares: dict[str, float] = {"train": 1.0 - sum(drawn.values()), **drawn}
+    shares: dict[str, float] = {"train": 1.0 - sum(drawn.values())}
+    shares.update({str(split): share for split, share in drawn.items()})
     tiers = [(split,) for split in _FIRST_SERVED if split in shares]
     split_of = Stratification(members, shares, seed, tiers=tiers, essential="train").run()
     _warn_about_small_classes(collection, members, list(shares))
