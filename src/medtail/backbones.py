@@ -91,23 +91,28 @@ def backbone_names() -> Sequence[str]:
     return [*CIFAR_RESNETS, *timm.list_models()]
 
 
-def create_backbone(name: str, *, channels: int = 3, pretrained: bool = False) -> nn.Module:
+def create_backbone(
+    name: str, *, channels: int = 3, pretrained: bool = False, dimensions: int = 2
+) -> nn.Module:
     """Build a backbone by name; it has ``num_features`` and returns features ``(N, num_features)``.
 
     Args:
         name: ``resnet8``, ``resnet20``, ``resnet32`` (the CIFAR family) or any timm name, such as
             ``resnet18``, ``resnext50_32x4d``, ``convnext_tiny``.
-        channels: Channels of the images, 1 or 3.
+        channels: Channels of the images.
+        dimensions: 2 for images, 3 for volumes.
         pretrained: Load timm's published weights (ImageNet's, unless the name says otherwise). Files of
             tensors only are read: nothing in them is executed.
 
     Raises:
-        InputError: The name is unknown, or the weights cannot be had.
+        InputError: The name is unknown, of other dimensions, or the weights cannot be had.
 
     Example:
         >>> create_backbone("resnet32").num_features
         64
     """
+    if dimensions != 2:
+        raise InputError(f"backbone {name} takes images, the data are volumes; take a 3D backbone")
     if name in CIFAR_RESNETS:
         if pretrained:
             raise InputError(

@@ -80,3 +80,46 @@ def test_asking_for_the_loss_without_a_public_formula_says_so(refuses, tmp_path:
 
 def test_options_of_losses_do_not_fit_other_kinds(refuses) -> None:
     assert "belong to medtail list losses" in refuses("list", "methods", "--only", "ce")
+
+
+def test_strict_is_silent_where_nothing_is_wrong(medtail) -> None:
+    result = medtail("inspect", "digits-lt", "--strict")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_strict_fails_with_a_line_for_each_thing_that_is_wrong(
+    medtail, tmp_path: Path, options: tuple
+) -> None:
+    for split, label in (("train", "a"), ("train", "b"), ("test", "a")):
+        (tmp_path / split / label).mkdir(parents=True)
+        for number in range(3):
+            image = Image.effect_noise((32, 32), 80 + number)
+            image.save(tmp_path / split / label / f"{number}.png")
+    (tmp_path / "test" / "b").mkdir()
+    Image.new("L", (32, 32), 9).save(tmp_path / "train" / "a" / "blank.png")
+    (tmp_path / "train" / "b" / "broken.png").write_bytes(b"")
+    (tmp_path / "test" / "a" / "copy.png").write_bytes((tmp_path / "train" / "b" / "0.png").read_bytes())
+    relaxed = medtail("inspect", tmp_path, *options)
+    assert relaxed.returncode == 0
+    result = medtail("inspect", tmp_path, "--strict", *options)
+    assert result.returncode == 1
+    assert result.stdout == relaxed.stdout
+    assert result.stderr.splitlines() == [
+        "wrong: 1 images cannot be read: train/b/broken.png is empty (0 bytes)",
+        "wrong: 1 images are of one colour: train/a/blank.png",
+        "wrong: 1 images are repeated across splits: test/a/copy.png (test) = train/b/0.png (train)",
+        "wrong: 1 images are repeated with different labels: test/a/copy.png (test) = train/b/0.png (train)",
+        "wrong: 1 classes have no images: b (test)",
+    ]
+
+
+def test_strict_names_the_repeated_chest_x_rays(medtail, shared_data: Path) -> None:
+    result = medtail("inspect", shared_data / "pneumoniamnist_ir9.npz", "--strict", "--json")
+    assert result.returncode == 1
+    assert result.stderr.startswith("wrong: 8 images are repeated across splits: ")
+    assert len(result.stderr.splitlines()) == 1
+    repeated = json.loads(result.stdout)["duplicates"]
+    assert sum(max(0, copies["splits"].count("train") - 1) for copies in repeated) == 17
+    assert not any("test" in copies["splits"] for copies in repeated if len(set(copies["splits"])) > 1)

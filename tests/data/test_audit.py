@@ -2,7 +2,7 @@
 
 import io
 import json
-import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageEnhance
 
 from medtail.data import ImageArray, ImageCollection, open_collection
-from medtail.data.audit import audit
-from medtail.data.similarity import near_duplicates, perceptual_hashes, thumbnail
+from medtail.data.audit import Audit, audit
+from medtail.errors import InputError
 
 
 @pytest.fixture
@@ -102,6 +102,9 @@ def test_without_splits_any_two_images_are_compared(class_folders: Path, draw) -
     assert [set(pair.ids) for pair in found.near_duplicates] == [{"nevus/again.png", "nevus/nevus_00.png"}]
     assert found.counts == {"all": [12, 41]}
     assert found.near_duplicates[0].splits == ()
+    assert [problem.split(":")[0] for problem in found.problems] == [
+        "1 pairs of images look the same that a drawn split may separate"
+    ]
 
 
 def test_long_lists_are_cut_in_text_and_whole_in_json(tmp_path: Path, draw) -> None:
@@ -153,70 +156,48 @@ def test_the_repeated_chest_x_rays_are_found(shared_data: Path) -> None:
     across = found.duplicates_across_splits
     assert len(across) == 8
     assert all(set(duplicate.splits) == {"train", "validation"} for duplicate in across)
+    assert not any("test" in duplicate.splits for duplicate in across)
     assert not found.near_duplicates
+    assert [problem.split(":")[0] for problem in found.problems] == ["8 images are repeated across splits"]
 
 
-def test_one_image_a_lesion_means_no_duplicates(shared_data: Path) -> None:
+def test_the_one_lesion_that_was_photographed_twice_is_found(shared_data: Path) -> None:
     found = audit(open_collection(shared_data / "ham10000_128"))
     assert not found.duplicates
-    assert not found.near_duplicates
+    # Two ids and two lesion_ids, one lesion: everybody who looks at the two pictures sees it.
+    assert [pair.ids for pair in found.near_duplicates] == [("ISIC_0027636", "ISIC_0027994")]
     assert not found.unreadable
     assert found.num_groups == 5984
+    assert [problem.split(":")[0] for problem in found.problems] == [
+        "1 pairs of images look the same across splits"
+    ]
+    small = audit(open_collection(shared_data / "ham10000_28.npz"))
+    assert [pair.ids for pair in small.near_duplicates] == [("train/1458", "test/364")]
 
 
-# --- similarity
+def test_cells_that_two_pictures_of_one_smear_share_are_found_and_no_others(shared_data: Path) -> None:
+    found = audit(open_collection(shared_data / "bccd_cells_64"))
+    smears = [tuple(int(name.split("_")[1]) for name in sorted(pair.ids)) for pair in found.near_duplicates]
+    assert len(smears) == 6
+    # Neighbouring fields of view, 230 to 257 and 231 to 256 among them.
+    assert {(230, 257), (231, 256), (248, 249)} <= set(smears)
+    assert {pair.change for pair in found.near_duplicates} <= {"cropped", "with more around it"}
 
 
-def changed(image: Image.Image) -> dict[str, Image.Image]:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=60)
-    noise = np.random.default_rng(0).normal(0, 6, (*image.size[::-1], 3))
-    return {
-        "recompressed": Image.open(buffer),
-        "half": image.resize((image.width // 2, image.height // 2)),
-        "brighter": ImageEnhance.Brightness(image).enhance(1.15),
-        "contrast": ImageEnhance.Contrast(image).enhance(1.2),
-        "noisy": Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)),
+def test_the_mirrored_cars_of_cifar_are_found(shared_data: Path) -> None:
+    found = audit(open_collection(shared_data / "cifar" / "cifar10_auto_truck_beta100.npz"))
+    mirrored = {
+        frozenset(pair.ids) for pair in found.near_duplicates if pair.change == "mirrored left to right"
     }
-
-
-def test_changed_copies_of_real_images_are_found(shared_data: Path) -> None:
-    collection = open_collection(shared_data / "ham10000_128")
-    originals = [Image.fromarray(collection.source.read(row)) for row in range(60)]
-    found_of: dict[str, int] = {}
-    for kind in changed(originals[0]):
-        copies = [changed(image)[kind] for image in originals]
-        thumbnails = np.stack([thumbnail(np.asarray(image)) for image in originals + copies])
-        pairs = {(one, other) for one, other, _ in near_duplicates(thumbnails)}
-        assert pairs <= {(row, row + 60) for row in range(60)}  # never two different lesions
-        found_of[kind] = len(pairs)
-    assert min(found_of.values()) >= 55, found_of
-
-
-def test_all_pairs_are_compared_whatever_the_block(monkeypatch) -> None:
-    generator = np.random.default_rng(0)
-    thumbnails = generator.integers(0, 256, (40, 32, 32), dtype=np.uint8)
-    thumbnails[[5, 17, 39]] = thumbnails[2]
-    expected = {(2, 5), (2, 17), (2, 39), (5, 17), (5, 39), (17, 39)}
-    for block in (1, 100, 10_000_000):
-        monkeypatch.setattr("medtail.data.similarity._BLOCK", block)
-        assert {(one, other) for one, other, _ in near_duplicates(thumbnails)} == expected
-    parts = np.zeros(40, dtype=int)
-    parts[39] = 1
-    assert {(one, other) for one, other, _ in near_duplicates(thumbnails, parts)} == {
-        (2, 39),
-        (5, 39),
-        (17, 39),
+    assert mirrored == {
+        frozenset({"train/4092", "test/548"}),
+        frozenset({"train/4908", "train/4240"}),
+        frozenset({"train/4032", "train/4451"}),
+        frozenset({"train/3451", "train/1968"}),
+        frozenset({"train/1351", "test/95"}),
+        frozenset({"train/416", "train/2124"}),
     }
-
-
-def test_blank_images_resemble_nothing() -> None:
-    blank = np.full((5, 32, 32), 7, dtype=np.uint8)
-    assert not perceptual_hashes(blank).any()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert not list(near_duplicates(blank))
-        assert not list(near_duplicates(blank[:0]))
+    assert not found.label_conflicts
 
 
 def test_the_audit_reads_each_image_once(monkeypatch) -> None:
@@ -236,3 +217,176 @@ def test_the_audit_reads_each_image_once(monkeypatch) -> None:
     monkeypatch.setattr("medtail.data.audit.suggest", lambda *_: None)
     audit(collection)
     assert sorted(rows) == list(range(20))
+
+
+# --- planted leaks
+
+
+def photograph(seed: int, size: int = 96) -> Image.Image:
+    """Random colours with coarse and fine structure, as different from each other as photographs are."""
+    generator = np.random.default_rng(seed)
+    layers = [
+        weight
+        * np.asarray(
+            Image.fromarray(generator.integers(0, 256, (cells, cells, 3), dtype=np.uint8)).resize(
+                (size, size), Image.Resampling.BICUBIC
+            ),
+            dtype=np.float64,
+        )
+        for cells, weight in ((3, 0.5), (7, 0.3), (24, 0.2))
+    ]
+    return Image.fromarray(np.sum(layers, axis=0).clip(0, 255).astype(np.uint8))
+
+
+def reencoded(image: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=50)
+    return Image.open(buffer)
+
+
+PLANTED: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "exact copy": lambda image: image,
+    "re-encoded": reencoded,
+    "resized": lambda image: image.resize((60, 60), Image.Resampling.BICUBIC),
+    "brightened": lambda image: ImageEnhance.Brightness(image).enhance(1.15),
+    "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+    "turned": lambda image: image.transpose(Image.Transpose.ROTATE_90),
+    "grey": lambda image: image.convert("L"),
+    "cropped": lambda image: image.crop((4, 3, 91, 92)),
+}
+
+
+@pytest.fixture
+def planted(tmp_path: Path) -> Path:
+    """90 different images in three splits, JPEG and PNG, and ten leaks of different kinds."""
+    folder = tmp_path / "planted"
+    (folder / "images").mkdir(parents=True)
+    splits = ["train"] * 50 + ["val"] * 20 + ["test"] * 20
+    rows = []
+
+    def add(name: str, image: Image.Image, **columns: str) -> None:
+        image.save(folder / "images" / name, **({"quality": 92} if name.endswith("jpg") else {}))
+        rows.append({"image": name, **columns})
+
+    for number in range(90):
+        name = f"{number:02d}.{'jpg' if number % 3 else 'png'}"
+        add(name, photograph(number), label="ab"[number % 2], patient=f"p{number}", split=splits[number])
+    for number, (kind, change) in enumerate(PLANTED.items()):
+        # From the file that was written: a copy is made from what is there.
+        with Image.open(folder / "images" / rows[number]["image"]) as original:
+            copy = change(original.convert("RGB"))
+        split = "val" if number % 2 else "test"
+        add(f"{kind}.png", copy, label="ab"[number % 2], patient=kind, split=split)
+    add("same patient.png", photograph(900), label="a", patient="p20", split="test")
+    with Image.open(folder / "images" / "31.jpg") as original:
+        add("other label.png", original.convert("RGB"), label="a", patient="other label", split="train")
+    pd.DataFrame(rows).sample(frac=1, random_state=0).to_csv(folder / "labels.csv", index=False)
+    return folder
+
+
+def test_all_ten_planted_leaks_are_found_and_nothing_else(planted: Path) -> None:
+    found = audit(open_collection(planted))
+    originals = {kind: f"{row:02d}.{'jpg' if row % 3 else 'png'}" for row, kind in enumerate(PLANTED)}
+    across = {frozenset(copies.ids) for copies in found.duplicates if copies.crosses_splits}
+    assert across == {frozenset({"00.png", "exact copy.png"})}
+    near = {frozenset(pair.ids): pair for pair in found.near_duplicates}
+    assert set(near) == {
+        frozenset({original, f"{kind}.png"}) for kind, original in originals.items() if kind != "exact copy"
+    }
+    assert all(pair.crosses_splits and pair.leak for pair in near.values())
+    changes = {
+        kind: near[frozenset({originals[kind], f"{kind}.png"})].change
+        for kind in PLANTED
+        if kind != "exact copy"
+    }
+    assert changes["re-encoded"] == changes["resized"] == changes["brightened"] == changes["grey"] == ""
+    assert changes["mirrored"] == "mirrored left to right"
+    assert changes["turned"].startswith("turned by 90 degrees")
+    assert changes["cropped"] in ("cropped", "with more around it")  # whichever comes first in the table
+    assert found.shared_groups == {"p20": ["train", "test"]}
+    assert [set(copies.ids) for copies in found.label_conflicts] == [{"31.jpg", "other label.png"}]
+    assert [problem.split(":")[0] for problem in found.problems] == [
+        "1 patient groups are in several splits",
+        "1 images are repeated across splits",
+        "7 pairs of images look the same across splits",
+        "1 images are repeated with different labels",
+    ]
+
+
+# --- what is wrong, and what is only worth knowing
+
+
+def of_arrays(images: np.ndarray, **columns: list[str]) -> Audit:
+    ids = [str(row) for row in range(len(images))]
+    return audit(ImageCollection.build(name="x", data="x", ids=ids, source=ImageArray(images), **columns))
+
+
+def noise(count: int, size: int = 24) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, size, size), dtype=np.uint8)
+
+
+def test_images_of_one_colour_are_wrong() -> None:
+    images = noise(6)
+    images[2] = 0
+    found = of_arrays(images, labels=["a", "b"] * 3)
+    assert found.constant == ["2"]
+    assert found.problems == ["1 images are of one colour: 2"]
+
+
+def test_a_class_without_images_in_a_split_is_wrong_and_a_rare_one_is_not() -> None:
+    splits = ["train"] * 6 + ["test"] * 3
+    labels = ["a", "b", "c"] * 2 + ["a", "a", "b"]
+    found = of_arrays(noise(9), labels=labels, splits=splits)
+    assert found.empty_classes == {"test": ["c"]}  # validation is still to be drawn
+    assert found.problems == ["1 classes have no images: c (test)"]
+    assert found.rare_classes == {"test": {"a": 2, "b": 1}}
+    assert found.warnings[0] == (
+        "2 classes have fewer than 5 test images, which cannot judge their recall: a (2), b (1)"
+    )
+
+
+def test_copies_that_a_group_keeps_together_leak_nothing() -> None:
+    images = noise(6)
+    images[1] = images[0]
+    images[3] = images[2]
+    found = of_arrays(images, labels=["a"] * 6, groups=["p", "p", "q", "r", "s", "t"], group_column="patient")
+    assert [copies.leak for copies in found.duplicates] == [False, True]
+    assert found.problems == ["1 images are repeated that a drawn split may separate: 2 = 3"]
+    assert found.warnings == [
+        "1 images are repeated where no split can separate them, so they count more often"
+    ]
+
+
+def test_of_many_images_that_look_the_same_only_connecting_pairs_are_told() -> None:
+    generator = np.random.default_rng(0)
+    images = noise(1).repeat(200, axis=0)
+    images = np.clip(images + generator.integers(-3, 4, images.shape), 0, 255).astype(np.uint8)
+    splits = ["train"] * 150 + ["test"] * 50
+    found = of_arrays(images, labels=["a"] * 199 + ["b"], splits=splits)
+    assert 199 <= len(found.near_duplicates) <= 4 * 200
+    # None that leaks is left out.
+    assert {name for pair in found.near_duplicates if pair.leak for name in pair.ids} == {
+        str(row) for row in range(200)
+    }
+    assert {name for pair in found.label_conflicts for name in pair.ids} >= {"199"}
+
+
+def test_images_of_a_few_pixels_are_compared_by_their_pixels_alone() -> None:
+    images = noise(4, size=8)
+    images[1] = images[0]
+    images[3] = images[2, ::-1]
+    found = of_arrays(images, labels=["a"] * 4)
+    assert [copies.ids for copies in found.duplicates] == [("0", "1")]
+    assert not found.near_duplicates
+
+
+def test_the_same_id_or_file_twice_is_refused_by_name(planted: Path) -> None:
+    table = pd.read_csv(planted / "labels.csv")
+    twice = pd.concat([table, table[table["image"] == "05.jpg"].assign(split="test")])
+    twice.to_csv(planted / "labels.csv", index=False)
+    with pytest.raises(InputError, match=r"image ids must be unique, 1 of .* occur more than once: 05\.jpg"):
+        open_collection(planted)
+    twice = pd.concat([table, table[table["image"] == "05.jpg"].assign(image="images/05.jpg")])
+    twice.to_csv(planted / "labels.csv", index=False)
+    with pytest.raises(InputError, match=r"names one twice: .*05\.jpg"):
+        open_collection(planted)

@@ -24,7 +24,12 @@ from medtail.data import (
     load_pixels,
     open_collection,
 )
-from medtail.data.pixels import resize
+from medtail.data.working_form import WorkingForm
+
+
+def resize(image: np.ndarray, image_size: int, channels: int) -> np.ndarray:
+    return WorkingForm(image_size, channels).bring(image, "x")
+
 
 # --- modes
 
@@ -314,10 +319,13 @@ def test_a_jpeg_may_be_decoded_smaller_but_never_too_small(tmp_path: Path, draw)
 def test_wrong_sizes_are_refused(class_folders: Path, refuses) -> None:
     collection = open_collection(class_folders)
     assert "image_size must be positive" in refuses(load_pixels, collection, image_size=0, channels=3)
-    assert "channels must be 1 (grey) or 3 (colour), got 4" in refuses(
-        load_pixels, collection, image_size=8, channels=4
+    assert "channels must be positive, got 0" in refuses(load_pixels, collection, image_size=8, channels=0)
+    sentence = refuses(load_pixels, collection, image_size=8, channels=4)
+    assert "nevus/nevus_00.png has 3 channels where data.channels is 4 (only grey and colour" in sentence
+    assert "dimensions must be 2 (images) or 3 (volumes), got 4" in refuses(
+        load_pixels, collection, image_size=8, channels=3, dimensions=4
     )
-    assert "shape (N, H, W)" in refuses(ImageArray, np.zeros((2, 4, 4, 2), dtype=np.uint8))
+    assert "shape (N, H, W)" in refuses(ImageArray, np.zeros((2, 4), dtype=np.uint8))
 
 
 def test_each_image_is_decoded_once(class_folders: Path, monkeypatch) -> None:

@@ -100,7 +100,7 @@ def test_merge_leaves_its_inputs_alone() -> None:
             r"training\.accumulate_batches must be 1 with optimizer\.sharpness, got 2: .*; raise training\.batch_size",
         ),
         (["schedule.name=step"], r"schedule\.milestones is required"),
-        (["training.epochs=x", "data.channels=4"], r"data\.channels .* got 4; training\.epochs: .* got 'x'"),
+        (["training.epochs=x", "data.channels=0"], r"data\.channels: .* got 0; training\.epochs: .* got 'x'"),
     ],
 )
 def test_errors_name_key_value_and_what_is_allowed(assignments: list[str], message: str) -> None:

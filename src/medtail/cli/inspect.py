@@ -14,6 +14,10 @@ def inspect(
         str | None, typer.Option(metavar="CLASS", help="Look at this class against the rest.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with code 1 when something is wrong, saying what on stderr."),
+    ] = False,
 ) -> None:
     """Count classes, sizes and unreadable files; find shared patients and repeated images; suggest a recipe."""
     from medtail.cli.progress import progress_bar
@@ -30,3 +34,7 @@ def inspect(
     else:
         for line in findings.lines():
             typer.echo(line)
+    if strict and findings.problems:
+        for problem in findings.problems:
+            typer.echo(f"wrong: {problem}", err=True)
+        raise typer.Exit(1)

@@ -1,7 +1,6 @@
 """A look at the data before training on it."""
 
-import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -10,36 +9,25 @@ from typing import Any, final
 import numpy as np
 
 from medtail.data.collection import SPLITS, ImageCollection, listing
+from medtail.data.copies import (
+    Copies,
+    Duplicate,
+    NearDuplicate,
+    content_digest,
+    duplicates,
+    near_duplicates,
+    rows_by_content,
+)
 from medtail.data.pixels import Progress, UnreadableImage, num_threads
-from medtail.data.similarity import THUMBNAIL_SIZE, near_duplicates, thumbnail
+from medtail.data.similarity import LEAST_SIDE, likenesses, thumbnail
 from medtail.data.sources import ImageForm, UnreadableImageError
 from medtail.data.splits import shared_groups
 from medtail.data.suggestion import Suggestion, suggest
 
+#: With fewer images of a class to judge on, its recall is one of at most five values.
+FEW_TO_JUDGE = 5
+
 _CHUNK = 32
-
-
-@final
-@dataclass(frozen=True)
-class NearDuplicate:
-    """Two different images that look the same."""
-
-    ids: tuple[str, ...]
-    splits: tuple[str, ...]
-    correlation: float
-
-
-@final
-@dataclass(frozen=True)
-class Duplicate:
-    """Images with the same pixels."""
-
-    ids: tuple[str, ...]
-    splits: tuple[str, ...]
-
-    @property
-    def crosses_splits(self) -> bool:
-        return len(set(self.splits)) > 1
 
 
 @final
@@ -72,12 +60,14 @@ class Audit:
         imbalance_ratio: Largest over smallest class that has images, in training (in all without splits).
         group_column: Where groups come from; None when unknown.
         num_groups: How many there are; None when unknown.
-        sizes: Images by ``height x width``, the most frequent first.
-        modes: Images by Pillow's pixel format.
+        sizes: Images by ``height x width`` (``depth x height x width``), the most frequent first.
+        modes: Images by Pillow's pixel format, or what the reader of another format calls it.
+        channels: Images by number of channels.
         unreadable: Bad files, each with the reason.
+        constant: Images whose pixels are all the same.
         shared_groups: Groups in more than one split, with their splits.
         duplicates: Images with the same pixels, whatever their files.
-        near_duplicates: Images that look the same: of different splits, or any two when there are no splits.
+        near_duplicates: Images that look the same, within splits and across.
         suggestion: What to try first; None when no image can be read.
         several_labels: Where an image may carry several labels; None, and not in :meth:`to_dict`, otherwise.
     """
@@ -92,7 +82,9 @@ class Audit:
     num_groups: int | None
     sizes: Mapping[str, int]
     modes: Mapping[str, int]
+    channels: Mapping[str, int]
     unreadable: Sequence[UnreadableImage]
+    constant: Sequence[str]
     shared_groups: Mapping[str, Sequence[str]]
     duplicates: Sequence[Duplicate]
     near_duplicates: Sequence[NearDuplicate]
@@ -104,12 +96,86 @@ class Audit:
         """Repeated images that stand in several splits."""
         return [duplicate for duplicate in self.duplicates if duplicate.crosses_splits]
 
+    @property
+    def label_conflicts(self) -> list[Copies]:
+        """Images that show the same and are called differently."""
+        return [copies for copies in (*self.duplicates, *self.near_duplicates) if copies.labels_conflict]
+
+    @property
+    def empty_classes(self) -> dict[str, list[str]]:
+        """Classes without an image, by split that has any images."""
+        empty = {
+            place: [name for name, count in zip(self.class_names, counts, strict=True) if not count]
+            for place, counts in self.counts.items()
+            if sum(counts)
+        }
+        return {place: names for place, names in empty.items() if names}
+
+    @property
+    def rare_classes(self) -> dict[str, dict[str, int]]:
+        """Classes with too few validation or test images to judge their recall, with how many they have."""
+        rare = {
+            place: {
+                name: count
+                for name, count in zip(self.class_names, self.counts[place], strict=True)
+                if 0 < count < FEW_TO_JUDGE
+            }
+            for place in SPLITS[1:]
+            if place in self.counts
+        }
+        return {place: counts for place, counts in rare.items() if counts}
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the data, a line each; empty when training and judging on it is sound."""
+        leaks = [copies for copies in self.duplicates if copies.leak]
+        near_leaks = [copies for copies in self.near_duplicates if copies.leak]
+        place = "across splits" if "all" not in self.counts else "that a drawn split may separate"
+        found: list[tuple[Sequence[object], str]] = [
+            ([f"{image.id} {image.reason}" for image in self.unreadable], "images cannot be read"),
+            (self.constant, "images are of one colour"),
+            (_crossing_groups(self.shared_groups), f"{self.group_column} groups are in several splits"),
+            ([_told(copies) for copies in leaks], f"images are repeated {place}"),
+            ([_told(copies) for copies in near_leaks], f"pairs of images look the same {place}"),
+            ([_told(copies) for copies in self.label_conflicts], "images are repeated with different labels"),
+            (
+                [f"{name} ({place})" for place, names in self.empty_classes.items() for name in names],
+                "classes have no images",
+            ),
+        ]
+        return [f"{len(entries)} {what}: {listing(entries, most=3)}" for entries, what in found if entries]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is worth knowing and need not be wrong, a line each."""
+        lines = [
+            f"{len(counts)} classes have fewer than {FEW_TO_JUDGE} {place} images, which cannot judge their recall: "
+            f"{listing(f'{name} ({count})' for name, count in counts.items())}"
+            for place, counts in self.rare_classes.items()
+        ]
+        repeated = sum(not copies.leak for copies in (*self.duplicates, *self.near_duplicates))
+        if repeated:
+            lines.append(
+                f"{repeated} images are repeated where no split can separate them, so they count more often"
+            )
+        if self.group_column is None:
+            lines.append("groups are unknown, so images of one patient may cross splits")
+        return lines
+
     def to_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
         content = asdict(self)
         if self.several_labels is None:
             del content["several_labels"]
-        return content
+        return content | {
+            "label_conflicts": [
+                {"ids": copies.ids, "labels": copies.labels} for copies in self.label_conflicts
+            ],
+            "empty_classes": self.empty_classes,
+            "rare_classes": self.rare_classes,
+            "problems": self.problems,
+            "warnings": self.warnings,
+        }
 
     def lines(self) -> list[str]:
         """The findings as text."""
@@ -122,8 +188,11 @@ class Audit:
             f"imbalance ratio: {'undefined' if self.imbalance_ratio is None else f'{self.imbalance_ratio:.4g}'}",
             f"sizes: {_tally(self.sizes)}",
             f"pixel formats: {_tally(self.modes)}",
+            f"channels: {_tally(self.channels)}",
             self._group_line(),
             *self._trouble_lines(),
+            *_section("wrong", self.problems),
+            *_section("worth knowing", self.warnings),
             *self._suggestion_lines(),
         ]
 
@@ -147,25 +216,25 @@ class Audit:
 
     def _group_line(self) -> str:
         if self.group_column is None:
-            return "groups: unknown, so images of one patient may cross splits"
+            return "groups: unknown"
         return f"groups: {self.num_groups} by {self.group_column}"
 
     def _trouble_lines(self) -> list[str]:
-        named = [f"{image.id} {image.reason}" for image in self.unreadable]
-        crossing = [f"{group} ({' and '.join(splits)})" for group, splits in self.shared_groups.items()]
-        within = [" = ".join(found.ids) for found in self.duplicates if not found.crosses_splits]
-        across = [_with_splits(found.ids, found.splits) for found in self.duplicates_across_splits]
-        near = [
-            f"{_with_splits(pair.ids, pair.splits, '~')}, correlation {pair.correlation:.3f}"
-            for pair in self.near_duplicates
-        ]
-        place = "across splits" if "all" not in self.counts else "(none given a split yet)"
+        within = [copies for copies in self.duplicates if not copies.crosses_splits]
+        near_across = [copies for copies in self.near_duplicates if copies.crosses_splits]
+        near_within = [copies for copies in self.near_duplicates if not copies.crosses_splits]
         return [
-            *_section("unreadable images", named),
-            *_section("groups in several splits", crossing),
-            *_section("images repeated across splits", across),
-            *_section("images repeated, no split crossed", within),
-            *_section(f"images that look the same {place}", near),
+            *_section("unreadable images", [f"{image.id} {image.reason}" for image in self.unreadable]),
+            *_section("images of one colour", self.constant),
+            *_section("groups in several splits", _crossing_groups(self.shared_groups)),
+            *_section("images repeated across splits", _told_all(self.duplicates_across_splits)),
+            *_section("images repeated, no split crossed", _told_all(within)),
+            *_section("images that look the same across splits", _told_all(near_across)),
+            *_section("images that look the same, no split crossed", _told_all(near_within)),
+            *_section(
+                "images repeated with different labels",
+                [f"{_told(copies)}: {listing(copies.labels)}" for copies in self.label_conflicts],
+            ),
         ]
 
     def _suggestion_lines(self) -> list[str]:
@@ -189,10 +258,21 @@ def _section(title: str, entries: Sequence[str], most: int = 10) -> list[str]:
     return [f"{title}: {len(entries)}", *shown, *rest]
 
 
-def _with_splits(ids: Sequence[str], splits: Sequence[str], sign: str = "=") -> str:
-    if not splits:
-        return f" {sign} ".join(ids)
-    return f" {sign} ".join(f"{name} ({split})" for name, split in zip(ids, splits, strict=True))
+def _crossing_groups(groups: Mapping[str, Sequence[str]]) -> list[str]:
+    return [f"{group} ({' and '.join(splits)})" for group, splits in groups.items()]
+
+
+def _told_all(copies: Sequence[Copies]) -> list[str]:
+    return [_told(one) for one in copies]
+
+
+def _told(copies: Copies) -> str:
+    places = [f" ({split})" for split in copies.splits] or [""] * len(copies.ids)
+    named = [f"{name}{place}" for name, place in zip(copies.ids, places, strict=True)]
+    if not isinstance(copies, NearDuplicate):
+        return " = ".join(named)
+    change = f", {copies.change}" if copies.change else ""
+    return f"{' ~ '.join(named)}, correlation {copies.correlation:.3f}{change}"
 
 
 @final
@@ -202,8 +282,19 @@ class _Look:
 
     row: int
     form: ImageForm
+    shape: tuple[int, ...]
+    constant: bool
     content: bytes
     thumbnail: np.ndarray
+
+    @property
+    def size(self) -> str:
+        # A header knows the size of the file; of a volume only the pixels know how many slices there are.
+        return " x ".join(str(side) for side in (*self.shape[:-3], self.form.height, self.form.width))
+
+    @property
+    def has_details(self) -> bool:
+        return not self.constant and min(self.shape[:-1]) >= LEAST_SIDE
 
 
 def audit(collection: ImageCollection, *, progress: Progress | None = None) -> Audit:
@@ -224,6 +315,7 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
     training = np.array(counts["train" if has_splits else "all"])
     present = training[training > 0]
     table = collection.table
+    contents = rows_by_content(look.content for look in looks)
     return Audit(
         name=collection.name,
         data=collection.data,
@@ -233,12 +325,14 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         imbalance_ratio=float(present.max() / present.min()) if len(present) else None,
         group_column=collection.group_column,
         num_groups=int(table["group"].nunique()) if "group" in table else None,
-        sizes=dict(Counter(f"{look.form.height} x {look.form.width}" for look in looks).most_common()),
+        sizes=dict(Counter(look.size for look in looks).most_common()),
         modes=dict(Counter(look.form.mode for look in looks).most_common()),
+        channels=dict(Counter(str(look.shape[-1]) for look in looks).most_common()),
         unreadable=unreadable,
+        constant=[str(readable.table["id"].iloc[row]) for row, look in enumerate(looks) if look.constant],
         shared_groups=shared_groups(collection),
-        duplicates=_duplicates(readable, looks),
-        near_duplicates=_near_duplicates(readable, looks, progress),
+        duplicates=duplicates(readable, contents),
+        near_duplicates=_near_duplicates(readable, looks, contents, progress),
         suggestion=suggest(readable, training) if looks and len(present) else None,
         several_labels=_several_labels(collection) if collection.multi_label else None,
     )
@@ -267,9 +361,8 @@ def _look_at_all(
             except UnreadableImageError as error:
                 found.append(UnreadableImage(row, ids[row], error.reason))
                 continue
-            digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
-            digest.update(np.ascontiguousarray(image).data)
-            found.append(_Look(row, form, digest.digest(), thumbnail(image)))
+            constant = bool((image == image.reshape(-1, image.shape[-1])[0]).all())
+            found.append(_Look(row, form, image.shape, constant, content_digest(image), thumbnail(image)))
         return found
 
     looks: list[_Look] = []
@@ -287,34 +380,17 @@ def _look_at_all(
     return looks, unreadable
 
 
-def _splits(readable: ImageCollection, rows: Sequence[int]) -> tuple[str, ...]:
-    if "split" not in readable.table:
-        return ()
-    return tuple(str(readable.table["split"].iloc[row]) for row in rows)
-
-
-def _ids(readable: ImageCollection, rows: Sequence[int]) -> tuple[str, ...]:
-    return tuple(str(readable.table["id"].iloc[row]) for row in rows)
-
-
-def _duplicates(readable: ImageCollection, looks: Sequence[_Look]) -> list[Duplicate]:
-    rows_of: dict[bytes, list[int]] = defaultdict(list)
-    for row, look in enumerate(looks):
-        rows_of[look.content].append(row)
-    return [
-        Duplicate(_ids(readable, rows), _splits(readable, rows)) for rows in rows_of.values() if len(rows) > 1
-    ]
-
-
 def _near_duplicates(
-    readable: ImageCollection, looks: Sequence[_Look], progress: Progress | None
+    readable: ImageCollection,
+    looks: Sequence[_Look],
+    contents: Sequence[Sequence[int]],
+    progress: Progress | None,
 ) -> list[NearDuplicate]:
-    thumbnails = np.array([look.thumbnail for look in looks], dtype=np.uint8)
-    thumbnails = thumbnails.reshape(-1, THUMBNAIL_SIZE, THUMBNAIL_SIZE)
-    parts = readable.table["split"].map(SPLITS.index).to_numpy() if "split" in readable.table else None
-    found = [
-        NearDuplicate(_ids(readable, (one, other)), _splits(readable, (one, other)), correlation)
-        for one, other, correlation in near_duplicates(thumbnails, parts, progress)
-        if looks[one].content != looks[other].content
-    ]
-    return sorted(found, key=lambda pair: -pair.correlation)
+    """Compare one image of each content; a volume and an image have nothing to compare."""
+    compared = [rows for rows in contents if looks[rows[0]].has_details]
+    found = []
+    for planes in sorted({len(looks[rows[0]].thumbnail) for rows in compared}):
+        alike = [rows for rows in compared if len(looks[rows[0]].thumbnail) == planes]
+        thumbnails = np.array([looks[rows[0]].thumbnail for rows in alike], dtype=np.uint8)
+        found += near_duplicates(readable, alike, likenesses(thumbnails, progress))
+    return found

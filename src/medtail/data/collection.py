@@ -218,6 +218,19 @@ class ImageCollection:
             f"DATA must hold at least one image, {self.data} holds none; check the path"
         )
 
+    def form_or_none(self) -> ImageForm | None:
+        """The first form; None when no header can be read."""
+        try:
+            return self.first_form()
+        except UnreadableImageError:
+            return None
+
+    @property
+    def dimensions(self) -> int:
+        """3 when the first image that can be read is a volume, else 2."""
+        form = self.form_or_none()
+        return 2 if form is None else len(form.shape)
+
     def with_splits(self, splits: "pd.Series[str]") -> "ImageCollection":
         """The same images with the given split of each row."""
         return replace(self, table=self.table.assign(split=splits.to_numpy()))

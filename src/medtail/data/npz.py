@@ -1,26 +1,26 @@
 """MedMNIST-style archives: ``{train,val,test}_{images,labels}``."""
 
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from medtail.data.collection import ImageCollection, Split, listing, sort_labels, split_name
-from medtail.data.sources import ImageArray
+from medtail.data.sources import ARRAY_SHAPES, ImageArray
 from medtail.errors import InputError
 
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError)
 
 
 def open_npz(path: Path, data: str) -> ImageCollection:
-    """Read an archive of uint8 images ``(N, H, W)`` or ``(N, H, W, 3)`` and labels ``(N,)`` or ``(N, 1)``.
+    """Read an archive of uint8 images or volumes (:class:`ImageArray`) and labels ``(N,)`` or ``(N, 1)``.
 
     Labels are numbers (class names are then those of the key ``class_names``, else the numbers themselves) or
     names. Nothing in the file is executed: pickled arrays are refused.
 
     Raises:
-        InputError: A key is missing, a shape or type is not one of these, images are volumes, or labels are many
-            per image.
+        InputError: A key is missing, a shape or type is not one of these, or labels are many per image.
     """
     try:
         shapes = _shapes(path)
@@ -32,7 +32,7 @@ def open_npz(path: Path, data: str) -> ImageCollection:
     _check_shapes(path, shapes, parts)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            images = np.concatenate([archive[f"{prefix}_images"] for prefix in parts])
+            images = _joined([f"{prefix}_images" for prefix in parts], shapes, archive)
             labels = np.concatenate([archive[f"{prefix}_labels"].reshape(-1) for prefix in parts])
             given_names = archive["class_names"].tolist() if "class_names" in shapes else None
     except _UNREADABLE as error:
@@ -49,8 +49,24 @@ def open_npz(path: Path, data: str) -> ImageCollection:
     )
 
 
+def _joined(
+    keys: Sequence[str], shapes: Mapping[str, tuple[int, ...]], archive: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Join arrays, one in memory beside the result at a time: volumes are large."""
+    first = archive[keys[0]]
+    if len(keys) == 1:
+        return first
+    joined = np.empty((sum(shapes[key][0] for key in keys), *first.shape[1:]), dtype=first.dtype)
+    place = 0
+    for key in keys:
+        part = archive[key]
+        joined[place : place + len(part)] = part
+        place += len(part)
+    return joined
+
+
 def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes from the headers: volumes of gigabytes are refused before they are unpacked."""
+    """Shapes from the headers: what has another form is refused before it is unpacked."""
     shapes = {}
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
@@ -92,14 +108,9 @@ def _check_shapes(path: Path, shapes: dict[str, tuple[int, ...]], parts: dict[st
     forms = {shapes[f"{prefix}_images"][1:] for prefix in parts}
     for prefix in parts:
         images, labels = shapes[f"{prefix}_images"], shapes[f"{prefix}_labels"]
-        if len(images) == 5 or (len(images) == 4 and images[3] not in (1, 3)):
+        if len(images) not in (3, 4, 5):
             raise InputError(
-                f"{prefix}_images of {path} must be 2D, shape (N, H, W) or (N, H, W, 3), got {images}; "
-                f"volumes are not read yet"
-            )
-        if len(images) not in (3, 4):
-            raise InputError(
-                f"{prefix}_images of {path} must have shape (N, H, W) or (N, H, W, 3), got {images}; reshape them"
+                f"{prefix}_images of {path} must have shape {ARRAY_SHAPES}, got {images}; reshape them"
             )
         if len(labels) == 2 and labels[1] > 1:
             raise InputError(

@@ -1,5 +1,6 @@
 """Pixels of a collection, decoded once to one size."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +9,12 @@ from typing import final
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from medtail.data.collection import ImageCollection, listing
 from medtail.data.sources import ImageSource, UnreadableImageError
+from medtail.data.working_form import Fit, WorkingForm
 from medtail.errors import InputError
 
 Progress = Callable[[str, int, int], None]
@@ -38,35 +39,12 @@ class UnreadableImage:
     reason: str
 
 
-def resize(image: np.ndarray, image_size: int, channels: int) -> np.ndarray:
-    """Bring one image to ``(channels, image_size, image_size)``, uint8.
-
-    The whole image is resized to a square with Pillow's antialiased bicubic filter, as MedMNIST does; nothing is
-    cropped, so the aspect ratio changes. Grey becomes colour by repetition, colour becomes grey by luminance
-    (ITU-R 601: 0.299 R + 0.587 G + 0.114 B). An image that already has the size is not filtered.
-
-    Args:
-        image: uint8 ``(H, W, 1)`` or ``(H, W, 3)``.
-        image_size: Pixels of a side.
-        channels: 1 or 3.
-    """
-    if image.shape[2] == 3 and channels == 1:
-        image = np.asarray(Image.fromarray(image).convert("L"))[..., None]
-    if image.shape[:2] != (image_size, image_size):
-        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-        resized = np.asarray(picture.resize((image_size, image_size), Image.Resampling.BICUBIC))
-        image = resized[..., None] if resized.ndim == 2 else resized
-    planes = image.transpose(2, 0, 1)
-    return np.broadcast_to(planes, (channels, image_size, image_size))
-
-
 @final
 class Pixels:
     """uint8 images by row: resident in memory, or decoded on request.
 
     Attributes:
-        image_size: Pixels of a side.
-        channels: 1 or 3.
+        form: Size and channels of every image.
         unreadable: Images that have no pixels.
         resident: Whether :meth:`read` only copies.
     """
@@ -74,15 +52,13 @@ class Pixels:
     def __init__(
         self,
         source: ImageSource,
-        image_size: int,
-        channels: int,
+        form: WorkingForm,
         images: Tensor | None,
         unreadable: tuple[UnreadableImage, ...] = (),
         positions: np.ndarray | None = None,
     ) -> None:
         self.source = source
-        self.image_size = image_size
-        self.channels = channels
+        self.form = form
         self.unreadable = unreadable
         self._images = images
         # Where each row's image lies: leaving rows out copies no pixels.
@@ -91,6 +67,19 @@ class Pixels:
 
     def __len__(self) -> int:
         return len(self._positions)
+
+    @property
+    def image_size(self) -> int:
+        return self.form.image_size
+
+    @property
+    def channels(self) -> int:
+        return self.form.channels
+
+    @property
+    def dimensions(self) -> int:
+        """2 for images, 3 for volumes."""
+        return self.form.dimensions
 
     @property
     def resident(self) -> bool:
@@ -102,7 +91,9 @@ class Pixels:
         return np.setdiff1d(np.arange(len(self)), list(self._unreadable_rows))
 
     def read(self, rows: Sequence[int] | np.ndarray) -> Tensor:
-        """Images of the given rows, uint8 ``(len(rows), channels, image_size, image_size)``.
+        """Images of the given rows, uint8 ``(len(rows), channels, *spatial)``.
+
+        ``spatial`` is ``image_size`` twice, of volumes three times (depth, height, width).
 
         Raises:
             InputError: A row is of an unreadable image.
@@ -114,11 +105,11 @@ class Pixels:
         positions = self._positions[wanted]
         if self._images is not None:
             return self._images[torch.from_numpy(positions)]
-        images = np.empty((len(positions), self.channels, self.image_size, self.image_size), dtype=np.uint8)
+        images = np.empty((len(positions), *self.form.shape), dtype=np.uint8)
 
         def decode(place: int) -> None:
-            image = self.source.read(int(positions[place]), at_least=self.image_size)
-            images[place] = resize(image, self.image_size, self.channels)
+            image = self.source.read(int(positions[place]), at_least=self.form.at_least)
+            images[place] = self.form.bring(image, f"of row {wanted[place]}")
 
         # A loader's worker is one of several processes already.
         with ThreadPoolExecutor(num_threads() if get_worker_info() is None else 1) as pool:
@@ -135,9 +126,7 @@ class Pixels:
             for image in self.unreadable
             if image.row in row_of
         )
-        return Pixels(
-            self.source, self.image_size, self.channels, self._images, unreadable, self._positions[kept]
-        )
+        return Pixels(self.source, self.form, self._images, unreadable, self._positions[kept])
 
 
 def num_threads() -> int:
@@ -150,16 +139,20 @@ def load_pixels(
     *,
     image_size: int,
     channels: int,
+    dimensions: int | None = None,
+    fit: Fit = "resize",
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     memory_limit: int = 4 * GIBIBYTE,
 ) -> "Pixels":
-    """Decode every image once, to uint8 at working resolution (:func:`resize`).
+    """Decode every image once, to uint8 at working resolution (:class:`WorkingForm`).
 
     Args:
         collection: The images.
         image_size: Pixels of a side.
-        channels: 1 or 3.
+        channels: Of every image.
+        dimensions: 2 for images, 3 for volumes; what the first readable one is when None.
+        fit: Resize the whole image, or crop its centre.
         skip_unreadable: List bad files in ``Pixels.unreadable`` instead of refusing.
         progress: Told about every few images.
         memory_limit: Bytes. Larger sets are checked now and decoded again on request.
@@ -167,21 +160,28 @@ def load_pixels(
     Raises:
         InputError: A size is wrong; images cannot be read (all are named, with the reason of each); none can.
     """
-    if image_size < 1:
-        raise InputError(f"image_size must be positive, got {image_size}; e.g. 128")
-    if channels not in (1, 3):
-        raise InputError(f"channels must be 1 (grey) or 3 (colour), got {channels}; use one of them")
+    form = WorkingForm(image_size, channels, collection.dimensions if dimensions is None else dimensions, fit)
+    _check_own_channels(collection, channels)
     count = len(collection)
-    source = collection.source
-    resident = count * channels * image_size * image_size <= memory_limit
-    images = torch.empty((count, channels, image_size, image_size), dtype=torch.uint8) if resident else None
-    unreadable = _decode_all(collection, image_size, channels, images, progress)
-    pixels = Pixels(source, image_size, channels, images, tuple(unreadable))
+    resident = count * math.prod(form.shape) <= memory_limit
+    images = torch.empty((count, *form.shape), dtype=torch.uint8) if resident else None
+    unreadable = _decode_all(collection, form, images, progress)
+    pixels = Pixels(collection.source, form, images, tuple(unreadable))
     if unreadable and not skip_unreadable:
         raise InputError(refusal(unreadable, count))
     if count and len(unreadable) == count:
         raise InputError(f"no image of {collection.data} can be read: {_named(unreadable)}; check the files")
     return pixels
+
+
+def _check_own_channels(collection: ImageCollection, channels: int) -> None:
+    """Three sequences are not red, green and blue: no rule turns them into grey."""
+    form = collection.form_or_none()
+    if form is not None and form.channels not in (None, channels):
+        raise InputError(
+            f"data.channels must be {form.channels}, the number of channels of {collection.data}, got {channels}; "
+            f"set data.channels={form.channels}"
+        )
 
 
 def refusal(unreadable: Sequence[UnreadableImage], count: int) -> str:
@@ -198,8 +198,7 @@ def _named(unreadable: Sequence[UnreadableImage]) -> str:
 
 def _decode_all(
     collection: ImageCollection,
-    image_size: int,
-    channels: int,
+    form: WorkingForm,
     images: Tensor | None,
     progress: Progress | None,
 ) -> list[UnreadableImage]:
@@ -212,7 +211,7 @@ def _decode_all(
         bad = []
         for row in range(start, min(start + _CHUNK, len(ids))):
             try:
-                image = resize(source.read(row, at_least=image_size), image_size, channels)
+                image = form.bring(source.read(row, at_least=form.at_least), ids[row])
             except UnreadableImageError as error:
                 bad.append(UnreadableImage(row, ids[row], error.reason))
                 continue

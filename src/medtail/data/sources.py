@@ -1,6 +1,7 @@
 """Where pixels come from: one class for each way of keeping them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -25,11 +26,40 @@ class UnreadableImageError(InputError):
 @final
 @dataclass(frozen=True)
 class ImageForm:
-    """What a header says of an image: pixels and Pillow's name of the pixel format (``L``, ``RGB``, ``I;16``, …)."""
+    """What a header says of an image or a volume.
+
+    Attributes:
+        height: Pixels from top to bottom.
+        width: Pixels from left to right.
+        mode: How a pixel is stored: Pillow's name (``L``, ``RGB``, ``I;16``, …), DICOM's photometric interpretation,
+            or the number type of a volume.
+        depth: Slices of a volume; None for an image.
+        spacing: Millimetres from one pixel to the next along (depth,) height, width; None when unknown.
+        channels: How many there are where each is a quantity of its own, such as one MRI sequence; None for grey and
+            colour, which are turned into each other on request.
+    """
 
     height: int
     width: int
     mode: str
+    depth: int | None = None
+    spacing: tuple[float, ...] | None = None
+    channels: int | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(H, W)`` or ``(D, H, W)``."""
+        return (self.height, self.width) if self.depth is None else (self.depth, self.height, self.width)
+
+    @property
+    def size(self) -> str:
+        """The shape as people write it.
+
+        Example:
+            >>> ImageForm(28, 30, "L").size, ImageForm(28, 28, "L", depth=9).size
+            ('28 x 30', '9 x 28 x 28')
+        """
+        return " x ".join(map(str, self.shape))
 
 
 class ImageSource(ABC):
@@ -40,7 +70,7 @@ class ImageSource(ABC):
 
     @abstractmethod
     def read(self, row: int, *, at_least: int = 0) -> np.ndarray:
-        """Decode one image to uint8 ``(H, W, channels)`` with 1 or 3 channels.
+        """Decode one image to uint8 ``(H, W, channels)``, one volume to uint8 ``(D, H, W, channels)``.
 
         Args:
             row: Position in the table.
@@ -66,10 +96,14 @@ class ImageSource(ABC):
 
 @final
 class ImageArray(ImageSource):
-    """Images of one size that are already decoded.
+    """Images or volumes of one size that are already decoded.
+
+    Four axes are ambiguous. A last axis of 1 or 3 is taken for channels: colour images are far more common than
+    volumes one or three voxels wide. Such volumes have to be given with five axes.
 
     Args:
-        images: uint8 ``(N, H, W)`` or ``(N, H, W, channels)`` with 1 or 3 channels.
+        images: uint8 images ``(N, H, W)``, ``(N, H, W, 1)`` or ``(N, H, W, 3)``, or volumes ``(N, D, H, W)`` or
+            ``(N, D, H, W, channels)`` with any number of channels.
         rows: Which of them, in which order; all when None. Nothing is copied.
     """
 
@@ -78,11 +112,9 @@ class ImageArray(ImageSource):
             raise InputError(
                 f"images must be uint8 (0 to 255), got {images.dtype}; scale and convert them first"
             )
-        self.images = images[..., None] if images.ndim == 3 else images
-        if self.images.ndim != 4 or self.images.shape[3] not in (1, 3):
-            raise InputError(
-                f"images must have shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), got {images.shape}; reshape them"
-            )
+        self.images = images if has_channel_axis(images.shape) else images[..., None]
+        if self.images.ndim not in (4, 5) or 0 in self.images.shape[1:]:
+            raise InputError(f"images must have shape {ARRAY_SHAPES}, got {images.shape}; reshape them")
         self.positions = np.arange(len(images)) if rows is None else rows
 
     def __len__(self) -> int:
@@ -93,8 +125,29 @@ class ImageArray(ImageSource):
         return image
 
     def form(self, row: int) -> ImageForm:
-        _, height, width, channels = self.images.shape
-        return ImageForm(height, width, "L" if channels == 1 else "RGB")
+        *depth, height, width, channels = self.images.shape[1:]
+        names = {1: "L", 3: "RGB"}
+        return ImageForm(
+            height,
+            width,
+            names.get(channels, f"{channels} channels"),
+            depth=depth[0] if depth else None,
+            channels=None if channels in names else channels,
+        )
 
     def select(self, rows: np.ndarray) -> "ImageArray":
         return ImageArray(self.images, self.positions[rows])
+
+
+#: What an array of images may look like, for messages.
+ARRAY_SHAPES = "(N, H, W), (N, H, W, 3), (N, D, H, W) or (N, D, H, W, channels)"
+
+
+def has_channel_axis(shape: Sequence[int]) -> bool:
+    """Whether the last axis of an array of images holds channels.
+
+    Example:
+        >>> has_channel_axis((9, 28, 28)), has_channel_axis((9, 28, 28, 3)), has_channel_axis((9, 28, 28, 28))
+        (False, True, False)
+    """
+    return len(shape) == 5 or (len(shape) == 4 and shape[3] in (1, 3))

@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 
 from medtail.data.collection import ImageCollection, listing
+from medtail.data.working_form import UNITS
 
 #: Below this ratio of the largest to the smallest class, the prior is not what hurts.
 NEARLY_EVEN = 2.0
@@ -40,7 +41,7 @@ def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
     reasons = [
         f"medtail brings a recipe for {collection.name}"
         if recipe == collection.name
-        else f"the first image has {form.height} x {form.width} pixels"
+        else f"the first {'image' if form.depth is None else 'volume'} has {form.size} {UNITS[len(form.shape)]}"
     ]
     present = counts[counts > 0]
     ratio = present.max() / present.min()

@@ -35,12 +35,15 @@ def build_head(recipe: Recipe, expects: Outputs, in_features: int, num_classes: 
     return HEADS[name](in_features, num_classes, **_arguments(recipe.head))
 
 
-def build_method(recipe: Recipe, class_counts: np.ndarray, *, pretrained: bool | None = None) -> Method:
+def build_method(
+    recipe: Recipe, class_counts: np.ndarray, *, dimensions: int = 2, pretrained: bool | None = None
+) -> Method:
     """Build the method of a recipe, untrained.
 
     Args:
         recipe: Every setting.
         class_counts: ``(C,)`` training counts in class-id order.
+        dimensions: 2 for images, 3 for volumes.
         pretrained: Overrides the recipe; ``False`` when a checkpoint is about to be loaded anyway.
 
     Raises:
@@ -51,6 +54,7 @@ def build_method(recipe: Recipe, class_counts: np.ndarray, *, pretrained: bool |
         return create_backbone(
             recipe.backbone.name,
             channels=recipe.data.channels,
+            dimensions=dimensions,
             pretrained=recipe.backbone.pretrained if pretrained is None else pretrained,
         )
 

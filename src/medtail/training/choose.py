@@ -7,7 +7,7 @@ from typing import Any
 from medtail.data import ImageCollection
 from medtail.training.recipe import Recipe, compose, load_recipe, recipe_names
 
-#: Up to here, in pixels, a CIFAR network sees more than one with an ImageNet stem.
+#: Up to here, in pixels or voxels, a CIFAR network sees more than one with an ImageNet stem.
 SMALL_IMAGE = 40
 
 
@@ -16,7 +16,8 @@ def choose_dataset_recipe(collection: ImageCollection) -> str:
     if collection.name in recipe_names("datasets"):
         return collection.name
     form = collection.first_form()
-    return "small_images" if min(form.height, form.width) <= SMALL_IMAGE else "images"
+    small, large = ("small_images", "images") if form.depth is None else ("small_volumes", "volumes")
+    return small if min(form.shape) <= SMALL_IMAGE else large
 
 
 def choose_recipe(
@@ -39,4 +40,10 @@ def choose_recipe(
     if recipe is not None and recipe.endswith((".yaml", ".yml")):
         return load_recipe(Path(recipe), *changes)
     dataset = choose_dataset_recipe(collection) if recipe is None else recipe
-    return compose(dataset, str(method), *changes)
+    return compose(dataset, str(method), _of_the_data(collection), *changes)
+
+
+def _of_the_data(collection: ImageCollection) -> Mapping[str, Any]:
+    """Channels that are quantities of their own are as many as they are, whatever a recipe of images says."""
+    form = collection.form_or_none()
+    return {} if form is None or form.channels is None else {"data": {"channels": form.channels}}

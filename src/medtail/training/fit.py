@@ -91,7 +91,9 @@ def train(
 
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
-    module = MethodModule(build_method(recipe, data.facts.training_counts), recipe, data.facts)
+    module = MethodModule(
+        build_method(recipe, data.facts.training_counts, dimensions=data.facts.dimensions), recipe, data.facts
+    )
     with _quiet_lightning():
         trainer = _trainer(recipe, run, callbacks)
     if is_main_process():

@@ -16,7 +16,7 @@ from medtail.run import Run
 from medtail.training.build import build_method
 from medtail.training.callbacks import read_checkpoint
 from medtail.training.devices import autocast, choose_precision, device
-from medtail.training.module import ImagePreparation
+from medtail.training.module import ImagePreparation, memory_format
 from medtail.training.prepare import DatasetFacts, Progress
 from medtail.training.recipe import Recipe, load_recipe
 
@@ -44,7 +44,7 @@ class TrainedModel:
         """
         recipe = load_recipe(run.require(run.recipe))
         facts = DatasetFacts.load(run)
-        method = build_method(recipe, facts.training_counts, pretrained=False)
+        method = build_method(recipe, facts.training_counts, dimensions=facts.dimensions, pretrained=False)
         weights = read_checkpoint(run.require(run.best_checkpoint))["state_dict"]
         method.load_state_dict(
             {
@@ -53,7 +53,7 @@ class TrainedModel:
                 if name.startswith(_METHOD_PREFIX)
             }
         )
-        method.to(device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        method.to(device(), memory_format=memory_format(facts.dimensions))  # type: ignore[call-overload]
         preparation = ImagePreparation.of(recipe, facts).to(device())
         return cls(method.eval(), preparation.eval(), recipe, facts)
 

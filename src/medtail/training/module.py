@@ -20,6 +20,11 @@ from medtail.training.sam import SAM
 MONITOR = "validation_balanced_accuracy"
 
 
+def memory_format(dimensions: int) -> torch.memory_format:
+    """Channels last, as convolutions like them, for images (2) or volumes (3)."""
+    return torch.channels_last if dimensions == 2 else torch.channels_last_3d
+
+
 @final
 class ImagePreparation(nn.Module):
     """From uint8 pixels to what the network takes: augmented in training only, then normalised.
@@ -41,12 +46,12 @@ class ImagePreparation(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return float images ``(N, channels, H, W)`` from uint8 ones."""
+        """Return float images ``(N, channels, H, W)``, or volumes, from uint8 ones."""
         images = pixels.float() / 255
         if self.training:
             images = self.augmentation(images)
         normalized: Tensor = self.normalize(images)
-        return normalized.contiguous(memory_format=torch.channels_last)
+        return normalized.contiguous(memory_format=memory_format(normalized.ndim - 2))
 
 
 @final
@@ -55,7 +60,7 @@ class MethodModule(lightning.LightningModule):
 
     def __init__(self, method: Method, recipe: Recipe, facts: DatasetFacts) -> None:
         super().__init__()
-        self.method = method.to(memory_format=torch.channels_last)
+        self.method = method.to(memory_format=memory_format(facts.dimensions))
         self.preparation = ImagePreparation.of(recipe, facts)
         self.recipe = recipe
         self.class_names = facts.class_names

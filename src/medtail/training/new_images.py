@@ -42,6 +42,8 @@ def predict_images(
         collection,
         image_size=model.facts.image_size,
         channels=model.facts.channels,
+        dimensions=model.facts.dimensions,
+        fit=model.recipe.data.fit,
         skip_unreadable=skip_unreadable,
         progress=progress,
     )

@@ -33,6 +33,8 @@ def predict_other_data(
         collection,
         image_size=model.facts.image_size,
         channels=model.facts.channels,
+        dimensions=model.facts.dimensions,
+        fit=model.recipe.data.fit,
         skip_unreadable=skip_unreadable,
         progress=progress,
     )

@@ -11,6 +11,7 @@ import torch
 
 from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, positive_versus_rest
 from medtail.data.long_tail import PROFILES, training_rows_left_out
+from medtail.data.working_form import viewable
 from medtail.files import replacing, write_json
 from medtail.run import Run
 from medtail.training.labelling import Labelling, labelling_of
@@ -48,6 +49,7 @@ class DatasetFacts:
     unreadable: list[dict[str, str]]
     fingerprint: str
     num_images: dict[str, int] | None = None
+    dimensions: int = 2
     positive: str | None = None
     counts_before_subsample: list[int] | None = None
 
@@ -123,6 +125,7 @@ def prepare(
         collection,
         image_size=recipe.data.image_size,
         channels=recipe.data.channels,
+        fit=recipe.data.fit,
         skip_unreadable=skip_unreadable,
         progress=progress,
     )
@@ -138,7 +141,7 @@ def prepare(
     )
     counts_before = collection.class_counts("train")
     collection, pixels, kept = _subsampled(collection, pixels, recipe)
-    if recipe.backbone.pretrained:
+    if recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
         mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
         mean, deviation = channel_statistics(pixels, collection.rows("train"))
@@ -157,6 +160,7 @@ def prepare(
         num_images={split: len(collection.rows(split)) for split in SPLITS}
         if collection.multi_label
         else None,
+        dimensions=pixels.dimensions,
         positive=recipe.data.positive,
         counts_before_subsample=None if kept is None else counts_before.tolist(),
     )
@@ -199,9 +203,11 @@ def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tu
     count = 0
     for start in range(0, len(rows), chunk):
         images = pixels.read(rows[start : start + chunk]).to(torch.int32)
-        total += images.sum(dim=(0, 2, 3))
-        squares += images.square().sum(dim=(0, 2, 3))
-        count += images.shape[0] * images.shape[2] * images.shape[3]
+        # One long row a channel, of images and volumes alike.
+        values = images.movedim(1, 0).flatten(1)
+        total += values.sum(dim=1)
+        squares += values.square().sum(dim=1)
+        count += values.shape[1]
     mean = total.double() / count
     variance = (squares.double() / count - mean.square()).clamp(min=0.0)
     # A channel that never varies carries nothing; dividing by 1 keeps it finite.
@@ -210,11 +216,6 @@ def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tu
 
 
 def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
-    """A function from an image's id to its pixels ``(H, W, 3)``, for galleries."""
+    """A function from an image's id to a picture of it ``(H, W, 3)``, for galleries."""
     row_of: dict[str, Any] = {str(name): row for row, name in enumerate(collection.table["id"])}
-
-    def read(name: str) -> np.ndarray:
-        image = collection.source.read(row_of[name])
-        return np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image
-
-    return read
+    return lambda name: viewable(collection.source.read(row_of[name]))

@@ -76,9 +76,15 @@ class StepSubsample(Settings):
 class Data(Settings):
     """How images are read and, where the data set brings no split, how it is split."""
 
-    image_size: int = Field(ge=8, le=4096, description="pixels, height and width after resizing")
-    channels: Literal[1, 3] = Field(
-        3, description="3 repeats grey images, 1 takes the luminance of colour images"
+    image_size: int = Field(ge=8, le=4096, description="pixels of every side, after resizing or cropping")
+    fit: Literal["resize", "crop"] = Field(
+        "resize", description="resize the whole image, or take its central part without resampling"
+    )
+    channels: int = Field(
+        3,
+        ge=1,
+        le=64,
+        description="3 repeats grey images, 1 takes the luminance of colour images; other numbers must be the data's",
     )
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
