@@ -28,6 +28,8 @@ def evaluate(
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
 ) -> None:
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
+    import numpy as np
+
     from medtail.cli.progress import progress_bar
     from medtail.cli.tables import print_summary
     from medtail.evaluation.label_predictions import read_predictions
@@ -47,7 +49,8 @@ def evaluate(
             )
     if out is not None:
         predictions.write(out)
-    summary = summarize(predictions, split.value)
+    counts = np.asarray(folder.read_dataset()["class_counts"]["train"])
+    summary = summarize(predictions, split.value, training_counts=counts)
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:

@@ -8,6 +8,7 @@ import numpy as np
 
 from medtail import metrics
 from medtail.errors import InputError
+from medtail.evaluation.frequency_groups import group_figures
 from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions
 from medtail.evaluation.predictions import Predictions
 from medtail.metrics import LabelOutcomes, Outcomes
@@ -87,7 +88,7 @@ def _measure_labels(predictions: MultiLabelPredictions, weights: np.ndarray) -> 
         "accuracy": metrics.exact_match(targets, decisions, weights=weights),
         "balanced_accuracy": metrics.label_balanced_accuracy(outcomes),
         "macro_f1": metrics.macro_f1(outcomes.present),
-        "auc": _mean_over_labels(metrics.roc_auc, predictions, weights),
+        "auc": metrics.label_roc_auc(targets, predictions.probabilities, weights=weights),
         "average_precision": _mean_over_labels(metrics.average_precision, predictions, weights),
         "brier": _mean_over_labels(metrics.brier_score, predictions, weights),
     }
@@ -106,13 +107,19 @@ def _mean_over_labels(
 
 
 def summarize(
-    predictions: AnyPredictions, split: str, *, seed: int = 0, resamples: int = 1000
+    predictions: AnyPredictions,
+    split: str,
+    *,
+    training_counts: np.ndarray | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``.
 
     Args:
         predictions: Of one split.
         split: Its name: train, validation or test.
+        training_counts: Training images of each class ``(C,)``, for ``groups``.
         seed: Of the bootstrap.
         resamples: Of the bootstrap, by group where groups are known, else by image.
 
@@ -121,7 +128,8 @@ def summarize(
         ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
         bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. What is undefined is None. Of
         several labels an image, ``n`` of a class are the images that carry it, ``accuracy`` is the share of images
-        with every label right, and the other means run over labels.
+        with every label right, and the other means run over labels. Of 20 classes or more, one an image, also
+        ``groups``: figures of those with many, a medium number of and few training images.
 
     Raises:
         InputError: There is no image.
@@ -138,6 +146,8 @@ def summarize(
         seed=seed,
     )
     values = {name: _defined(float(value[0])) for name, value in measure(predictions).items()}
+    one_class = isinstance(predictions, Predictions) and training_counts is not None
+    groups = group_figures(outcomes, np.asarray(training_counts)) if one_class else None
     return {
         "split": split,
         "n": len(predictions.ids),
@@ -159,6 +169,7 @@ def summarize(
             name: _interval(name, value, column)
             for (name, value), column in zip(values.items(), drawn.T, strict=True)
         },
+        **({} if groups is None else {"groups": groups}),
     }
 
 
