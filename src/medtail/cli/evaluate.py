@@ -30,6 +30,7 @@ def evaluate(
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
     from medtail.cli.progress import progress_bar
     from medtail.cli.tables import print_summary
+    from medtail.evaluation.binary import positive_of
     from medtail.evaluation.label_predictions import read_predictions
     from medtail.evaluation.summary import summarize
     from medtail.run import Run
@@ -47,7 +48,7 @@ def evaluate(
             )
     if out is not None:
         predictions.write(out)
-    summary = summarize(predictions, split.value)
+    summary = summarize(predictions, split.value, positive=positive_of(folder.read_dataset()))
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:

@@ -1,6 +1,5 @@
 """All the numbers of one split, ready for JSON."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +7,8 @@ import numpy as np
 
 from medtail import metrics
 from medtail.errors import InputError
+from medtail.evaluation.binary import binary_summary, has_two_classes
+from medtail.evaluation.json_values import defined, defined_interval
 from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions
 from medtail.evaluation.predictions import Predictions
 from medtail.metrics import LabelOutcomes, Outcomes
@@ -106,13 +107,15 @@ def _mean_over_labels(
 
 
 def summarize(
-    predictions: AnyPredictions, split: str, *, seed: int = 0, resamples: int = 1000
+    predictions: AnyPredictions, split: str, *, positive: int = 1, seed: int = 0, resamples: int = 1000
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``.
 
     Args:
         predictions: Of one split.
         split: Its name: train, validation or test.
+        positive: Id of the class that is looked for, of two: :func:`medtail.evaluation.binary.positive_of` the
+            run's facts. Without effect for several classes.
         seed: Of the bootstrap.
         resamples: Of the bootstrap, by group where groups are known, else by image.
 
@@ -121,7 +124,8 @@ def summarize(
         ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
         bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. What is undefined is None. Of
         several labels an image, ``n`` of a class are the images that carry it, ``accuracy`` is the share of images
-        with every label right, and the other means run over labels.
+        with every label right, and the other means run over labels. Of two classes also ``binary``:
+        :func:`medtail.evaluation.binary.binary_summary`.
 
     Raises:
         InputError: There is no image.
@@ -137,7 +141,7 @@ def summarize(
         resamples=resamples,
         seed=seed,
     )
-    values = {name: _defined(float(value[0])) for name, value in measure(predictions).items()}
+    values = {name: defined(float(value[0])) for name, value in measure(predictions).items()}
     return {
         "split": split,
         "n": len(predictions.ids),
@@ -145,10 +149,10 @@ def summarize(
             {
                 "name": name,
                 "n": int(outcomes.targets[0, index]),
-                "recall": _defined(float(outcomes.recalls[0, index])),
-                "precision": _defined(float(outcomes.precisions[0, index])),
-                "f1": _defined(float(outcomes.f1[0, index])),
-                "recall_interval": _defined_interval(
+                "recall": defined(float(outcomes.recalls[0, index])),
+                "precision": defined(float(outcomes.precisions[0, index])),
+                "f1": defined(float(outcomes.f1[0, index])),
+                "recall_interval": defined_interval(
                     metrics.wilson_interval(int(outcomes.hits[0, index]), int(outcomes.targets[0, index]))
                 ),
             }
@@ -159,6 +163,11 @@ def summarize(
             name: _interval(name, value, column)
             for (name, value), column in zip(values.items(), drawn.T, strict=True)
         },
+        **(
+            {"binary": binary_summary(predictions, positive, seed=seed, resamples=resamples)}
+            if has_two_classes(predictions)
+            else {}
+        ),
     }
 
 
@@ -166,13 +175,5 @@ def _interval(name: str, value: float | None, resampled: np.ndarray) -> list[flo
     if value is None:
         return None
     if name in _RAISED_BY_NOISE:
-        return _defined_interval(metrics.centred_interval(resampled, value))
-    return _defined_interval(metrics.percentile_interval(resampled))
-
-
-def _defined(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _defined_interval(interval: tuple[float, float]) -> list[float] | None:
-    return list(interval) if all(map(math.isfinite, interval)) else None
+        return defined_interval(metrics.centred_interval(resampled, value))
+    return defined_interval(metrics.percentile_interval(resampled))
