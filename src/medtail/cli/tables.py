@@ -19,17 +19,26 @@ def print_summary(summary: dict[str, Any]) -> None:
 
     console = Console()
     title = f"{summary['split']} split, {summary['n']} images"
-    overall = Table("metric", "value", "95 % interval", title=title, title_justify="left")
+    folds = summary.get("folds", {}).get("metrics")
+    columns = ("metric", "value", "95 % interval", *(["mean ± sd of folds"] if folds else []))
+    overall = Table(*columns, title=title, title_justify="left")
     intervals = summary.get("intervals", {})
     for name, value in summary.items():
         if isinstance(value, float) or value is None:
-            overall.add_row(name, number(value), _interval(intervals.get(name)))
+            spread = [f"{number(folds[name]['mean'])} ± {number(folds[name]['sd'])}"] if folds else []
+            overall.add_row(name, number(value), _interval(intervals.get(name)), *spread)
     console.print(overall)
     classes = Table("class", "images", "recall", "precision", "f1")
     for entry in summary["classes"]:
         figures = (number(entry[key]) for key in ("recall", "precision", "f1"))
         classes.add_row(entry["name"], str(entry["n"]), *figures)
     console.print(classes)
+    if "groups" in summary:
+        groups = Table("training images", "classes", "images", "accuracy", "balanced accuracy")
+        for name, group in summary["groups"].items():
+            figures = (number(group[key]) for key in ("accuracy", "balanced_accuracy"))
+            groups.add_row(name, str(group["classes"]), str(group["n"]), *figures)
+        console.print(groups)
     if "binary" in summary:
         console.print(_binary_table(summary["binary"]))
 

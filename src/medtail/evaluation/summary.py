@@ -7,7 +7,8 @@ import numpy as np
 
 from medtail import metrics
 from medtail.errors import InputError
-from medtail.evaluation.binary import binary_summary, has_two_classes
+from medtail.evaluation.binary import binary_summary, has_two_classes, positive_class
+from medtail.evaluation.frequency_groups import group_figures
 from medtail.evaluation.json_values import defined, defined_interval
 from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions
 from medtail.evaluation.predictions import Predictions
@@ -107,15 +108,22 @@ def _mean_over_labels(
 
 
 def summarize(
-    predictions: AnyPredictions, split: str, *, positive: int = 1, seed: int = 0, resamples: int = 1000
+    predictions: AnyPredictions,
+    split: str,
+    *,
+    training_counts: np.ndarray | None = None,
+    positive: int | None = None,
+    seed: int = 0,
+    resamples: int = 1000,
 ) -> dict[str, Any]:
     """Return the content of ``summary.json``.
 
     Args:
         predictions: Of one split.
         split: Its name: train, validation or test.
-        positive: Id of the class that is looked for, of two: :func:`medtail.evaluation.binary.positive_of` the
-            run's facts. Without effect for several classes.
+        training_counts: Training images of each class ``(C,)``, for ``groups`` and ``binary``.
+        positive: Id of the class that is looked for, of two; the one with fewer training images when left out, or
+            class 1 where these are not known. Without effect for several classes.
         seed: Of the bootstrap.
         resamples: Of the bootstrap, by group where groups are known, else by image.
 
@@ -124,8 +132,9 @@ def summarize(
         ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
         bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. What is undefined is None. Of
         several labels an image, ``n`` of a class are the images that carry it, ``accuracy`` is the share of images
-        with every label right, and the other means run over labels. Of two classes also ``binary``:
-        :func:`medtail.evaluation.binary.binary_summary`.
+        with every label right, and the other means run over labels. Of 20 classes or more, one an image, also
+        ``groups``: figures of those with many, a medium number of and few training images. Of two classes also
+        ``binary``: :func:`medtail.evaluation.binary.binary_summary`.
 
     Raises:
         InputError: There is no image.
@@ -142,6 +151,10 @@ def summarize(
         seed=seed,
     )
     values = {name: defined(float(value[0])) for name, value in measure(predictions).items()}
+    one_class = isinstance(predictions, Predictions) and training_counts is not None
+    groups = group_figures(outcomes, np.asarray(training_counts)) if one_class else None
+    if positive is None:
+        positive = 1 if training_counts is None else positive_class(training_counts)
     return {
         "split": split,
         "n": len(predictions.ids),
@@ -168,6 +181,7 @@ def summarize(
             if has_two_classes(predictions)
             else {}
         ),
+        **({} if groups is None else {"groups": groups}),
     }
 
 

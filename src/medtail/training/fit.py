@@ -84,9 +84,10 @@ def train(
     them, and losses of batch statistics see the joined batch.
     """
     started = time.time()
-    recipe = _with_precision(recipe)
+    recipe = with_precision(recipe)
     if is_main_process():
-        _check_folder(run, recipe, resume=resume)
+        _check_no_folds(run)
+        check_folder(run, recipe, resume=resume)
     labelling_of(collection.multi_label).check_recipe(recipe, collection)
     data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress)
 
@@ -118,8 +119,12 @@ def train(
     return _finish(run, data, started=started, progress=progress)
 
 
-def _check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
-    """Nothing is overwritten, and nothing is continued with other settings."""
+def check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
+    """Overwrite nothing, and continue nothing with other settings.
+
+    Raises:
+        InputError: The folder is not empty, or with ``resume`` missing or of other settings.
+    """
     if not resume:
         if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
             raise InputError(
@@ -134,6 +139,15 @@ def _check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
     check_same_recipe(run, recipe)
 
 
+def _check_no_folds(run: Run) -> None:
+    if run.folds_facts.is_file():
+        count = run.read_folds()["folds"]
+        raise InputError(
+            f"{run.folder} is a cross-validation of {count} folds; go on with it with --folds {count}, or take another "
+            f"folder with --out"
+        )
+
+
 def check_same_recipe(run: Run, recipe: Recipe) -> None:
     """Refuse settings other than those a run was started with; nothing to compare before it wrote them.
 
@@ -142,7 +156,7 @@ def check_same_recipe(run: Run, recipe: Recipe) -> None:
     """
     if not run.recipe.is_file():
         return
-    recipe = _with_precision(recipe)
+    recipe = with_precision(recipe)
     changes = _differences(load_recipe(run.recipe).model_dump(mode="json"), recipe.model_dump(mode="json"))
     if changes:
         raise InputError(
@@ -151,8 +165,8 @@ def check_same_recipe(run: Run, recipe: Recipe) -> None:
         )
 
 
-def _with_precision(recipe: Recipe) -> Recipe:
-    """The recipe with ``precision: auto`` resolved for this machine."""
+def with_precision(recipe: Recipe) -> Recipe:
+    """Resolve ``precision: auto`` of a recipe for this machine."""
     if recipe.training.precision != "auto":
         return recipe
     training = recipe.training.model_copy(update={"precision": choose_precision()})
@@ -263,7 +277,10 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     if isinstance(model.method, LossConditional):
         write_conditions(run, model, predictions, features)
     summary = summarize(
-        predictions["test"], "test", positive=positive_class(data.facts.training_counts, data.facts.positive)
+        predictions["test"],
+        "test",
+        training_counts=data.facts.training_counts,
+        positive=positive_class(data.facts.training_counts, data.facts.positive),
     )
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)
