@@ -390,3 +390,13 @@ def test_the_same_id_or_file_twice_is_refused_by_name(planted: Path) -> None:
     twice.to_csv(planted / "labels.csv", index=False)
     with pytest.raises(InputError, match=r"names one twice: .*05\.jpg"):
         open_collection(planted)
+
+
+@pytest.mark.slow
+def test_the_images_of_cifar_100_that_carry_two_labels_are_found(shared_data: Path) -> None:
+    found = audit(open_collection(shared_data / "cifar" / "cifar100_lt_if100.npz"))
+    exact = {frozenset(copies.labels) for copies in found.duplicates if copies.labels_conflict}
+    assert exact == {frozenset({"girl", "baby"}), frozenset({"otter", "seal"})}
+    near = {frozenset(pair.labels) for pair in found.near_duplicates if pair.labels_conflict}
+    assert near == {frozenset({"pear", "apple"}), frozenset({"snake", "worm"})}
+    assert len(found.near_duplicates) < 150
