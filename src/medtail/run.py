@@ -74,7 +74,7 @@ class Run:
 
     @property
     def best_checkpoint(self) -> Path:
-        """The epoch with the best validation balanced accuracy."""
+        """The epoch that is judged: the best by validation, as ``training.monitor`` says."""
         return self.folder / "checkpoints" / "best.ckpt"
 
     @property

@@ -88,7 +88,7 @@ def _measure_labels(predictions: MultiLabelPredictions, weights: np.ndarray) -> 
         "accuracy": metrics.exact_match(targets, decisions, weights=weights),
         "balanced_accuracy": metrics.label_balanced_accuracy(outcomes),
         "macro_f1": metrics.macro_f1(outcomes.present),
-        "auc": _mean_over_labels(metrics.roc_auc, predictions, weights),
+        "auc": metrics.label_roc_auc(targets, predictions.probabilities, weights=weights),
         "average_precision": _mean_over_labels(metrics.average_precision, predictions, weights),
         "brier": _mean_over_labels(metrics.brier_score, predictions, weights),
     }

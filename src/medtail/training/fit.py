@@ -22,6 +22,7 @@ from torch import Tensor
 
 from medtail.data import ImageCollection, write_splits
 from medtail.errors import InputError
+from medtail.evaluation.chosen_epoch import MONITORED
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import summarize
 from medtail.files import replacing, write_json
@@ -41,7 +42,7 @@ from medtail.training.devices import choose_precision, device, hardware, is_main
 from medtail.training.inference import TrainedModel
 from medtail.training.labelling import labelling_of
 from medtail.training.loaders import RunData
-from medtail.training.module import MONITOR, MethodModule
+from medtail.training.module import MethodModule
 from medtail.training.prepare import DatasetFacts, PreparedData, Progress, prepare, read_image
 from medtail.training.recipe import Recipe, load_recipe
 
@@ -199,14 +200,15 @@ def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightni
         MetricsTable(run.metrics),
         AngleTable(run.angles),
         StopOnBrokenLoss(),
-        *checkpoints(run),
+        *checkpoints(run, MONITORED[training.monitor]),
     ]
     if sys.stderr.isatty():
         watch.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
     else:
         watch.append(EpochLine())
-    if training.early_stopping_patience is not None:
-        watch.append(EarlyStopping(MONITOR, mode="max", patience=training.early_stopping_patience))
+    watched = MONITORED[training.monitor]
+    if training.early_stopping_patience is not None and watched is not None:
+        watch.append(EarlyStopping(watched, mode="max", patience=training.early_stopping_patience))
     return lightning.Trainer(
         default_root_dir=run.folder,
         max_epochs=training.epochs,
