@@ -93,6 +93,10 @@ class ImageSource(ABC):
     def select(self, rows: np.ndarray) -> "ImageSource":
         """The same pixels for only the given rows, in the given order."""
 
+    def limited(self, max_pixels: int) -> "ImageSource":
+        """The same source refusing images with more pixels; itself where pixels are in memory already."""
+        return self
+
 
 @final
 class ImageArray(ImageSource):

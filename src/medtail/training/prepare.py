@@ -11,6 +11,7 @@ import torch
 
 from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, positive_versus_rest
 from medtail.data.long_tail import PROFILES, training_rows_left_out
+from medtail.data.splits import check_learnable
 from medtail.data.working_form import viewable
 from medtail.files import replacing, write_json
 from medtail.run import Run
@@ -121,6 +122,8 @@ def prepare(
     """
     if recipe.data.positive is not None:
         collection = positive_versus_rest(collection, recipe.data.positive)
+    check_learnable(collection)
+    collection = collection.limited(recipe.data.max_pixels)
     pixels = load_pixels(
         collection,
         image_size=recipe.data.image_size,
