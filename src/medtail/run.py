@@ -11,6 +11,9 @@ from medtail.errors import InputError
 
 EvaluatedSplit = Literal["validation", "test"]
 
+#: The name of the split that the test splits of all folds are together.
+OUT_OF_FOLD = "out_of_fold"
+
 EVALUATED_SPLITS: tuple[EvaluatedSplit, ...] = ("validation", "test")
 
 
@@ -71,7 +74,7 @@ class Run:
 
     @property
     def best_checkpoint(self) -> Path:
-        """The epoch with the best validation balanced accuracy."""
+        """The epoch that is judged: the best by validation, as ``training.monitor`` says."""
         return self.folder / "checkpoints" / "best.ckpt"
 
     @property
@@ -93,10 +96,34 @@ class Run:
         """The saved table of probabilities of one split."""
         return self.folder / "predictions" / f"{split}.parquet"
 
+    @property
+    def folds(self) -> Path:
+        """Of a cross-validation, which image is in which fold: columns ``id``, ``group`` when known, ``fold``."""
+        return self.folder / "folds.csv"
+
+    @property
+    def folds_facts(self) -> Path:
+        """Of a cross-validation, how many folds there are, and the hash of ``folds.csv``."""
+        return self.folder / "folds.json"
+
+    @property
+    def out_of_fold(self) -> Path:
+        """Of a cross-validation, the probabilities of each image by the model that learned without it."""
+        return self.folder / "predictions" / f"{OUT_OF_FOLD}.parquet"
+
+    def fold(self, number: int) -> "Run":
+        """The run of one fold, from 1 on."""
+        return Run(self.folder / "folds" / f"fold-{number}")
+
     def require(self, path: Path) -> Path:
         """Return ``path``, one of this run's files, or say that it is missing."""
         if not self.folder.is_dir():
             raise InputError(f"run folder {self.folder} does not exist; give the folder named by train --out")
+        if not path.is_file() and self.folds.is_file():
+            raise InputError(
+                f"{self.folder} is a cross-validation, which has no {path.relative_to(self.folder)} of its "
+                f"own; give one of its folds, e.g. {self.fold(1).folder}, or finish it with train --resume"
+            )
         if not path.is_file():
             raise InputError(
                 f"{self.folder} is not a finished run: {path.relative_to(self.folder)} is missing; "
@@ -111,6 +138,10 @@ class Run:
     def read_dataset(self) -> dict[str, Any]:
         """The content of ``dataset.json``."""
         return dict(json.loads(self.require(self.dataset).read_text(encoding="utf-8")))
+
+    def read_folds(self) -> dict[str, Any]:
+        """The content of ``folds.json``."""
+        return dict(json.loads(self.require(self.folds_facts).read_text(encoding="utf-8")))
 
     def read_environment(self) -> dict[str, Any]:
         """The content of ``environment.json``."""

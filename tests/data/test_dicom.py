@@ -299,6 +299,7 @@ def test_a_table_names_files_and_series(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "labels.csv", index=False)
     collection = open_collection(tmp_path)
     assert collection.dimensions == 3
+    assert len(collection.source.files(0)) == 5  # the slices, by which a cache notices a change
     assert load_pixels(collection, image_size=8, channels=1).read([1]).shape == (1, 1, 8, 8, 8)
 
 

@@ -162,6 +162,7 @@ def test_sequences_are_channels(glioma: Path) -> None:
     assert pixels.read([0, 11]).shape == (2, 4, 8, 8, 8)
     some = collection.select(np.array([3]))
     np.testing.assert_array_equal(some.source.read(0), volume)
+    assert collection.source.files(3) == tuple(glioma / "case03" / f"{name}.nii.gz" for name in NAMES)
     assert audit(collection).channels == {"4": 12}
 
 

@@ -141,6 +141,7 @@ def _write_epochs(
         "train_loss": 1.9 - 1.4 * rise + generator.normal(0, 0.02, epochs),
         "validation_loss": 1.9 - 1.1 * rise + 0.15 * rise**4 + generator.normal(0, 0.04, epochs),
         "validation_balanced_accuracy": 0.14 + 0.55 * rise + generator.normal(0, 0.02, epochs),
+        "validation_auc": 0.6 + 0.3 * rise**2 + generator.normal(0, 0.004, epochs),
         "validation_accuracy": 0.5 + 0.3 * rise + generator.normal(0, 0.01, epochs),
         "validation_macro_f1": 0.12 + 0.5 * rise + generator.normal(0, 0.02, epochs),
     }

@@ -83,3 +83,25 @@ def test_nothing_to_judge_is_not_a_number() -> None:
 def test_what_is_no_label_is_refused(targets: list, decisions: list, message: str) -> None:
     with pytest.raises(InputError, match=message):
         LabelOutcomes.weighted(targets, decisions, np.ones((len(targets), 1)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_area_is_the_mean_over_labels(seed: int) -> None:
+    targets, _ = draw(seed)
+    scores = (targets + np.random.default_rng(seed).normal(0, 1, targets.shape)).round(1)
+    weights = np.random.default_rng(seed).integers(1, 4, len(targets))
+    expected = reference.roc_auc_score(targets, scores, average="macro")
+    assert metrics.label_roc_auc(targets, scores) == pytest.approx(expected)
+    expected = reference.roc_auc_score(targets, scores, average="macro", sample_weight=weights)
+    assert metrics.label_roc_auc(targets, scores, weights=weights) == pytest.approx(expected)
+
+
+def test_the_area_leaves_out_a_label_without_positives_and_names_it() -> None:
+    with pytest.warns(
+        UndefinedMetricWarning, match="label_roc_auc is defined for 1 of 2 classes: class 1 left"
+    ):
+        assert metrics.label_roc_auc([[1, 0], [0, 0]], [[0.9, 0.1], [0.2, 0.3]]) == 1.0
+    with pytest.raises(InputError, match=r"of one shape, got \(2, 2\) and \(2, 1\)"):
+        metrics.label_roc_auc([[1, 0], [0, 0]], [[0.9], [0.2]])
+    with pytest.raises(InputError, match="scores must be finite, got nan"):
+        metrics.label_roc_auc([[1], [0]], [[0.9], [np.nan]])

@@ -1,5 +1,6 @@
 """The loop, in this process, on a set of pictures that three epochs can learn."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,14 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from training.stripes import SIZES, recipe, stripes
 
+from medtail import metrics
 from medtail.data import ImageCollection
 from medtail.errors import InputError
 from medtail.evaluation.predictions import Predictions
 from medtail.run import Run
 from medtail.training.fit import train
 from medtail.training.inference import TrainedModel
+from medtail.training.labelling import OneClass
 from medtail.training.recipe import load_recipe
 
 
@@ -80,6 +83,39 @@ def test_early_stopping_is_off_by_default_and_stops_when_asked(collection, tmp_p
     )
     assert len(pd.read_csv(tmp_path / "whole" / "metrics.csv")) == 5
     assert len(pd.read_csv(tmp_path / "stopped" / "metrics.csv")) < 5
+
+
+@pytest.mark.parametrize(
+    ("monitor", "expected", "wording"),
+    [
+        ("balanced_accuracy", 0, "had the best validation balanced accuracy (0.333) and is"),
+        ("auc", 1, "had the best validation area under ROC (0.900) and is"),
+        ("last_epoch", 2, "the last, is the one judged here"),
+    ],
+)
+def test_the_epoch_that_is_kept_is_the_one_asked_for(
+    collection, tmp_path: Path, monkeypatch, monitor, expected, wording
+) -> None:
+    """Where one class is decided throughout, recalls say nothing, and areas rise, then fall."""
+    areas, judge = iter([0.6, 0.9, 0.7]), OneClass.validation_metrics
+
+    def staged(self, *arguments) -> dict[str, float]:
+        said = {"validation_balanced_accuracy": 1 / 3, "validation_auc": next(areas)}
+        return {**judge(self, *arguments), **said}
+
+    monkeypatch.setattr(OneClass, "validation_metrics", staged)
+    run = Run(tmp_path / "run")
+    train(collection, recipe("ce", f"training.monitor={monitor}"), run)
+    assert torch.load(run.best_checkpoint, weights_only=True)["epoch"] == expected
+    assert wording in " ".join(re.sub(r"<[^>]*>", "", run.report.read_text()).split())
+
+
+def test_the_area_on_validation_is_that_of_the_kept_epochs_probabilities(collection, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    train(collection, recipe("ce", "training.monitor=auc"), run)
+    validation = Predictions.read(run.predictions("validation"))
+    area = metrics.roc_auc(validation.targets, validation.probabilities)
+    assert area == pytest.approx(pd.read_csv(run.metrics)["validation_auc"].max(), abs=2e-3)
 
 
 def test_tensorboard_is_written_when_asked(collection, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """What differs between one class an image and several labels."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, recall_score, roc_auc_score
 
 from medtail.backbones import create_backbone
 from medtail.data import ImageArray, ImageCollection
@@ -84,6 +86,7 @@ def test_several_labels_are_validated_by_their_yes_or_no() -> None:
     assert values == pytest.approx(
         {
             "validation_balanced_accuracy": np.mean([balanced_accuracy_score(*label) for label in labels]),
+            "validation_auc": roc_auc_score(truth, probabilities.numpy(), average="macro"),
             "validation_accuracy": accuracy_score(truth, decided),
             "validation_macro_f1": f1_score(truth, decided, average="macro"),
             **{
@@ -100,6 +103,7 @@ def test_a_label_that_validation_cannot_judge_is_left_out_and_named() -> None:
     with (
         pytest.warns(UndefinedMetricWarning, match="label_balanced_accuracy is defined for 1 of 3"),
         pytest.warns(UndefinedMetricWarning, match="recall_per_class"),
+        pytest.warns(UndefinedMetricWarning, match="label_roc_auc is defined for 1 of 3"),
     ):
         values = SeveralLabels().validation_metrics(probabilities, targets, NAMES)
     assert values["validation_balanced_accuracy"] == 1.0
@@ -111,6 +115,19 @@ def test_one_class_is_validated_by_the_most_probable() -> None:
     assert values["validation_accuracy"] == 0.75
     assert values["validation_balanced_accuracy"] == pytest.approx(2.5 / 3)
     assert values["validation_recall_b"] == 0.5
+    expected = roc_auc_score([0, 1, 1, 2], probabilities.numpy(), multi_class="ovr")
+    assert values["validation_auc"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("labelling", [OneClass(), SeveralLabels()])
+def test_a_model_that_diverged_has_no_area(labelling) -> None:
+    probabilities = torch.full((2, 3), torch.nan)
+    targets = (
+        torch.tensor([0, 1]) if isinstance(labelling, OneClass) else torch.tensor([[1, 0, 0], [0, 1, 1]])
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)
+        assert np.isnan(labelling.validation_metrics(probabilities, targets, NAMES)["validation_auc"])
 
 
 @pytest.mark.parametrize("key", ["asl", "apl", "alpa"])

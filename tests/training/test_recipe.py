@@ -94,6 +94,14 @@ def test_merge_leaves_its_inputs_alone() -> None:
             ["optimizer.sharpness.radus=1"],
             r"no key optimizer\.sharpness\.radus \(got 1\); allowed: radius, adaptive; did you mean radius\?",
         ),
+        (
+            ["training.monitor=last_epoch", "training.early_stopping_patience=3"],
+            r"early_stopping_patience must be null with training\.monitor=last_epoch, got 3",
+        ),
+        (
+            ["training.monitor=aug"],
+            r"training\.monitor must be one of balanced_accuracy, auc, last_epoch, got 'aug'; did you mean auc\?",
+        ),
         (["optimizer.sharpness.radius=0"], r"optimizer\.sharpness\.radius: .*greater than 0, got 0"),
         (
             ["optimizer.sharpness.radius=0.1", "training.accumulate_batches=2"],

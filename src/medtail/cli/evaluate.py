@@ -28,8 +28,11 @@ def evaluate(
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
 ) -> None:
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
+    import numpy as np
+
     from medtail.cli.progress import progress_bar
     from medtail.cli.tables import print_summary
+    from medtail.evaluation.binary import positive_of
     from medtail.evaluation.label_predictions import read_predictions
     from medtail.evaluation.summary import summarize
     from medtail.run import Run
@@ -47,7 +50,13 @@ def evaluate(
             )
     if out is not None:
         predictions.write(out)
-    summary = summarize(predictions, split.value)
+    facts = folder.read_dataset()
+    summary = summarize(
+        predictions,
+        split.value,
+        training_counts=np.asarray(facts["class_counts"]["train"]),
+        positive=positive_of(facts),
+    )
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:

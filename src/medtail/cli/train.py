@@ -1,5 +1,7 @@
 """``medtail train``: from images to a judged classifier."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,12 +43,22 @@ def train(
             help="A data-set recipe by name, or a recipe.yaml that a run saved; chosen when left out."
         ),
     ] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Cross-validation: a fresh model for each of so many folds.")
+    ] = None,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where decoded pixels of large sets are kept; else the user's cache."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
 ) -> None:
     """Train, choose the best epoch on validation, judge it once on test, and write the report.
 
-    Writes recipe.yaml, metrics.csv, checkpoints, predictions, summary.json and report.html into --out.
+    Writes recipe.yaml, metrics.csv, checkpoints, predictions, summary.json and report.html into --out; with --folds
+    such a run for each fold, and the predictions of all images by the models that learned without them.
     """
     options: dict[str, Any] = {
         "backbone": {"name": backbone, "pretrained": True if pretrained else None},
@@ -71,9 +83,6 @@ def train(
     with progress_bar() as progress:
         collection = open_collection(data)
         chosen = choose_recipe(collection, method, recipe, changes)
-        # Lightning takes seconds to import, so a misspelt setting is answered before.
-        from medtail.training.fit import train as train_run
-
         rest = f", {chosen.data.positive} against the rest" if chosen.data.positive else ""
         typer.echo(
             f"{collection.name}: {len(collection.table)} images, {len(collection.class_names)} classes{rest}; "
@@ -81,11 +90,28 @@ def train(
             err=True,
         )
         run = Run(out)
-        summary = train_run(
-            collection, chosen, run, resume=resume, skip_unreadable=skip_unreadable, progress=progress
+        summary = _training(folds)(
+            collection,
+            chosen,
+            run,
+            resume=resume,
+            skip_unreadable=skip_unreadable,
+            progress=progress,
+            cache_folder=cache,
         )
     if summary:
         from medtail.cli.tables import print_summary
 
         print_summary(summary)
         typer.echo(f"report: {run.report}")
+
+
+def _training(folds: int | None) -> Callable[..., dict[str, Any]]:
+    """One run, or one a fold. Imported late: Lightning takes seconds, and a misspelt setting is answered before."""
+    if folds is None:
+        from medtail.training.fit import train as train_run
+
+        return train_run
+    from medtail.training.cross_validation import cross_validate
+
+    return partial(cross_validate, folds=folds)

@@ -350,15 +350,20 @@ def _form(dataset: Any, depth: int | None, slice_spacing: float | None) -> Image
     )
 
 
-def _sorted_slices(folder: Path) -> tuple[list[Path], list[Any]]:
-    """The files of a series from one end of the body part to the other, and their headers."""
-    files = sorted(
+def slice_files(folder: Path) -> list[Path]:
+    """The DICOM files in a folder, by name."""
+    return sorted(
         path
         for path in folder.iterdir()
         if path.is_file()
         and path.name != "DICOMDIR"
         and (path.name.lower().endswith(DICOM_EXTENSIONS) or is_dicom(path))
     )
+
+
+def _sorted_slices(folder: Path) -> tuple[list[Path], list[Any]]:
+    """The files of a series from one end of the body part to the other, and their headers."""
+    files = slice_files(folder)
     if not files:
         raise RefusedError("is a folder without DICOM slices")
     headers = [_header(path) for path in files]

@@ -8,7 +8,7 @@ from typing import TypeVar, final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from medtail.data.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom
+from medtail.data.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom, slice_files
 from medtail.data.file_formats import MAX_PIXELS, FileFormat, RefusedError
 from medtail.data.nifti import NIFTI_EXTENSIONS, Nifti
 from medtail.data.pictures import PICTURE_EXTENSIONS, Picture
@@ -131,6 +131,8 @@ class ImageFiles(ImageSource):
         max_pixels: Images with more pixels (slices and samples counted) are refused.
     """
 
+    max_pixels: int
+
     def __init__(self, paths: Iterable[Path], max_pixels: int = MAX_PIXELS) -> None:
         self.paths = list(paths)
         self.max_pixels = check_max_pixels(max_pixels)
@@ -145,6 +147,12 @@ class ImageFiles(ImageSource):
     def form(self, row: int) -> ImageForm:
         path = self.paths[row]
         return answer(path, lambda: file_format(path).form(path))
+
+    def files(self, row: int) -> tuple[Path, ...]:
+        path = self.paths[row]
+        # Most names have an extension; the others are asked what they are.
+        is_series = _extension(path.name) is None and path.is_dir()
+        return tuple(slice_files(path)) if is_series else (path,)
 
     def select(self, rows: np.ndarray) -> "ImageFiles":
         return ImageFiles([self.paths[row] for row in rows], self.max_pixels)

@@ -29,6 +29,8 @@ class SequenceFiles(ImageSource):
         max_pixels: Files with more pixels are refused.
     """
 
+    max_pixels: int
+
     def __init__(
         self, names: Sequence[str], sequences: Mapping[str, Sequence[Path]], max_pixels: int = MAX_PIXELS
     ) -> None:
@@ -58,6 +60,9 @@ class SequenceFiles(ImageSource):
         return ImageForm(
             first.height, first.width, first.mode, first.depth, first.spacing, channels=len(forms)
         )
+
+    def files(self, row: int) -> tuple[Path, ...]:
+        return tuple(path for files in self.sequences.values() for path in files.files(row))
 
     def select(self, rows: np.ndarray) -> "SequenceFiles":
         return SequenceFiles(

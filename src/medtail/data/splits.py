@@ -14,8 +14,8 @@ from medtail.data.collection import (
     ImageCollection,
     Split,
     listing,
-    memberships,
 )
+from medtail.data.stratification import Stratification, group_members, groups_of_classes
 from medtail.errors import InputError
 from medtail.files import replacing
 
@@ -168,32 +168,19 @@ def _draw(
     collection: ImageCollection, rows: np.ndarray, drawn: Mapping[Split, float], seed: int
 ) -> np.ndarray:
     """The split of each of ``rows``: train, or one of ``drawn`` with about its share of every class."""
-    table = collection.table.iloc[rows]
-    keys = (table["group"] if "group" in table else table["id"]).to_numpy(dtype=str)
-    members: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for position, target in zip(*_strata(collection, rows), strict=True):
-        members[keys[position]][int(target)] += 1
-    shares: dict[Split, float] = {"train": 1.0 - sum(drawn.values()), **drawn}
-    split_of = _Stratification(members, shares, seed).run()
+    keys, members = group_members(collection, rows)
+    shares: dict[str, float] = {"train": 1.0 - sum(drawn.values())}
+    shares.update({str(split): share for split, share in drawn.items()})
+    tiers = [(split,) for split in _FIRST_SERVED if split in shares]
+    split_of = Stratification(members, shares, seed, tiers=tiers, essential="train").run()
     _warn_about_small_classes(collection, members, list(shares))
     return np.array([split_of[key] for key in keys], dtype=object)
 
 
-def _strata(collection: ImageCollection, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Memberships of ``rows``, and one class more, C, of the images that carry no label."""
-    positions, classes = memberships(collection.targets[rows])
-    without = np.setdiff1d(np.arange(len(rows)), positions)
-    none = np.full(len(without), len(collection.class_names))
-    return np.append(positions, without), np.append(classes, none)
-
-
 def _warn_about_small_classes(
-    collection: ImageCollection, members: Mapping[str, Mapping[int, int]], splits: Sequence[Split]
+    collection: ImageCollection, members: Mapping[str, Mapping[int, int]], splits: Sequence[str]
 ) -> None:
-    groups: dict[int, int] = defaultdict(int)
-    for classes in members.values():
-        for target in classes:
-            groups[target] += 1
+    groups = groups_of_classes(members)
     kind = collection.group_column or "image"
     names = [*collection.class_names, "no label"]
     served = [split for split in _FIRST_SERVED if split in splits]
@@ -208,62 +195,6 @@ def _warn_about_small_classes(
             DataWarning,
             stacklevel=4,
         )
-
-
-class _Stratification:
-    """Whole groups dealt to splits, the rarest class first, each where its class lacks most."""
-
-    def __init__(
-        self, members: Mapping[str, Mapping[int, int]], shares: Mapping[Split, float], seed: int
-    ) -> None:
-        self.members = members
-        self.splits = [split for split in _FIRST_SERVED if split in shares]
-        self.generator = np.random.default_rng(seed)
-        totals: dict[int, int] = defaultdict(int)
-        self.groups_of: dict[int, list[str]] = defaultdict(list)
-        for key in sorted(members):
-            for target, count in members[key].items():
-                totals[target] += count
-                self.groups_of[target].append(key)
-        self.lacking = {
-            split: {target: shares[split] * total for target, total in totals.items()}
-            for split in self.splits
-        }
-        self.room = {split: shares[split] * sum(totals.values()) for split in self.splits}
-        self.holds = {split: dict.fromkeys(totals, 0) for split in self.splits}
-        self.waiting = {target: len(keys) for target, keys in self.groups_of.items()}
-
-    def run(self) -> dict[str, Split]:
-        split_of: dict[str, Split] = {}
-        for target in sorted(self.groups_of, key=lambda target: (len(self.groups_of[target]), target)):
-            keys = self.groups_of[target]
-            shuffled = [keys[position] for position in self.generator.permutation(len(keys))]
-            # Large groups first: the small ones then even out what they leave.
-            for key in sorted(shuffled, key=lambda key: -self.members[key][target]):
-                if key not in split_of:
-                    split_of[key] = self._place(key, target)
-        return split_of
-
-    def _place(self, key: str, target: int) -> Split:
-        classes = self.members[key]
-        chosen = max(
-            self._candidates(classes, target),
-            key=lambda split: (self.lacking[split][target], self.room[split]),
-        )
-        for other, count in classes.items():
-            self.lacking[chosen][other] -= count
-            self.room[chosen] -= count
-            self.holds[chosen][other] += 1
-            self.waiting[other] -= 1
-        return chosen
-
-    def _candidates(self, classes: Mapping[int, int], target: int) -> list[Split]:
-        if any(not self.holds["train"][other] and self.waiting[other] == 1 for other in classes):
-            return ["train"]  # The last group of a class that training has not seen.
-        empty = [split for split in self.splits if not self.holds[split][target]]
-        if len(empty) > self.waiting[target]:
-            return empty[:1]
-        return empty if len(empty) == self.waiting[target] else self.splits
 
 
 def write_splits(collection: ImageCollection, path: Path) -> None:

@@ -12,15 +12,13 @@ import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
+from medtail.evaluation.frequency_groups import FEW_BELOW, MANY_ABOVE, frequency_groups
 from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions, read_predictions
 from medtail.evaluation.predictions import Predictions
 from medtail.run import Run
 
 #: From an image's id to its pixels: uint8 (H, W, 3).
 ReadImage = Callable[[str], np.ndarray]
-
-#: Where "many" and "few" training images begin (the convention of long-tailed recognition; DBM's tables).
-MANY_ABOVE, FEW_BELOW = 100, 20
 
 
 @dataclass(frozen=True)
@@ -102,13 +100,13 @@ class RunEvidence(ABC):
     @cached_property
     def frequency_groups(self) -> dict[str, list[int]]:
         """Class ids with many, a medium number of and few training images; groups without a class are left out."""
-        train = self.counts("train")
-        groups = {
-            f"many (over {MANY_ABOVE})": train > MANY_ABOVE,
-            f"medium ({FEW_BELOW}–{MANY_ABOVE})": (train >= FEW_BELOW) & (train <= MANY_ABOVE),
-            f"few (under {FEW_BELOW})": train < FEW_BELOW,
+        ranges = {
+            "many": f"over {MANY_ABOVE}",
+            "medium": f"{FEW_BELOW}–{MANY_ABOVE}",
+            "few": f"under {FEW_BELOW}",
         }
-        return {name: np.flatnonzero(member).tolist() for name, member in groups.items() if member.any()}
+        groups = frequency_groups(self.counts("train"))
+        return {f"{name} ({ranges[name]})": members for name, members in groups.items()}
 
 
 @final

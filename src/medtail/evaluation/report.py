@@ -32,15 +32,37 @@ def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
         if isinstance(evidence, LabelEvidence)
         else _written(_parts(), evidence)
     )
+    _write_page(evidence, sections, f"run {run.folder.name}")
+    return run.report
+
+
+def write_cross_validation_report(evidence: Evidence | LabelEvidence) -> Path:
+    """Write ``report.html`` of a cross-validation: its folds, then what all images together say.
+
+    Args:
+        evidence: Of :func:`medtail.evaluation.cross_validation.pooled_evidence`.
+
+    Returns:
+        The path of the page.
+    """
+    sections = (
+        _written(_cross_validation_label_parts(), evidence)
+        if isinstance(evidence, LabelEvidence)
+        else _written(_cross_validation_parts(), evidence)
+    )
+    _write_page(evidence, sections, f"{len(evidence.summary['folds']['images'])}-fold cross-validation")
+    return evidence.run.report
+
+
+def _write_page(evidence: RunEvidence, sections: Iterable[Section], what: str) -> None:
     recipe = evidence.recipe
     page = render_page(
         f"{evidence.method} on {evidence.facts['name']}",
         f"{recipe['backbone']['name']}, {recipe['training']['epochs']} epochs, seed {recipe['training']['seed']}; "
-        f"run {run.folder.name}",
+        f"{what}",
         sections,
     )
-    write_text(run.report, page)
-    return run.report
+    write_text(evidence.run.report, page)
 
 
 def _written(parts: Iterable[Callable[[_E], Section | None]], evidence: _E) -> list[Section]:
@@ -56,6 +78,7 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
     from medtail.evaluation.sections.data import data
     from medtail.evaluation.sections.gallery import gallery
     from medtail.evaluation.sections.geometry import geometry
+    from medtail.evaluation.sections.looked_for import looked_for
     from medtail.evaluation.sections.overall import overall
     from medtail.evaluation.sections.overview import overview
     from medtail.evaluation.sections.recalls import recalls
@@ -66,6 +89,7 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
         overview,
         data,
         overall,
+        looked_for,
         recalls,
         confusion,
         curves,
@@ -89,3 +113,25 @@ def _label_parts() -> tuple[Callable[[LabelEvidence], Section | None], ...]:
     from medtail.evaluation.sections.training import training
 
     return (label_overview, label_data, label_overall, labels, label_curves, training, settings)
+
+
+def _cross_validation_parts() -> tuple[Callable[[Evidence], Section | None], ...]:
+    """The sections that speak of test images, which all images of a cross-validation are once."""
+    from medtail.evaluation.sections.calibration import calibration
+    from medtail.evaluation.sections.confusion import confusion
+    from medtail.evaluation.sections.cross_validation import cross_validation
+    from medtail.evaluation.sections.curves import curves
+    from medtail.evaluation.sections.gallery import gallery
+    from medtail.evaluation.sections.recalls import recalls
+    from medtail.evaluation.sections.settings import settings
+
+    return (cross_validation, recalls, confusion, curves, calibration, gallery, settings)
+
+
+def _cross_validation_label_parts() -> tuple[Callable[[LabelEvidence], Section | None], ...]:
+    from medtail.evaluation.sections.cross_validation import cross_validation
+    from medtail.evaluation.sections.curves import label_curves
+    from medtail.evaluation.sections.labels import labels
+    from medtail.evaluation.sections.settings import settings
+
+    return (cross_validation, labels, label_curves, settings)

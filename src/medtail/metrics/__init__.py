@@ -31,6 +31,7 @@ from medtail.metrics.labels import LabelOutcomes, exact_match, label_balanced_ac
 from medtail.metrics.ranking import (
     average_precision,
     average_precision_per_class,
+    label_roc_auc,
     roc_auc,
     roc_auc_per_class,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "geometric_mean",
     "index_balanced_accuracy",
     "label_balanced_accuracy",
+    "label_roc_auc",
     "macro_f1",
     "matthews_correlation",
     "max_balanced_accuracy",

@@ -9,7 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail.errors import InputError
 from medtail.metrics.arguments import Value, are_several, sample_weights, scores_and_positives
+from medtail.metrics.labels import indicators
 from medtail.metrics.thresholds import weights_at_thresholds
 from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined
 
@@ -68,6 +70,33 @@ def roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None 
     return _macro(areas)
 
 
+def label_roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
+    """Return the mean over labels of the area under each one's ROC curve: several labels a sample.
+
+    A label that all samples carry, or none, is left out, and an :class:`UndefinedMetricWarning` names it.
+
+    Args:
+        targets: 0/1 ``(N, C)``, a column a label.
+        scores: ``(N, C)``.
+        weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
+
+    Raises:
+        InputError: Targets and scores are not of one shape, or a score is not finite.
+
+    Example:
+        >>> label_roc_auc([[1, 0], [0, 1], [0, 0]], [[0.9, 0.2], [0.3, 0.1], [0.4, 0.0]])
+        0.75
+    """
+    positives, table = indicators("targets", targets) == 1, np.asarray(scores, dtype=np.float64)
+    if table.shape != positives.shape:
+        raise InputError(f"targets and scores must be of one shape, got {positives.shape} and {table.shape}")
+    if not np.isfinite(table).all():
+        raise InputError(f"scores must be finite, got {table[~np.isfinite(table)][0]}")
+    areas = _each_column(_roc_auc, positives, table, weights)
+    warn_of_undefined("label_roc_auc", areas, "having no positive or no negative")
+    return _macro(areas)
+
+
 def average_precision_per_class(
     targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None
 ) -> np.ndarray:
@@ -103,6 +132,15 @@ def _each_class(
     weights: ArrayLike | None,
 ) -> np.ndarray:
     table, positives = scores_and_positives(targets, scores)
+    return _each_column(area, positives, table, weights)
+
+
+def _each_column(
+    area: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    positives: np.ndarray,
+    table: np.ndarray,
+    weights: ArrayLike | None,
+) -> np.ndarray:
     columns = sample_weights(weights, len(table))
     areas = np.stack(
         [area(positives[:, index], table[:, index], columns) for index in range(table.shape[1])], axis=-1

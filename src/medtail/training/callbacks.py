@@ -17,7 +17,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from medtail.errors import InputError
 from medtail.files import replacing
 from medtail.run import Run
-from medtail.training.module import MONITOR, MethodModule
+from medtail.training.module import MethodModule
 
 
 @final
@@ -128,7 +128,8 @@ class EpochLine(Callback):
         logged = trainer.callback_metrics
         print(
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {float(logged['train_loss']):.4f}  "
-            f"validation balanced accuracy {float(logged[MONITOR]):.4f}",
+            f"validation balanced accuracy {float(logged['validation_balanced_accuracy']):.4f}  "
+            f"auc {float(logged['validation_auc']):.4f}",
             file=sys.stderr,
             flush=True,
         )
@@ -148,8 +149,8 @@ class StopOnBrokenLoss(Callback):
             )
 
 
-def checkpoints(run: Run) -> list[ModelCheckpoint]:
-    """Keep the epoch with the best validation balanced accuracy (the first of equals) and the last one."""
+def checkpoints(run: Run, monitored: str | None) -> list[ModelCheckpoint]:
+    """Keep the epoch with the highest value in a column (the first of equals; None: the last one), and the last."""
     folder = run.best_checkpoint.parent
     common: dict[str, Any] = {
         "dirpath": folder,
@@ -157,6 +158,6 @@ def checkpoints(run: Run) -> list[ModelCheckpoint]:
         "enable_version_counter": False,
         "save_on_train_epoch_end": True,
     }
-    best = ModelCheckpoint(filename=run.best_checkpoint.stem, monitor=MONITOR, mode="max", **common)
+    best = ModelCheckpoint(filename=run.best_checkpoint.stem, monitor=monitored, mode="max", **common)
     last = ModelCheckpoint(filename=run.last_checkpoint.stem, monitor=None, **common)
     return [best, last]

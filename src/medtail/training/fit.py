@@ -22,6 +22,8 @@ from torch import Tensor
 
 from medtail.data import ImageCollection, write_splits
 from medtail.errors import InputError
+from medtail.evaluation.binary import positive_class
+from medtail.evaluation.chosen_epoch import MONITORED
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import summarize
 from medtail.files import replacing, write_json
@@ -41,7 +43,7 @@ from medtail.training.devices import choose_precision, device, hardware, is_main
 from medtail.training.inference import TrainedModel
 from medtail.training.labelling import labelling_of
 from medtail.training.loaders import RunData
-from medtail.training.module import MONITOR, MethodModule
+from medtail.training.module import MethodModule
 from medtail.training.prepare import DatasetFacts, PreparedData, Progress, prepare, read_image
 from medtail.training.recipe import Recipe, load_recipe
 
@@ -57,6 +59,7 @@ def train(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     callbacks: Sequence[Callback] = (),
+    cache_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Train, choose the checkpoint on validation, read the test split once, write the run's files.
 
@@ -68,6 +71,7 @@ def train(
         skip_unreadable: Leave unreadable images out instead of refusing.
         progress: Told about decoding and predicting.
         callbacks: More Lightning callbacks.
+        cache_folder: Where decoded pixels are kept; the user's cache when None.
 
     Returns:
         The content of ``summary.json``; empty on ranks other than 0.
@@ -82,11 +86,14 @@ def train(
     them, and losses of batch statistics see the joined batch.
     """
     started = time.time()
-    recipe = _with_precision(recipe)
+    recipe = with_precision(recipe)
     if is_main_process():
-        _check_folder(run, recipe, resume=resume)
+        _check_no_folds(run)
+        check_folder(run, recipe, resume=resume)
     labelling_of(collection.multi_label).check_recipe(recipe, collection)
-    data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress)
+    data = prepare(
+        collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
+    )
 
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
@@ -116,8 +123,12 @@ def train(
     return _finish(run, data, started=started, progress=progress)
 
 
-def _check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
-    """Nothing is overwritten, and nothing is continued with other settings."""
+def check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
+    """Overwrite nothing, and continue nothing with other settings.
+
+    Raises:
+        InputError: The folder is not empty, or with ``resume`` missing or of other settings.
+    """
     if not resume:
         if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
             raise InputError(
@@ -132,6 +143,15 @@ def _check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
     check_same_recipe(run, recipe)
 
 
+def _check_no_folds(run: Run) -> None:
+    if run.folds_facts.is_file():
+        count = run.read_folds()["folds"]
+        raise InputError(
+            f"{run.folder} is a cross-validation of {count} folds; go on with it with --folds {count}, or take another "
+            f"folder with --out"
+        )
+
+
 def check_same_recipe(run: Run, recipe: Recipe) -> None:
     """Refuse settings other than those a run was started with; nothing to compare before it wrote them.
 
@@ -140,7 +160,7 @@ def check_same_recipe(run: Run, recipe: Recipe) -> None:
     """
     if not run.recipe.is_file():
         return
-    recipe = _with_precision(recipe)
+    recipe = with_precision(recipe)
     changes = _differences(load_recipe(run.recipe).model_dump(mode="json"), recipe.model_dump(mode="json"))
     if changes:
         raise InputError(
@@ -149,8 +169,8 @@ def check_same_recipe(run: Run, recipe: Recipe) -> None:
         )
 
 
-def _with_precision(recipe: Recipe) -> Recipe:
-    """The recipe with ``precision: auto`` resolved for this machine."""
+def with_precision(recipe: Recipe) -> Recipe:
+    """Resolve ``precision: auto`` of a recipe for this machine."""
     if recipe.training.precision != "auto":
         return recipe
     training = recipe.training.model_copy(update={"precision": choose_precision()})
@@ -185,14 +205,15 @@ def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightni
         MetricsTable(run.metrics),
         AngleTable(run.angles),
         StopOnBrokenLoss(),
-        *checkpoints(run),
+        *checkpoints(run, MONITORED[training.monitor]),
     ]
     if sys.stderr.isatty():
         watch.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
     else:
         watch.append(EpochLine())
-    if training.early_stopping_patience is not None:
-        watch.append(EarlyStopping(MONITOR, mode="max", patience=training.early_stopping_patience))
+    watched = MONITORED[training.monitor]
+    if training.early_stopping_patience is not None and watched is not None:
+        watch.append(EarlyStopping(watched, mode="max", patience=training.early_stopping_patience))
     return lightning.Trainer(
         default_root_dir=run.folder,
         max_epochs=training.epochs,
@@ -259,7 +280,12 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         _write_embeddings(run.features, model, features["test"], data.collection.targets[rows["test"]])
     if isinstance(model.method, LossConditional):
         write_conditions(run, model, predictions, features)
-    summary = summarize(predictions["test"], "test")
+    summary = summarize(
+        predictions["test"],
+        "test",
+        training_counts=data.facts.training_counts,
+        positive=positive_class(data.facts.training_counts, data.facts.positive),
+    )
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)
     write_report(run, read_image(data.collection))

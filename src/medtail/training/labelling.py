@@ -1,7 +1,7 @@
 """One class an image, or several labels: all that differs between them in training and prediction."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
@@ -45,7 +45,7 @@ class Labelling(ABC):
     def validation_metrics(
         self, probabilities: Tensor, targets: Tensor, class_names: Sequence[str]
     ) -> dict[str, float]:
-        """Return balanced accuracy, accuracy, macro F1 and recalls, by their columns in ``metrics.csv``."""
+        """Return areas, balanced accuracy, accuracy, macro F1 and recalls, by their columns in ``metrics.csv``."""
 
     @abstractmethod
     def predictions(
@@ -94,6 +94,7 @@ class OneClass(Labelling):
         decisions = probabilities.argmax(dim=1)
         confusion = metrics.confusion_matrix(targets.cpu().numpy(), decisions.cpu().numpy(), len(class_names))
         return _validation_columns(
+            _if_finite(metrics.roc_auc, targets, probabilities),
             metrics.balanced_accuracy(confusion),
             metrics.accuracy(confusion),
             metrics.macro_f1(confusion),
@@ -171,6 +172,7 @@ class SeveralLabels(Labelling):
         truth, decisions = targets.cpu().numpy(), (probabilities >= THRESHOLD).cpu().numpy()
         outcomes = LabelOutcomes.of(truth, decisions)
         return _validation_columns(
+            _if_finite(metrics.label_roc_auc, targets, probabilities),
             metrics.label_balanced_accuracy(outcomes),
             metrics.exact_match(truth, decisions),
             metrics.macro_f1(outcomes.present),
@@ -205,7 +207,16 @@ def _groups(table: pd.DataFrame) -> np.ndarray | None:
     return table["group"].to_numpy(dtype=str) if "group" in table else None
 
 
+def _if_finite(
+    area: Callable[[np.ndarray, np.ndarray], Value], targets: Tensor, probabilities: Tensor
+) -> Value:
+    """The area, or NaN of a model that diverged, which the end of the epoch reports."""
+    scores = probabilities.double().cpu().numpy()
+    return area(targets.cpu().numpy(), scores) if np.isfinite(scores).all() else float("nan")
+
+
 def _validation_columns(
+    area: Value,
     balanced_accuracy: Value,
     accuracy: Value,
     macro_f1: Value,
@@ -214,6 +225,7 @@ def _validation_columns(
 ) -> dict[str, float]:
     return {
         "validation_balanced_accuracy": float(balanced_accuracy),
+        "validation_auc": float(area),
         "validation_accuracy": float(accuracy),
         "validation_macro_f1": float(macro_f1),
         **{

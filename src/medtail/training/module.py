@@ -16,9 +16,6 @@ from medtail.training.prepare import DatasetFacts
 from medtail.training.recipe import Recipe
 from medtail.training.sam import SAM
 
-#: What early stopping and the choice of the checkpoint look at.
-MONITOR = "validation_balanced_accuracy"
-
 
 def memory_format(dimensions: int) -> torch.memory_format:
     """Channels last, as convolutions like them, for images (2) or volumes (3)."""
@@ -128,4 +125,5 @@ class MethodModule(lightning.LightningModule):
         probabilities = self.labelling.probabilities(self.method, outputs)
         figures = self.labelling.validation_metrics(probabilities, targets, self.class_names)
         for name, value in figures.items():
-            self.log(name, torch.tensor(value, dtype=torch.float32), prog_bar=name == MONITOR)
+            in_the_bar = name in ("validation_balanced_accuracy", "validation_auc")
+            self.log(name, torch.tensor(value, dtype=torch.float32), prog_bar=in_the_bar)

@@ -89,6 +89,10 @@ class Data(Settings):
     max_pixels: int | None = Field(
         None, ge=1, description="larger images are refused before they are decoded; 80 million when null"
     )
+    cache: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="decoded pixels on disk: of sets larger than memory, of all sets, or never (decode every epoch)",
+    )
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     split_seed: int = Field(0, ge=0)
@@ -290,6 +294,9 @@ class Training(Settings):
     accumulate_batches: int = Field(1, ge=1, description="batches whose gradients are added up before a step")
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     gradient_clip_norm: float | None = Field(None, gt=0.0)
+    monitor: Literal["balanced_accuracy", "auc", "last_epoch"] = Field(
+        "balanced_accuracy", description="what of validation chooses the epoch that is kept"
+    )
     early_stopping_patience: int | None = Field(None, ge=1, description="epochs without a better validation")
     tensorboard: bool = False
     devices: int = Field(1, ge=1)
@@ -322,6 +329,12 @@ class Recipe(Settings):
             raise ValueError(
                 f"training.batch_size must be a multiple of training.devices, got {self.training.batch_size} "
                 f"for {self.training.devices} devices; change one of them"
+            )
+        if self.training.monitor == "last_epoch" and self.training.early_stopping_patience is not None:
+            raise ValueError(
+                f"training.early_stopping_patience must be null with training.monitor=last_epoch, got "
+                f"{self.training.early_stopping_patience}: it stops by the metric that chooses the epoch; "
+                f"monitor balanced_accuracy or auc"
             )
         if self.optimizer.sharpness is not None and self.training.accumulate_batches > 1:
             raise ValueError(

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from medtail.evaluation.chosen_epoch import MONITORED, monitor_of
 from medtail.evaluation.drawing import SERIES, draw, plain_powers
 from medtail.evaluation.evidence import Evidence
 from medtail.evaluation.page import Section
@@ -35,6 +36,7 @@ def data(evidence: Evidence) -> Section:
         "section_data.html",
         {
             "facts": evidence.facts,
+            "chosen_by_validation": MONITORED[monitor_of(evidence.recipe)] is not None,
             "positive": evidence.facts.get("positive"),
             "subsample": _subsample(evidence),
             "totals": {split: int(counts.sum()) for split, counts in splits.items()},

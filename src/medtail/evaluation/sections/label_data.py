@@ -1,5 +1,6 @@
 """What the model learned from, where images carry several labels."""
 
+from medtail.evaluation.chosen_epoch import MONITORED, monitor_of
 from medtail.evaluation.evidence import LabelEvidence
 from medtail.evaluation.page import Section
 
@@ -14,6 +15,7 @@ def label_data(evidence: LabelEvidence) -> Section:
         "section_label_data.html",
         {
             "facts": evidence.facts,
+            "chosen_by_validation": MONITORED[monitor_of(evidence.recipe)] is not None,
             "images": images,
             "each": splits["train"].sum() / images["train"],
             "labels": [

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from medtail.evaluation.chosen_epoch import MONITORED, monitor_of
 from medtail.evaluation.evidence import Evidence, LabelEvidence, RunEvidence
 from medtail.evaluation.page import Section
 from medtail.evaluation.summary import LOWER_IS_BETTER, METRIC_TITLES, measure
@@ -50,6 +51,7 @@ def _table(evidence: RunEvidence, meanings: Mapping[str, str]) -> Section:
         "All metrics",
         "section_overall.html",
         {
+            "chosen_by_validation": MONITORED[monitor_of(evidence.recipe)] is not None,
             "rows": [
                 {
                     "title": title,
@@ -61,6 +63,6 @@ def _table(evidence: RunEvidence, meanings: Mapping[str, str]) -> Section:
                 }
                 for name, title in METRIC_TITLES.items()
                 if name in meanings
-            ]
+            ],
         },
     )

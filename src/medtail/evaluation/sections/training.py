@@ -1,23 +1,24 @@
 """How the training went, epoch by epoch."""
 
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from medtail.evaluation.chosen_epoch import MONITORED, chosen_row, monitor_of
 from medtail.evaluation.drawing import INK, MUTED, SERIES, draw, shortened
 from medtail.evaluation.evidence import RunEvidence
 from medtail.evaluation.page import Section
 from medtail.evaluation.sections.layout import CLASSES_IN_COLOUR
 
-_MONITOR = "validation_balanced_accuracy"
+_CRITERIA = {"validation_balanced_accuracy": "balanced accuracy", "validation_auc": "area under ROC"}
 
 
 def training(evidence: RunEvidence) -> Section:
     """Losses, validation metrics, learning rate, and the recall of each class where they can be told apart."""
     epochs = evidence.epochs
-    best = int(np.argmax(epochs[_MONITOR].fillna(-np.inf)))  # the first of equals, as the checkpoint
+    monitor = monitor_of(evidence.recipe)
+    best, column = chosen_row(epochs, monitor), MONITORED[monitor]
     chosen = int(epochs["epoch"].iloc[best])
     panels = [
         _lines(
@@ -30,7 +31,8 @@ def training(evidence: RunEvidence) -> Section:
             epochs,
             "Validation metrics",
             {
-                "balanced accuracy": _MONITOR,
+                "balanced accuracy": "validation_balanced_accuracy",
+                "area under ROC": "validation_auc",
                 "accuracy": "validation_accuracy",
                 "macro F1": "validation_macro_f1",
             },
@@ -49,9 +51,10 @@ def training(evidence: RunEvidence) -> Section:
         {
             "epochs": len(epochs),
             "chosen": chosen,
-            "value": float(epochs[_MONITOR].iloc[best]),
+            "criterion": None if column is None else _CRITERIA[column],
+            "value": None if column is None else float(epochs[column].iloc[best]),
             "figures": panels,
-            "at_the_end": chosen == int(epochs["epoch"].iloc[-1]) and len(epochs) > 1,
+            "at_the_end": column is not None and chosen == int(epochs["epoch"].iloc[-1]) and len(epochs) > 1,
         },
     )
 

@@ -1,0 +1,119 @@
+"""Whole groups dealt to parts so that every part has its share of every class."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import final
+
+import numpy as np
+
+from medtail.data.collection import ImageCollection, memberships
+
+
+def group_members(
+    collection: ImageCollection, rows: np.ndarray
+) -> tuple[np.ndarray, dict[str, dict[int, int]]]:
+    """Count the images of each class in each group; an image without a group is a group of its own.
+
+    Images of several labels count for each of them, those without any as one class more, C.
+
+    Returns:
+        The group of each of ``rows``, and for each group the images of each class it has any of.
+    """
+    table = collection.table.iloc[rows]
+    keys = (table["group"] if "group" in table else table["id"]).to_numpy(dtype=str)
+    positions, classes = memberships(collection.targets[rows])
+    without = np.setdiff1d(np.arange(len(rows)), positions)
+    positions = np.append(positions, without)
+    classes = np.append(classes, np.full(len(without), len(collection.class_names)))
+    members: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for position, target in zip(positions, classes, strict=True):
+        members[keys[position]][int(target)] += 1
+    return keys, members
+
+
+def groups_of_classes(members: Mapping[str, Mapping[int, int]]) -> dict[int, int]:
+    """How many groups hold an image of each class."""
+    groups: dict[int, int] = defaultdict(int)
+    for classes in members.values():
+        for target in classes:
+            groups[target] += 1
+    return groups
+
+
+@final
+class Stratification:
+    """Iterative stratification (Sechidis et al. 2011) of whole groups.
+
+    Classes are served from the rarest to the most frequent; each group goes to the part in which its class lacks
+    most, the largest groups first. No part goes without a class that has as many groups as there are parts. The
+    result depends on the groups, their classes and the seed, not on the order of rows.
+
+    Args:
+        members: For each group the images of each class.
+        shares: Of each part; they sum to 1.
+        seed: Of the order in which groups of equal size come.
+        tiers: All parts, those first that are served first where a class has too few groups for all.
+        essential: A part that gets the last group of a class that it would otherwise never see.
+    """
+
+    def __init__(
+        self,
+        members: Mapping[str, Mapping[int, int]],
+        shares: Mapping[str, float],
+        seed: int,
+        *,
+        tiers: Sequence[Sequence[str]],
+        essential: str | None = None,
+    ) -> None:
+        self.members = members
+        self.tiers = tiers
+        self.essential = essential
+        self.parts = [part for tier in tiers for part in tier]
+        self.generator = np.random.default_rng(seed)
+        totals: dict[int, int] = defaultdict(int)
+        self.groups_of: dict[int, list[str]] = defaultdict(list)
+        for key in sorted(members):
+            for target, count in members[key].items():
+                totals[target] += count
+                self.groups_of[target].append(key)
+        self.lacking = {
+            part: {target: shares[part] * total for target, total in totals.items()} for part in self.parts
+        }
+        self.room = {part: shares[part] * sum(totals.values()) for part in self.parts}
+        self.holds = {part: dict.fromkeys(totals, 0) for part in self.parts}
+        self.waiting = {target: len(keys) for target, keys in self.groups_of.items()}
+
+    def run(self) -> dict[str, str]:
+        """Return the part of each group."""
+        part_of: dict[str, str] = {}
+        for target in sorted(self.groups_of, key=lambda target: (len(self.groups_of[target]), target)):
+            keys = self.groups_of[target]
+            shuffled = [keys[position] for position in self.generator.permutation(len(keys))]
+            # Large groups first: the small ones then even out what they leave.
+            for key in sorted(shuffled, key=lambda key: -self.members[key][target]):
+                if key not in part_of:
+                    part_of[key] = self._place(key, target)
+        return part_of
+
+    def _place(self, key: str, target: int) -> str:
+        classes = self.members[key]
+        chosen = max(
+            self._candidates(classes, target),
+            key=lambda part: (self.lacking[part][target], self.room[part]),
+        )
+        for other, count in classes.items():
+            self.lacking[chosen][other] -= count
+            self.room[chosen] -= count
+            self.holds[chosen][other] += 1
+            self.waiting[other] -= 1
+        return chosen
+
+    def _candidates(self, classes: Mapping[int, int], target: int) -> Sequence[str]:
+        if self.essential is not None and any(
+            not self.holds[self.essential][other] and self.waiting[other] == 1 for other in classes
+        ):
+            return [self.essential]
+        empty = [part for part in self.parts if not self.holds[part][target]]
+        if len(empty) > self.waiting[target]:
+            return next(served for tier in self.tiers if (served := [part for part in tier if part in empty]))
+        return empty if len(empty) == self.waiting[target] else self.parts

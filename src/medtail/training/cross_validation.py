@@ -1,0 +1,145 @@
+"""k-fold training: a fresh model for each fold, and every image judged by the one that learned without it."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+
+from medtail.data import ImageCollection, positive_versus_rest
+from medtail.data.folds import (
+    assign_folds,
+    folds_fingerprint,
+    with_test_fold,
+    without_test_split,
+    write_folds,
+)
+from medtail.errors import InputError
+from medtail.evaluation.cross_validation import (
+    pooled_evidence,
+    pooled_facts,
+    pooled_predictions,
+    summarize_folds,
+)
+from medtail.evaluation.report import write_cross_validation_report
+from medtail.files import write_json
+from medtail.run import Run
+from medtail.training.fit import check_folder, check_same_recipe, environment, train, with_precision
+from medtail.training.prepare import Progress, read_image
+from medtail.training.recipe import Recipe
+
+
+def cross_validate(
+    collection: ImageCollection,
+    recipe: Recipe,
+    run: Run,
+    folds: int,
+    *,
+    resume: bool = False,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+    cache_folder: Path | None = None,
+) -> dict[str, Any]:
+    """Train one model a fold, and judge all images by the models that learned without them.
+
+    Fold k is the test split of a whole run in ``RUN/folds/fold-k``; its validation split, by which the checkpoint is
+    chosen, is drawn from the other folds (``data.validation_fraction`` of these). Every fold starts from the same
+    recipe and a fresh model. A test split that the data brings stays out of all folds.
+
+    Args:
+        collection: Images with labels.
+        recipe: Every setting, of every fold; folds are drawn with ``data.split_seed``.
+        run: The folder to write; it must not hold a run unless ``resume``.
+        folds: How many, 2 or more.
+        resume: Leave finished folds as they are, continue the one that was stopped, train the others.
+        skip_unreadable: Leave unreadable images out instead of refusing.
+        progress: Told about decoding and predicting.
+        cache_folder: Where decoded pixels are kept; the user's cache when None.
+
+    Returns:
+        The content of ``summary.json``: metrics of the out-of-fold predictions, and of each fold.
+
+    Raises:
+        InputError: As :func:`medtail.training.fit.train` and :func:`medtail.data.folds.assign_folds`; the recipe asks
+            for several devices, or the folds to go on with are others.
+    """
+    started = time.time()
+    if recipe.training.devices > 1:
+        raise InputError(
+            f"folds are trained on one device, got training.devices={recipe.training.devices}; leave it out, or train "
+            f"each fold by itself"
+        )
+    recipe = with_precision(recipe)
+    check_folder(run, recipe, resume=resume)
+    if recipe.data.positive is not None:
+        collection = positive_versus_rest(collection, recipe.data.positive)
+    images = without_test_split(collection)
+    assigned = assign_folds(images, folds, recipe.data.split_seed)
+    facts = {
+        "format": 1,
+        "folds": folds,
+        "seed": recipe.data.split_seed,
+        "images": len(images),
+        "test_images_left_out": len(collection) - len(images),
+        "sha256": folds_fingerprint(images, assigned),
+    }
+    _check_same_folds(run, facts)
+    write_folds(images, assigned, run.folds)
+    write_json(run.folds_facts, facts)
+    recipe.save(run.recipe)
+    if facts["test_images_left_out"]:
+        typer.echo(
+            f"{facts['test_images_left_out']} images of the test split that {collection.data} brings are in no fold",
+            err=True,
+        )
+    runs = [run.fold(number) for number in range(1, folds + 1)]
+    for number, fold in enumerate(runs, start=1):
+        typer.echo(f"fold {number}/{folds}", err=True)
+        if fold.summary.is_file():
+            check_same_recipe(fold, recipe)
+        else:
+            train(
+                with_test_fold(images, assigned, number),
+                recipe,
+                fold,
+                resume=fold.folder.is_dir(),
+                skip_unreadable=skip_unreadable,
+                progress=progress,
+                cache_folder=cache_folder,
+            )
+    return _pool(run, runs, images, str(facts["sha256"]), started)
+
+
+def _check_same_folds(run: Run, facts: dict[str, Any]) -> None:
+    if not run.folds_facts.is_file():
+        if run.dataset.is_file():
+            raise InputError(
+                f"{run.folder} holds one run, not folds; go on with it without --folds, or take another folder"
+            )
+        return
+    saved = run.read_folds()
+    if saved["folds"] != facts["folds"]:
+        raise InputError(
+            f"the cross-validation in {run.folder} has {saved['folds']} folds, got --folds {facts['folds']}; "
+            f"give the number it was started with, or another folder with --out"
+        )
+    if saved["sha256"] != facts["sha256"]:
+        raise InputError(
+            f"--resume needs the data the folds were drawn from, but images, labels or groups differ from those "
+            f"recorded in {run.folds}; restore them or start anew"
+        )
+
+
+def _pool(
+    run: Run, folds: list[Run], images: ImageCollection, fingerprint: str, started: float
+) -> dict[str, Any]:
+    pooled = pooled_predictions(folds, images.table["id"].tolist())
+    pooled.write(run.out_of_fold)
+    facts = pooled_facts(folds, fingerprint)
+    summary = summarize_folds(pooled, folds, np.asarray(facts["class_counts"]["train"]))
+    seconds = sum(fold.read_environment()["seconds"] for fold in folds)
+    write_json(run.environment, {**environment(started), "seconds": round(seconds, 1)})
+    write_json(run.summary, summary)
+    write_cross_validation_report(pooled_evidence(run, pooled, facts, read_image(images)))
+    return summary
