@@ -49,6 +49,8 @@ def _options(
 def main() -> None:
     """Run the command line; bad input is one sentence on stderr and exit code 2."""
     warnings.formatwarning = _one_line
+    # Large images are our own limit's business (max_pixels), which says what to do.
+    warnings.filterwarnings("ignore", message=".*could be decompression bomb", category=RuntimeWarning)
     try:
         app()
     except InputError as error:

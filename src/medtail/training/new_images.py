@@ -8,7 +8,7 @@ import pandas as pd
 from medtail.data import ImageCollection, ImageFiles, image_paths, load_pixels
 from medtail.run import Run
 from medtail.training.inference import TrainedModel
-from medtail.training.prepare import Progress
+from medtail.training.prepare import DatasetFacts, Progress
 
 
 def predict_images(
@@ -18,7 +18,7 @@ def predict_images(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Predict image files, and every image in folders.
+    """Predict image files, and every image in folders; for a model of volumes, a folder of DICOM slices is one.
 
     Returns:
         One row an image, in the order given: ``image``, ``decision`` (the class with the highest probability) or,
@@ -27,7 +27,7 @@ def predict_images(
     Raises:
         InputError: A path is missing, a folder holds no image, or an image cannot be read.
     """
-    files = image_paths(paths)
+    files = image_paths(paths, volumes=DatasetFacts.load(run).dimensions == 3)
     model = TrainedModel.load(run)
     unlabelled = pd.DataFrame({"id": [str(path) for path in files]})
     collection = ImageCollection(
