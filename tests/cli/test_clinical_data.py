@@ -1,5 +1,6 @@
 """Sets as clinics have them, made from the libraries' own test files, from inspection to prediction."""
 
+import shutil
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -85,6 +86,7 @@ def test_a_dicom_set_from_inspection_to_prediction(
     assert "is a volume among images" in refuses("predict", run, DICOM_FILES / "rtdose.dcm")
 
 
+@pytest.mark.slow
 def test_a_nifti_set_from_inspection_to_evaluation(
     medtail: Callable, nifti_set: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +105,7 @@ def test_a_nifti_set_from_inspection_to_evaluation(
     assert (facts["dimensions"], facts["channels"], len(facts["mean"])) == (3, 2, 2)
     assert (run / "report.html").stat().st_size > 10_000
 
-    judged = medtail("evaluate", run, "--data", nifti_set, "--out", tmp_path / "all.parquet")
+    elsewhere = shutil.copytree(nifti_set, tmp_path / "elsewhere")
+    judged = medtail("evaluate", run, "--data", elsewhere, "--out", tmp_path / "all.parquet")
     assert judged.returncode == 0, judged.stderr
     assert len(pd.read_parquet(tmp_path / "all.parquet")) == 24
