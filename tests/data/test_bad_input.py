@@ -18,6 +18,7 @@ from medtail.training.recipe import Recipe, compose
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")
+pytestmark = pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 
 DICOM_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 SERIES = DICOM_FILES / "dicomdirtests" / "98892001" / "CT5N"
