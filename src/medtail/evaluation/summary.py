@@ -145,7 +145,7 @@ def summarize(
         resamples=resamples,
         seed=seed,
     )
-    values = {name: _defined(float(value[0])) for name, value in measure(predictions).items()}
+    values = {name: finite_or_none(float(value[0])) for name, value in measure(predictions).items()}
     one_class = isinstance(predictions, Predictions) and training_counts is not None
     groups = group_figures(outcomes, np.asarray(training_counts)) if one_class else None
     return {
@@ -155,9 +155,9 @@ def summarize(
             {
                 "name": name,
                 "n": int(outcomes.targets[0, index]),
-                "recall": _defined(float(outcomes.recalls[0, index])),
-                "precision": _defined(float(outcomes.precisions[0, index])),
-                "f1": _defined(float(outcomes.f1[0, index])),
+                "recall": finite_or_none(float(outcomes.recalls[0, index])),
+                "precision": finite_or_none(float(outcomes.precisions[0, index])),
+                "f1": finite_or_none(float(outcomes.f1[0, index])),
                 "recall_interval": _defined_interval(
                     metrics.wilson_interval(int(outcomes.hits[0, index]), int(outcomes.targets[0, index]))
                 ),
@@ -181,7 +181,8 @@ def _interval(name: str, value: float | None, resampled: np.ndarray) -> list[flo
     return _defined_interval(metrics.percentile_interval(resampled))
 
 
-def _defined(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
+    """Return a value that JSON has."""
     return value if math.isfinite(value) else None
 
 
