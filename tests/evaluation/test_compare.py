@@ -176,7 +176,7 @@ def test_written_files_agree(comparison: Comparison, tmp_path: Path) -> None:
     assert content == comparison.to_dict()
     first = content["methods"][0]
     assert first["method"] == "dal"
-    assert set(first) == {"method", "seeds", "metrics", "recalls", "against_reference"}
+    assert set(first) == {"method", "seeds", "metrics", "recalls", "groups", "against_reference"}
     assert set(first["recalls"]) == {"akiec", "bcc", "df", "nv"}
     assert {entry["method"]: entry["against_reference"] is None for entry in content["methods"]}["ce"]
     with (tmp_path / "comparison" / "comparison.csv").open() as file:
@@ -239,7 +239,8 @@ def test_what_may_not_be_compared(make_run, tmp_path: Path, runs: list[Run]) -> 
 
     other_data = _run(make_run, tmp_path / "a", "ce", 7, data_seed=1)
     with pytest.raises(
-        InputError, match=r"runs must be of the same images, labels and splits.*one data.split_seed"
+        InputError,
+        match=r"runs must be of the same images, labels and splits.*same data.split_seed, data.positive and",
     ):
         compare_runs([runs[0], other_data])
 

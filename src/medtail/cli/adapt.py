@@ -150,7 +150,9 @@ def _condition(outputs: "RunOutputs", metric: str) -> dict[str, float]:
             f"{outputs.recipe.recipe.method}); train one that has it, e.g. --method vs_lct, or give another goal"
         )
     choices = condition_choices(outputs.run, list(default))
-    table = Table("metric", *default, "on validation", title="what each metric would choose", title_justify="left")
+    table = Table(
+        "metric", *default, "on validation", title="what each metric would choose", title_justify="left"
+    )
     for choice in choices:
         mark = " *" if choice.metric == metric else ""
         values = (f"{value:g}" for value in choice.condition.values())

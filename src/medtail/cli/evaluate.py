@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -41,6 +42,7 @@ def evaluate(
     import numpy as np
 
     from medtail.cli.tables import print_summary
+    from medtail.evaluation.binary import positive_of
     from medtail.evaluation.summary import summarize
     from medtail.run import Run
 
@@ -51,20 +53,24 @@ def evaluate(
         if own
         else _other_predictions(folder, str(data), split.value, skip_unreadable)
     )
-    before = None
+    predictions, before = read(None), None
     if operating_point:
         from medtail.operating_point import OperatingPoint
 
         point = OperatingPoint.of(folder)
-        before, predictions = read(None), point.applied_to(read(point.condition))
-    else:
-        predictions = read(None)
+        predictions, before = point.applied_to(read(point.condition)), predictions
     if out is not None:
         predictions.write(out)
-    counts = np.asarray(folder.read_dataset()["class_counts"]["train"])
-    summary = summarize(predictions, split.value, training_counts=counts)
+    facts = folder.read_dataset()
+    judge = partial(
+        summarize,
+        split=split.value,
+        training_counts=np.asarray(facts["class_counts"]["train"]),
+        positive=positive_of(facts),
+    )
+    summary = judge(predictions)
     if before is not None:
-        summary["before"] = summarize(before, split.value, training_counts=counts)
+        summary["before"] = judge(before)
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:

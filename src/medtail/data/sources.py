@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -63,7 +64,13 @@ class ImageForm:
 
 
 class ImageSource(ABC):
-    """Pixels by row."""
+    """Pixels by row.
+
+    Attributes:
+        max_pixels: Images with more are refused when they are read; None where nothing is decoded.
+    """
+
+    max_pixels: int | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -89,9 +96,17 @@ class ImageSource(ABC):
             UnreadableImageError: Saying why.
         """
 
+    def files(self, row: int) -> tuple[Path, ...]:
+        """The files one image is read from, by which it is noticed when it changes; none for images in memory."""
+        return ()
+
     @abstractmethod
     def select(self, rows: np.ndarray) -> "ImageSource":
         """The same pixels for only the given rows, in the given order."""
+
+    def limited(self, max_pixels: int) -> "ImageSource":
+        """The same source refusing images with more pixels; itself where pixels are in memory already."""
+        return self
 
 
 @final

@@ -7,8 +7,17 @@ from typing import Any, Self, final
 import numpy as np
 
 from medtail.errors import InputError
+from medtail.evaluation.binary import (
+    BINARY_PREFIX,
+    BINARY_TITLES,
+    has_two_classes,
+    measure_binary,
+    positive_of,
+)
+from medtail.evaluation.frequency_groups import group_figures
 from medtail.evaluation.predictions import Predictions
 from medtail.evaluation.summary import measure, weighted_outcomes
+from medtail.metrics import Outcomes
 from medtail.run import Run
 
 #: The parts of a recipe that a method chooses.
@@ -63,15 +72,35 @@ class JudgedRun:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Every metric of the summary, and the lowest recall of any class."""
+        """Every metric of the summary, the lowest recall of any class, and of two classes the binary figures."""
         values = {name: float(value[0]) for name, value in measure(self.test).items()}
-        return {**values, "lowest_recall": float(np.nanmin(self.recalls))}
+        return {**values, "lowest_recall": float(np.nanmin(self.recalls)), **self._binary}
+
+    @property
+    def _binary(self) -> dict[str, float]:
+        if not has_two_classes(self.test):
+            return {}
+        figures = measure_binary(self.test, positive_of(self.facts))
+        return {BINARY_PREFIX + name: float(figures[name][0]) for name in BINARY_TITLES}
 
     @property
     def recalls(self) -> np.ndarray:
         """Recall of each class ``(C,)``; NaN without test images."""
-        recalls: np.ndarray = weighted_outcomes(self.test, np.ones((len(self.test.ids), 1))).recalls[0]
+        recalls: np.ndarray = self._outcomes.recalls[0]
         return recalls
+
+    @property
+    def groups(self) -> dict[str, float]:
+        """Accuracy on classes with many, a medium number of and few training images; empty below 20 classes."""
+        figures = group_figures(self._outcomes, np.asarray(self.facts["class_counts"]["train"])) or {}
+        return {
+            name: float("nan") if group["accuracy"] is None else group["accuracy"]
+            for name, group in figures.items()
+        }
+
+    @property
+    def _outcomes(self) -> Outcomes:
+        return weighted_outcomes(self.test, np.ones((len(self.test.ids), 1)))
 
 
 def read_comparable(runs: Sequence[Run]) -> list[JudgedRun]:
@@ -106,7 +135,8 @@ def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
     if first.facts["fingerprint"] != other.facts["fingerprint"]:
         raise InputError(
             f"runs must be of the same images, labels and splits, those of {pair} differ "
-            f"({first.facts['name']}, {other.facts['name']}); train them on one data set with one data.split_seed"
+            f"({first.facts['name']}, {other.facts['name']}); train them on one data set with the same "
+            f"data.split_seed, data.positive and data.subsample"
         )
     if not np.array_equal(first.test.ids, other.test.ids) or not np.array_equal(
         first.test.targets, other.test.targets

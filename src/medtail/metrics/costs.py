@@ -30,9 +30,7 @@ def expected_cost(
     """
     table = np.asarray(costs, dtype=np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not np.isfinite(table).all():
-        raise InputError(
-            f"costs must be a finite square table, truth × decision, got shape {table.shape}"
-        )
+        raise InputError(f"costs must be a finite square table, truth × decision, got shape {table.shape}")
     truth = class_ids("targets", targets, len(table))
     decided = class_ids("predictions", predictions, len(table))
     if len(truth) != len(decided):

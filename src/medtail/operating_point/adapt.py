@@ -6,20 +6,20 @@ from typing import Any, final
 
 import numpy as np
 
+from medtail.evaluation.json_values import defined
 from medtail.evaluation.predictions import Predictions
 from medtail.evaluation.report import write_report
-from medtail.evaluation.summary import finite_or_none, measure
+from medtail.evaluation.summary import measure
 from medtail.operating_point.calibration import CALIBRATIONS, TemperatureScaling
 from medtail.operating_point.class_sets import ClassConditionalSets
 from medtail.operating_point.decisions import MostProbable
 from medtail.operating_point.fields import by_class
-from medtail.operating_point.goals import Cases, FewestMistakes, Goal, few_cases_note, require_each_class
+from medtail.operating_point.goals import Cases, Goal, few_cases_note, require_each_class
 from medtail.operating_point.outputs import RunOutputs
 from medtail.operating_point.point import OperatingPoint
 from medtail.operating_point.prior_shift import PriorShift
 from medtail.operating_point.promises import ExpectedShare
 from medtail.operating_point.steps import Step
-from medtail.run import Run
 from medtail.training.prepare import own_images
 
 #: The figures told of every operating point, before and after.
@@ -48,7 +48,7 @@ class Request:
         condition: λ to read the run at, or None for its default.
     """
 
-    goal: Goal = FewestMistakes()
+    goal: Goal
     prior: np.ndarray | None = None
     calibration: str | None = None
     coverage: float | None = None
@@ -85,16 +85,15 @@ def choose(outputs: RunOutputs, request: Request) -> OperatingPoint:
     )
     adapted = point.applied_to(validation)
     weights, weight_notes = _weights(validation, request.prior, shares)
-    stands_for = _last_prior(steps, source)
-    cases = Cases(adapted, weights, stands_for)
+    cases = Cases(adapted, weights, _last_prior(steps, source), outputs.positive)
     decision, decision_notes = request.goal.decision(cases)
     point = replace(point, decision=decision)
     if request.coverage is not None:
         rule = ClassConditionalSets.fit(adapted.targets, adapted.probabilities, request.coverage)
         point = replace(point, set_rule=rule)
         notes += _set_notes(adapted, request)
-    before = Cases(outputs.predictions("validation"), weights, stands_for)
-    after = Cases(point.applied_to(validation), weights, stands_for)
+    before = replace(cases, predictions=outputs.predictions("validation"))
+    after = replace(cases, predictions=point.applied_to(validation))
     figures: dict[str, Any] = {
         "n": len(validation.ids),
         "prior": by_class(shares if request.prior is None else request.prior, outputs.class_names),
@@ -157,6 +156,8 @@ def _calibrated(
         )
     if request.prior is None:
         return (shift, calibration), [_AS_IN_VALIDATION, *notes]
+    if np.allclose(request.prior, shares, atol=0, rtol=1e-9):
+        return (shift, calibration), notes
     return (shift, calibration, PriorShift(shares, request.prior)), notes
 
 
@@ -206,4 +207,4 @@ def _set_notes(validation: Predictions, request: Request) -> list[str]:
 def _figures(goal: Goal, cases: Cases) -> dict[str, float | None]:
     measured = measure(cases.predictions, cases.weights[:, None])
     figures = {name: float(measured[name][0]) for name in _FIGURES} | goal.figures(cases)
-    return {name: finite_or_none(value) for name, value in figures.items()}
+    return {name: defined(value) for name, value in figures.items()}

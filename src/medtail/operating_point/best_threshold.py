@@ -12,10 +12,8 @@ def _f1(true: np.ndarray, false: np.ndarray, positives: float, negatives: float)
     return ratio(2 * true, true + false + positives)
 
 
-def _balanced_accuracy(
-    true: np.ndarray, false: np.ndarray, positives: float, negatives: float
-) -> np.ndarray:
-    return (true / positives + 1 - ratio(false, np.asarray(negatives))) / 2
+def _balanced_accuracy(true: np.ndarray, false: np.ndarray, positives: float, negatives: float) -> np.ndarray:
+    return np.asarray((true / positives + 1 - false / negatives) / 2)
 
 
 def _precision_at_recall(

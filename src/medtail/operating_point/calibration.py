@@ -165,8 +165,14 @@ def _least(
     """The parameters of the least value of a smooth convex function, which returns value and gradient."""
     from scipy.optimize import minimize
 
-    settings = {"maxiter": 5000, "maxfun": 20000, "ftol": 1e-13, "gtol": 1e-9}
-    result = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=settings)
+    result = minimize(
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": 5000, "maxfun": 20000, "ftol": 1e-13, "gtol": 1e-9},
+    )
     return np.asarray(result.x)
 
 

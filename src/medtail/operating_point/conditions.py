@@ -1,9 +1,9 @@
 """λ of a loss-conditional run, chosen by a metric on validation."""
 
-import math
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
@@ -73,12 +73,12 @@ def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
 
 
 def _choice(table: pd.DataFrame, parameters: list[str], metric: str, path: str) -> ConditionChoice:
-    values = table[metric].dropna()
-    if values.empty:
+    known = table.dropna(subset=[metric])
+    if known.empty:
         raise InputError(
             f"{path} has no {metric} of the validation split; it is undefined where a class is missing"
         )
-    row = table.loc[values.idxmin() if metric in _LOWER_IS_BETTER else values.idxmax()]
-    value = float(row[metric])
-    assert math.isfinite(value)
-    return ConditionChoice(metric, {name: float(row[name]) for name in parameters}, value)
+    values = known[metric].to_numpy(dtype=np.float64)
+    best = int(values.argmin() if metric in _LOWER_IS_BETTER else values.argmax())
+    condition = {name: float(known[name].iloc[best]) for name in parameters}
+    return ConditionChoice(metric, condition, float(values[best]))

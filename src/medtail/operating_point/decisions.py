@@ -72,7 +72,9 @@ class MinimumCost(Decision):
             raise InputError(f"costs must be a square table, truth × decision, got shape {self.costs.shape}")
         if not (np.isfinite(self.costs) & (self.costs >= 0)).all():
             wrong = self.costs[~(np.isfinite(self.costs) & (self.costs >= 0))][0]
-            raise InputError(f"costs must be finite numbers of at least 0, got {wrong:g}; a gain is a cost of 0")
+            raise InputError(
+                f"costs must be finite numbers of at least 0, got {wrong:g}; a gain is a cost of 0"
+            )
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the class whose decision costs least on average."""

@@ -28,15 +28,23 @@ class Cases:
         predictions: Probabilities of the place of use, after every step.
         weights: How much each case counts ``(N,)``, so that classes are as frequent as at the place of use.
         prior: What the probabilities stand for ``(C,)``.
+        positive: Id of the class that is looked for, of two; without effect for several.
     """
 
     predictions: Predictions
     weights: np.ndarray
     prior: np.ndarray
+    positive: int = 1
 
     def of_class(self, class_id: int) -> np.ndarray:
         """Return whether each case is of a class ``(N,)``."""
         return np.asarray(self.predictions.targets == class_id)
+
+    def best_threshold(self, metric: str) -> ClassThreshold:
+        """Return the threshold on the class that is looked for, of two, with the best metric."""
+        scores = self.predictions.probabilities[:, self.positive]
+        threshold = best_threshold(self.of_class(self.positive), scores, metric, self.weights)
+        return ClassThreshold(self.positive, threshold)
 
 
 class Goal(ABC):
@@ -183,10 +191,7 @@ class HighestBalancedAccuracy(Goal):
         require_each_class(predictions, "--balanced-accuracy")
         few = few_cases_note(predictions, "the weights of the decision")
         if len(counts) == 2:
-            probability = predictions.probabilities[:, 1]
-            return ClassThreshold(
-                1, best_threshold(cases.of_class(1), probability, "max_balanced_accuracy")
-            ), few
+            return cases.best_threshold("max_balanced_accuracy"), few
         starts = [np.ones(len(counts)), 1 / cases.prior]
         return balanced_weights(predictions.targets, predictions.probabilities, starts), few
 
@@ -217,10 +222,7 @@ class BestCondition(Goal):
                 f"most probable class."
             ]
         require_each_class(predictions, f"--metric {self.metric}")
-        threshold = best_threshold(
-            cases.of_class(1), predictions.probabilities[:, 1], self.metric, cases.weights
-        )
-        return ClassThreshold(1, threshold), []
+        return cases.best_threshold(self.metric), []
 
 
 def require_each_class(predictions: Predictions, what: str) -> None:
@@ -252,4 +254,4 @@ def few_cases_note(predictions: Predictions, what: str) -> list[str]:
 
 
 def _rounded_down(share: float) -> float:
-    return np.floor(share * 1e4 + 1e-9) / 1e4
+    return float(np.floor(share * 1e4 + 1e-9) / 1e4)

@@ -9,6 +9,7 @@ import torch
 
 from medtail.data.samplers import drawn_prior
 from medtail.errors import InputError
+from medtail.evaluation.binary import positive_class
 from medtail.evaluation.label_predictions import read_predictions
 from medtail.evaluation.predictions import Predictions
 from medtail.run import EvaluatedSplit, Run
@@ -46,6 +47,11 @@ class RunOutputs:
     def condition(self) -> dict[str, float] | None:
         """λ of the saved predictions; None where the method has none."""
         return reading_condition(self.recipe)
+
+    @property
+    def positive(self) -> int:
+        """Id of the class that is looked for, of two; without meaning for several."""
+        return positive_class(self.facts.training_counts, self.facts.positive)
 
     def predictions(self, split: EvaluatedSplit, condition: Mapping[str, float] | None = None) -> Predictions:
         """Return the predictions of a split at λ; as they were saved when it is None.

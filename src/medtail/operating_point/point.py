@@ -10,6 +10,7 @@ import numpy as np
 
 from medtail import __version__
 from medtail.errors import InputError
+from medtail.evaluation.label_predictions import AnyPredictions
 from medtail.evaluation.predictions import Predictions
 from medtail.files import write_json
 from medtail.operating_point.calibration import TemperatureScaling, VectorScaling
@@ -115,8 +116,16 @@ class OperatingPoint:
             )
         return self.set_rule.contains(self.apply(probabilities))
 
-    def applied_to(self, predictions: Predictions) -> Predictions:
-        """Return predictions, as the run gives them at ``condition``, with adapted probabilities and decisions."""
+    def applied_to(self, predictions: AnyPredictions) -> Predictions:
+        """Return predictions, as the run gives them at ``condition``, with adapted probabilities and decisions.
+
+        Raises:
+            InputError: They are of several labels, or of other classes.
+        """
+        if not isinstance(predictions, Predictions):
+            raise InputError(
+                "an operating point is for one class an image, got predictions of several labels"
+            )
         return replace(
             predictions,
             probabilities=self.apply(predictions.probabilities),
@@ -151,7 +160,9 @@ class OperatingPoint:
             "notes": list(self.notes),
         }
 
-    def _named(self, names: Mapping[str, type], part: Step | Decision | ClassConditionalSets) -> dict[str, Any]:
+    def _named(
+        self, names: Mapping[str, type], part: Step | Decision | ClassConditionalSets
+    ) -> dict[str, Any]:
         name = next(name for name, kind in names.items() if kind is type(part))
         return {"name": name, **part.settings(self.class_names)}
 

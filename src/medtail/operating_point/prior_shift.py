@@ -76,5 +76,7 @@ def checked_prior(name: str, values: ArrayLike, num_classes: int | None = None) 
         )
     if abs(prior.sum() - 1) > PRIOR_TOLERANCE:
         shares = ",".join(f"{value:.6g}" for value in prior / prior.sum())
-        raise InputError(f"{name} must sum to 1, sums to {prior.sum():.6g}; divided by its sum it is {shares}")
-    return prior / prior.sum()
+        raise InputError(
+            f"{name} must sum to 1, sums to {prior.sum():.6g}; divided by its sum it is {shares}"
+        )
+    return np.asarray(prior / prior.sum())

@@ -74,7 +74,7 @@ class ExpectedShare(Promise):
 
     @property
     def cases_needed(self) -> int:
-        """r / (1 - r), rounded up."""
+        """Round r / (1 - r) up."""
         return math.ceil(self.share / (1 - self.share) - _ROUNDING)
 
     def highest_share(self, cases: int) -> float:
@@ -114,7 +114,7 @@ class ConfidentShare(Promise):
 
     @property
     def cases_needed(self) -> int:
-        """log(1 - confidence) / log r, rounded up."""
+        """Round log(1 - confidence) / log r up."""
         return math.ceil(math.log(1 - self.confidence) / math.log(self.share) - _ROUNDING)
 
     def highest_share(self, cases: int) -> float:

@@ -1,6 +1,7 @@
 """k-fold training: a fresh model for each fold, and every image judged by the one that learned without it."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from medtail.evaluation.cross_validation import (
 from medtail.evaluation.report import write_cross_validation_report
 from medtail.files import write_json
 from medtail.run import Run
+from medtail.training.callbacks import AtStart
 from medtail.training.fit import check_folder, check_same_recipe, environment, train, with_precision
 from medtail.training.prepare import Progress, read_image
 from medtail.training.recipe import Recipe
@@ -38,6 +40,7 @@ def cross_validate(
     resume: bool = False,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
+    cache_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Train one model a fold, and judge all images by the models that learned without them.
 
@@ -53,6 +56,7 @@ def cross_validate(
         resume: Leave finished folds as they are, continue the one that was stopped, train the others.
         skip_unreadable: Leave unreadable images out instead of refusing.
         progress: Told about decoding and predicting.
+        cache_folder: Where decoded pixels are kept; the user's cache when None.
 
     Returns:
         The content of ``summary.json``: metrics of the out-of-fold predictions, and of each fold.
@@ -82,9 +86,12 @@ def cross_validate(
         "sha256": folds_fingerprint(images, assigned),
     }
     _check_same_folds(run, facts)
-    write_folds(images, assigned, run.folds)
-    write_json(run.folds_facts, facts)
-    recipe.save(run.recipe)
+
+    def record() -> None:
+        write_folds(images, assigned, run.folds)
+        write_json(run.folds_facts, facts)
+        recipe.save(run.recipe)
+
     if facts["test_images_left_out"]:
         typer.echo(
             f"{facts['test_images_left_out']} images of the test split that {collection.data} brings are in no fold",
@@ -103,6 +110,8 @@ def cross_validate(
                 resume=fold.folder.is_dir(),
                 skip_unreadable=skip_unreadable,
                 progress=progress,
+                callbacks=[AtStart(record)],
+                cache_folder=cache_folder,
             )
     return _pool(run, runs, images, str(facts["sha256"]), started)
 

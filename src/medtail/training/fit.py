@@ -22,6 +22,7 @@ from torch import Tensor
 
 from medtail.data import ImageCollection, write_splits
 from medtail.errors import InputError
+from medtail.evaluation.binary import positive_class
 from medtail.evaluation.chosen_epoch import MONITORED
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import summarize
@@ -58,6 +59,7 @@ def train(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     callbacks: Sequence[Callback] = (),
+    cache_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Train, choose the checkpoint on validation, read the test split once, write the run's files.
 
@@ -69,6 +71,7 @@ def train(
         skip_unreadable: Leave unreadable images out instead of refusing.
         progress: Told about decoding and predicting.
         callbacks: More Lightning callbacks.
+        cache_folder: Where decoded pixels are kept; the user's cache when None.
 
     Returns:
         The content of ``summary.json``; empty on ranks other than 0.
@@ -88,7 +91,9 @@ def train(
         _check_no_folds(run)
         check_folder(run, recipe, resume=resume)
     labelling_of(collection.multi_label).check_recipe(recipe, collection)
-    data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress)
+    data = prepare(
+        collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
+    )
 
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
@@ -275,7 +280,12 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         _write_embeddings(run.features, model, features["test"], data.collection.targets[rows["test"]])
     if isinstance(model.method, LossConditional):
         write_conditions(run, model, predictions, features)
-    summary = summarize(predictions["test"], "test", training_counts=data.facts.training_counts)
+    summary = summarize(
+        predictions["test"],
+        "test",
+        training_counts=data.facts.training_counts,
+        positive=positive_class(data.facts.training_counts, data.facts.positive),
+    )
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)
     write_report(run, read_image(data.collection))
