@@ -7,6 +7,7 @@ import warnings
 import typer
 
 from medtail import __version__
+from medtail.cli.adapt import adapt
 from medtail.cli.compare import compare
 from medtail.cli.evaluate import evaluate
 from medtail.cli.inspect import inspect
@@ -27,6 +28,7 @@ app.command("inspect")(inspect)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("compare")(compare)
+app.command("adapt")(adapt)
 app.command("predict")(predict)
 app.command("list")(list_names)
 
