@@ -361,6 +361,16 @@ def slice_files(folder: Path) -> list[Path]:
     )
 
 
+def is_series(folder: Path) -> bool:
+    """Whether the first DICOM file in a folder is a single slice."""
+    files = slice_files(folder)
+    try:
+        return bool(files) and _frames(_header(files[0])) == 1
+    # What is wrong with the file is said when it is read.
+    except Exception:
+        return False
+
+
 def _sorted_slices(folder: Path) -> tuple[list[Path], list[Any]]:
     """The files of a series from one end of the body part to the other, and their headers."""
     files = slice_files(folder)
