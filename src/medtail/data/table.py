@@ -42,9 +42,9 @@ def open_table(table_file: Path, data: str, max_pixels: int) -> ImageCollection:
     Columns: ``image`` (a path, or an id that is completed with ``images/`` and an image extension; a folder of
     DICOM slices is a volume) or two or more ``image_<sequence>``, one for each channel of a case, then named by a
     column ``id`` or its first file; one of ``label``, ``diagnosis``, ``dx``; optional ``patient``, ``patient_id`` or
-    ``lesion_id`` (the first of them that is there); optional ``split``. Where several label columns are there, one of names wins over one of numbers,
-    and ``label`` over ``diagnosis`` over ``dx`` among equals: HAM10000's ``dx`` (nv, mel, …) is taken and its
-    ``label`` (0 to 6) is not. Other columns are left alone.
+    ``lesion_id`` (the first of them that is there); optional ``split``. Where several label columns are there, one
+    of names wins over one of numbers, and ``label`` over ``diagnosis`` over ``dx`` among equals: HAM10000's ``dx``
+    (nv, mel, …) is taken and its ``label`` (0 to 6) is not. Other columns are left alone.
 
     Without any of these, two or more columns ``label_<class>`` of 0/1 say for each class whether the image carries
     it: any number of labels an image.
