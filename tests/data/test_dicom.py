@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medtail.data import ImageFiles, ImageForm, UnreadableImageError, load_pixels, open_collection
+from medtail.data import ImageFiles, ImageForm, UnreadableImageError, dicom, load_pixels, open_collection
 
 pydicom = pytest.importorskip("pydicom")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -345,6 +345,14 @@ def test_the_limit_counts_frames_and_samples_before_decoding(monkeypatch) -> Non
     assert reason(path, max_pixels=59_999) == (
         "has 2 x 100 x 100 x 3 pixels, more than the limit of 59999 (max_pixels)"
     )
+
+
+def test_what_a_deflated_file_unpacks_to_is_limited(monkeypatch) -> None:
+    path = FILES / "image_dfl.dcm"
+    assert read(path).shape == (512, 512, 1)
+    monkeypatch.setattr(dicom, "_MOST_INFLATED", 512 * 512 - 1)
+    monkeypatch.setattr(pydicom, "dcmread", lambda *_, **__: pytest.fail("unpacked"))
+    assert reason(path) == "unpacks to more than 262143 bytes (deflated DICOM)"
 
 
 def test_a_missing_package_is_named(monkeypatch, refuses) -> None:
