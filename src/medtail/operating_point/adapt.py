@@ -150,7 +150,9 @@ def _calibrated(
     calibration = CALIBRATIONS[name].fit(validation.targets, shifted)
     notes = few_cases_note(validation, "the calibration") if name == "vector" else []
     if (shifted.argmax(axis=1) == validation.targets).all():
-        notes.append("Validation has no mistake, so it cannot tell how sure to be: the calibration means little.")
+        notes.append(
+            "Validation has no mistake, so it cannot tell how sure to be: the calibration means little."
+        )
     steps = (*_shift(source, shares), calibration)
     if request.prior is None:
         return steps, [_AS_IN_VALIDATION, *notes]

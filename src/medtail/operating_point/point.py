@@ -143,7 +143,8 @@ class OperatingPoint:
     def words(self) -> list[str]:
         """What happens to the probabilities, a sentence a part."""
         condition = {} if self.condition is None else self.condition
-        parts = [*self.steps, self.decision, *([] if self.set_rule is None else [self.set_rule])]
+        sets = [] if self.set_rule is None else [self.set_rule]
+        parts: list[Step | Decision | ClassConditionalSets] = [*self.steps, self.decision, *sets]
         read_at = ", ".join(f"{name} = {value:g}" for name, value in condition.items())
         return [
             *([f"Read the run at {read_at}."] if condition else []),
