@@ -74,10 +74,12 @@ def _methods() -> Iterable[tuple[str, str]]:
 def _backbones() -> Iterable[tuple[str, str]]:
     import timm
 
-    from medtail.backbones import CIFAR_RESNETS
+    from medtail.backbones import CIFAR_RESNETS, VOLUME_RESNETS
 
     for name, blocks in CIFAR_RESNETS.items():
         yield name, f"CIFAR ResNet of {6 * blocks + 2} layers (He et al., 2016, §4.2)"
+    for name, stages in VOLUME_RESNETS.items():
+        yield name, f"MONAI's ResNet of {2 * sum(stages) + 2} layers for volumes (Hara et al., 2018)"
     for name in timm.list_models():
         yield name, "timm"
 
