@@ -118,3 +118,23 @@ def test_predict_names_every_bad_file_and_can_go_on(
 
 def test_predict_refuses_a_missing_path(refuses, digits_run: Path, tmp_path: Path) -> None:
     assert "nothing.png does not exist" in refuses("predict", digits_run, tmp_path / "nothing.png")
+
+
+def test_of_two_classes_the_rare_one_is_looked_for(medtail, tmp_path: Path) -> None:
+    run = tmp_path / "nine"
+    result = medtail(
+        "train", "digits-lt", "--positive", "9", "--method", "vs_sam", "--epochs", 1, "--out", run
+    )
+    assert result.returncode == 0, result.stderr
+    binary = json.loads((run / "summary.json").read_text())["binary"]
+    assert binary["positive"] == "9"
+    output = medtail("evaluate", run).stdout
+    assert "looking for 9" in output
+    assert f"{binary['max_f1']:.4f}" in output
+    assert f"{binary['precisions_at_recalls']['0.98']:.4f}" in output
+    again = medtail("evaluate", run, "--json")
+    assert json.loads(again.stdout)["binary"] == binary
+    assert "Looking for 9" in (run / "report.html").read_text()
+    table = medtail("compare", run).stdout
+    assert "Looking for **9**." in table
+    assert "Precision at recall ≥ 0.99" in table

@@ -12,10 +12,11 @@ from lightning.pytorch.callbacks import Callback
 from medtail import metrics
 from medtail.data import ImageArray, ImageCollection, load_pixels
 from medtail.errors import InputError
+from medtail.evaluation.binary import RECALLS
 from medtail.evaluation.predictions import Predictions
 from medtail.methods import LossConditional
 from medtail.run import Run
-from medtail.training.conditions import RECALLS, BackboneFeatures, conditions_table, sweep
+from medtail.training.conditions import BackboneFeatures, conditions_table, sweep
 from medtail.training.fit import train
 from medtail.training.inference import TrainedModel
 from medtail.training.recipe import Recipe, compose, load_recipe, parse_assignments

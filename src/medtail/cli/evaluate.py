@@ -32,6 +32,7 @@ def evaluate(
 
     from medtail.cli.progress import progress_bar
     from medtail.cli.tables import print_summary
+    from medtail.evaluation.binary import positive_of
     from medtail.evaluation.label_predictions import read_predictions
     from medtail.evaluation.summary import summarize
     from medtail.run import Run
@@ -49,8 +50,13 @@ def evaluate(
             )
     if out is not None:
         predictions.write(out)
-    counts = np.asarray(folder.read_dataset()["class_counts"]["train"])
-    summary = summarize(predictions, split.value, training_counts=counts)
+    facts = folder.read_dataset()
+    summary = summarize(
+        predictions,
+        split.value,
+        training_counts=np.asarray(facts["class_counts"]["train"]),
+        positive=positive_of(facts),
+    )
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:

@@ -8,6 +8,10 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4f}"
 
 
+def _interval(interval: list[float] | None) -> str:
+    return "" if interval is None else f"[{number(interval[0])}, {number(interval[1])}]"
+
+
 def print_summary(summary: dict[str, Any]) -> None:
     """Print the metrics of one split, overall and per class."""
     from rich.console import Console
@@ -21,10 +25,8 @@ def print_summary(summary: dict[str, Any]) -> None:
     intervals = summary.get("intervals", {})
     for name, value in summary.items():
         if isinstance(value, float) or value is None:
-            low, high = intervals.get(name) or (None, None)
-            interval = "" if low is None else f"[{number(low)}, {number(high)}]"
             spread = [f"{number(folds[name]['mean'])} ± {number(folds[name]['sd'])}"] if folds else []
-            overall.add_row(name, number(value), interval, *spread)
+            overall.add_row(name, number(value), _interval(intervals.get(name)), *spread)
     console.print(overall)
     classes = Table("class", "images", "recall", "precision", "f1")
     for entry in summary["classes"]:
@@ -37,3 +39,30 @@ def print_summary(summary: dict[str, Any]) -> None:
             figures = (number(group[key]) for key in ("accuracy", "balanced_accuracy"))
             groups.add_row(name, str(group["classes"]), str(group["n"]), *figures)
         console.print(groups)
+    if "binary" in summary:
+        console.print(_binary_table(summary["binary"]))
+
+
+def _binary_table(binary: dict[str, Any]) -> Any:
+    """The figures of two classes, of the one that is looked for."""
+    from rich.table import Table
+
+    title = f"looking for {binary['positive']}"
+    table = Table("metric", "value", "95 % interval", title=title, title_justify="left")
+    figures, intervals = _flat(binary), _flat(binary["intervals"])
+    for name, value in figures.items():
+        table.add_row(name, number(value), _interval(intervals[name]))
+    return table
+
+
+def _flat(binary: dict[str, Any]) -> dict[str, Any]:
+    """Every figure once; the last of the recalls is among the metrics too."""
+    metrics = {
+        name: value
+        for name, value in binary.items()
+        if name not in ("positive", "intervals", "precisions_at_recalls")
+    }
+    at_recalls = {
+        f"precision_at_recall_{recall}": value for recall, value in binary["precisions_at_recalls"].items()
+    }
+    return {**metrics, **at_recalls}

@@ -7,6 +7,13 @@ from typing import Any, Self, final
 import numpy as np
 
 from medtail.errors import InputError
+from medtail.evaluation.binary import (
+    BINARY_PREFIX,
+    BINARY_TITLES,
+    has_two_classes,
+    measure_binary,
+    positive_of,
+)
 from medtail.evaluation.predictions import Predictions
 from medtail.evaluation.summary import measure, weighted_outcomes
 from medtail.run import Run
@@ -63,9 +70,16 @@ class JudgedRun:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Every metric of the summary, and the lowest recall of any class."""
+        """Every metric of the summary, the lowest recall of any class, and of two classes the binary figures."""
         values = {name: float(value[0]) for name, value in measure(self.test).items()}
-        return {**values, "lowest_recall": float(np.nanmin(self.recalls))}
+        return {**values, "lowest_recall": float(np.nanmin(self.recalls)), **self._binary}
+
+    @property
+    def _binary(self) -> dict[str, float]:
+        if not has_two_classes(self.test):
+            return {}
+        figures = measure_binary(self.test, positive_of(self.facts))
+        return {BINARY_PREFIX + name: float(figures[name][0]) for name in BINARY_TITLES}
 
     @property
     def recalls(self) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Methods side by side over seeds: means, deviations, and whether a difference is more than luck."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -11,6 +11,7 @@ import pandas as pd
 
 from medtail import metrics
 from medtail.errors import InputError
+from medtail.evaluation.binary import BINARY_PREFIX, BINARY_TITLES, has_two_classes, positive_of
 from medtail.evaluation.comparable import JudgedRun, differing_settings, read_comparable
 from medtail.evaluation.page import number
 from medtail.evaluation.paired import holm, paired_t_test
@@ -29,6 +30,19 @@ COMPARED = {
     **{name: title for name, title in METRIC_TITLES.items() if name != "balanced_accuracy"},
 }
 
+#: The same for two classes: with the figures of the class that is looked for.
+COMPARED_OF_TWO = {**COMPARED, **{BINARY_PREFIX + name: title for name, title in BINARY_TITLES.items()}}
+
+#: What the short table on a terminal shows.
+_SHOWN = ("balanced_accuracy", "lowest_recall", "macro_f1", "accuracy", "geometric_mean", "cov", "auc", "ece")
+_SHOWN_OF_TWO = (
+    "balanced_accuracy",
+    "lowest_recall",
+    "accuracy",
+    "ece",
+    *map(BINARY_PREFIX.__add__, BINARY_TITLES),
+)
+
 _RESAMPLES = 1000
 
 
@@ -43,10 +57,11 @@ class Comparison:
         resampled: What the bootstrap drew: "group" or "image".
         reference: The method the others are tested against.
         table: One row a method, best balanced accuracy first: ``method``, ``seeds``, ``<metric>_mean`` and
-            ``<metric>_sd`` for each of :data:`COMPARED`, then, of balanced accuracy minus the reference's,
+            ``<metric>_sd`` for each of ``titles``, then, of balanced accuracy minus the reference's,
             ``difference``, ``difference_low`` and ``difference_high`` (95 %, bootstrap), ``shared_seeds``, ``t``,
             ``p`` (paired t-test), ``p_holm`` and ``note``. What is undefined is NaN.
         recalls: Mean recall over seeds; a row a method, a column a class.
+        positive: The class that is looked for, of two; None of several.
         runs: One row a run: ``run``, ``method``, ``seed`` and each metric.
         warnings: Settings that differ though neither method nor seed explains it.
     """
@@ -57,8 +72,14 @@ class Comparison:
     reference: str
     table: pd.DataFrame
     recalls: pd.DataFrame
+    positive: str | None
     runs: pd.DataFrame
     warnings: list[str]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The metrics that are compared, with the names people read."""
+        return COMPARED if self.positive is None else COMPARED_OF_TWO
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -76,7 +97,7 @@ class Comparison:
                     "seeds": row["seeds"],
                     "metrics": {
                         name: {"mean": _plain(row[f"{name}_mean"]), "sd": _plain(row[f"{name}_sd"])}
-                        for name in COMPARED
+                        for name in self.titles
                     },
                     "recalls": {str(name): _plain(value) for name, value in recalls.items()},
                     "against_reference": None
@@ -93,6 +114,7 @@ class Comparison:
             "test_images": self.test_images,
             "resampled": self.resampled,
             "reference": self.reference,
+            "positive": self.positive,
             "warnings": self.warnings,
             "methods": methods,
             "runs": [
@@ -103,22 +125,14 @@ class Comparison:
 
     def to_markdown(self) -> str:
         """Return the table of means and the table of tests."""
-        shown = [
-            "balanced_accuracy",
-            "lowest_recall",
-            "macro_f1",
-            "accuracy",
-            "geometric_mean",
-            "cov",
-            "auc",
-            "ece",
-        ]
+        shown = _SHOWN if self.positive is None else _SHOWN_OF_TWO
+        looked_for = "" if self.positive is None else f" Looking for **{self.positive}**."
         lines = [
-            f"**{self.dataset}**, {self.test_images} test images; mean ± standard deviation over seeds.",
+            f"**{self.dataset}**, {self.test_images} test images; mean ± standard deviation over seeds.{looked_for}",
             "",
         ]
         lines += _markdown_table(
-            ["Method", "Seeds", *(COMPARED[name] for name in shown)],
+            ["Method", "Seeds", *(self.titles[name] for name in shown)],
             [
                 [row["method"], str(len(row["seeds"])), *(mean_and_deviation(row, name) for name in shown)]
                 for row in self.rows
@@ -206,7 +220,9 @@ def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Compar
     ]
     values = pd.DataFrame(per_run)
     resampled = _resampled_balanced_accuracy(judged)
-    rows = [_row(method, reference, values, resampled) for method in methods]
+    positive = positive_of(judged[0].facts) if has_two_classes(judged[0].test) else None
+    compared = COMPARED if positive is None else COMPARED_OF_TWO
+    rows = [_row(method, reference, compared, values, resampled) for method in methods]
     others = [row for row in rows if row["method"] != reference]
     for row, corrected in zip(others, holm([row["p"] for row in others]), strict=True):
         row["p_holm"] = corrected
@@ -218,6 +234,7 @@ def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Compar
         resampled="image" if judged[0].test.groups is None else "group",
         reference=reference,
         table=table.reset_index(drop=True),
+        positive=None if positive is None else judged[0].test.class_names[positive],
         recalls=recalls.groupby(values["method"], sort=False).mean(),
         runs=values,
         warnings=differing_settings(judged),
@@ -236,10 +253,12 @@ def _resampled_balanced_accuracy(judged: Sequence[JudgedRun]) -> np.ndarray:
     )
 
 
-def _row(method: str, reference: str, values: pd.DataFrame, resampled: np.ndarray) -> dict[str, Any]:
+def _row(
+    method: str, reference: str, compared: Iterable[str], values: pd.DataFrame, resampled: np.ndarray
+) -> dict[str, Any]:
     own, base = values[values["method"] == method], values[values["method"] == reference]
     row: dict[str, Any] = {"method": method, "seeds": sorted(int(seed) for seed in own["seed"])}
-    for name in COMPARED:
+    for name in compared:
         row[f"{name}_mean"] = float(own[name].mean())
         row[f"{name}_sd"] = float(own[name].std(ddof=1))
     nan = float("nan")

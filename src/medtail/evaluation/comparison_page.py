@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from medtail.evaluation.compare import COMPARED, mean_and_deviation, signed
+from medtail.evaluation.binary import BINARY_PREFIX
+from medtail.evaluation.compare import mean_and_deviation, signed
 from medtail.evaluation.drawing import INK, SERIES, draw, shortened
 from medtail.evaluation.page import Section, render_page
 from medtail.evaluation.sections.layout import MANY_CLASSES
@@ -56,13 +57,14 @@ def comparison_page(comparison: Comparison) -> str:
             "All metrics",
             "comparison_metrics.html",
             {
+                "positive": comparison.positive,
                 "methods": [(row["method"], row["seeds"]) for row in rows],
                 "rows": [
                     (
-                        title + (" ↓" if name in LOWER_IS_BETTER else ""),
+                        title + (" ↓" if name.removeprefix(BINARY_PREFIX) in LOWER_IS_BETTER else ""),
                         [mean_and_deviation(row, name) for row in rows],
                     )
-                    for name, title in COMPARED.items()
+                    for name, title in comparison.titles.items()
                 ],
             },
         ),

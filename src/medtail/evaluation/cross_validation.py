@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
+from medtail.evaluation.binary import positive_class
 from medtail.evaluation.evidence import Evidence, LabelEvidence, ReadImage
 from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions, read_predictions
 from medtail.evaluation.summary import METRIC_TITLES, summarize
@@ -75,7 +76,11 @@ def summarize_folds(
             "sd": float(known.std(ddof=1)) if len(known) > 1 else None,
             "values": values,
         }
-    summary = summarize(pooled, OUT_OF_FOLD, training_counts=training_counts)
+    # A class that was named stands against the rest in every fold.
+    named = folds[0].read_dataset().get("positive")
+    summary = summarize(
+        pooled, OUT_OF_FOLD, training_counts=training_counts, positive=positive_class(training_counts, named)
+    )
     return {**summary, "folds": {"images": images, "metrics": spread}}
 
 

@@ -78,6 +78,7 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
     from medtail.evaluation.sections.data import data
     from medtail.evaluation.sections.gallery import gallery
     from medtail.evaluation.sections.geometry import geometry
+    from medtail.evaluation.sections.looked_for import looked_for
     from medtail.evaluation.sections.overall import overall
     from medtail.evaluation.sections.overview import overview
     from medtail.evaluation.sections.recalls import recalls
@@ -88,6 +89,7 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
         overview,
         data,
         overall,
+        looked_for,
         recalls,
         confusion,
         curves,

@@ -1,6 +1,5 @@
 """All the numbers of one split, ready for JSON."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,9 @@ import numpy as np
 
 from medtail import metrics
 from medtail.errors import InputError
+from medtail.evaluation.binary import binary_summary, has_two_classes, positive_class
 from medtail.evaluation.frequency_groups import group_figures
+from medtail.evaluation.json_values import defined, defined_interval
 from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions
 from medtail.evaluation.predictions import Predictions
 from medtail.metrics import LabelOutcomes, Outcomes
@@ -111,6 +112,7 @@ def summarize(
     split: str,
     *,
     training_counts: np.ndarray | None = None,
+    positive: int | None = None,
     seed: int = 0,
     resamples: int = 1000,
 ) -> dict[str, Any]:
@@ -119,7 +121,9 @@ def summarize(
     Args:
         predictions: Of one split.
         split: Its name: train, validation or test.
-        training_counts: Training images of each class ``(C,)``, for ``groups``.
+        training_counts: Training images of each class ``(C,)``, for ``groups`` and ``binary``.
+        positive: Id of the class that is looked for, of two; the one with fewer training images when left out, or
+            class 1 where these are not known. Without effect for several classes.
         seed: Of the bootstrap.
         resamples: Of the bootstrap, by group where groups are known, else by image.
 
@@ -129,7 +133,8 @@ def summarize(
         bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. What is undefined is None. Of
         several labels an image, ``n`` of a class are the images that carry it, ``accuracy`` is the share of images
         with every label right, and the other means run over labels. Of 20 classes or more, one an image, also
-        ``groups``: figures of those with many, a medium number of and few training images.
+        ``groups``: figures of those with many, a medium number of and few training images. Of two classes also
+        ``binary``: :func:`medtail.evaluation.binary.binary_summary`.
 
     Raises:
         InputError: There is no image.
@@ -145,9 +150,11 @@ def summarize(
         resamples=resamples,
         seed=seed,
     )
-    values = {name: _defined(float(value[0])) for name, value in measure(predictions).items()}
+    values = {name: defined(float(value[0])) for name, value in measure(predictions).items()}
     one_class = isinstance(predictions, Predictions) and training_counts is not None
     groups = group_figures(outcomes, np.asarray(training_counts)) if one_class else None
+    if positive is None:
+        positive = 1 if training_counts is None else positive_class(training_counts)
     return {
         "split": split,
         "n": len(predictions.ids),
@@ -155,10 +162,10 @@ def summarize(
             {
                 "name": name,
                 "n": int(outcomes.targets[0, index]),
-                "recall": _defined(float(outcomes.recalls[0, index])),
-                "precision": _defined(float(outcomes.precisions[0, index])),
-                "f1": _defined(float(outcomes.f1[0, index])),
-                "recall_interval": _defined_interval(
+                "recall": defined(float(outcomes.recalls[0, index])),
+                "precision": defined(float(outcomes.precisions[0, index])),
+                "f1": defined(float(outcomes.f1[0, index])),
+                "recall_interval": defined_interval(
                     metrics.wilson_interval(int(outcomes.hits[0, index]), int(outcomes.targets[0, index]))
                 ),
             }
@@ -169,6 +176,11 @@ def summarize(
             name: _interval(name, value, column)
             for (name, value), column in zip(values.items(), drawn.T, strict=True)
         },
+        **(
+            {"binary": binary_summary(predictions, positive, seed=seed, resamples=resamples)}
+            if has_two_classes(predictions)
+            else {}
+        ),
         **({} if groups is None else {"groups": groups}),
     }
 
@@ -177,13 +189,5 @@ def _interval(name: str, value: float | None, resampled: np.ndarray) -> list[flo
     if value is None:
         return None
     if name in _RAISED_BY_NOISE:
-        return _defined_interval(metrics.centred_interval(resampled, value))
-    return _defined_interval(metrics.percentile_interval(resampled))
-
-
-def _defined(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _defined_interval(interval: tuple[float, float]) -> list[float] | None:
-    return list(interval) if all(map(math.isfinite, interval)) else None
+        return defined_interval(metrics.centred_interval(resampled, value))
+    return defined_interval(metrics.percentile_interval(resampled))

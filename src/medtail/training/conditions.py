@@ -14,6 +14,7 @@ from torch import Tensor
 
 from medtail import metrics
 from medtail.errors import InputError
+from medtail.evaluation.binary import RECALLS, positive_class
 from medtail.evaluation.label_predictions import AnyPredictions
 from medtail.files import replacing
 from medtail.methods import LossConditional
@@ -24,9 +25,6 @@ from medtail.training.recipe import LossConditionalSettings
 
 Grid = Mapping[str, Sequence[float]]
 """The values of each parameter of λ, by its name."""
-
-#: The recalls of LCT's Fig. 1, at which precision is told.
-RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 
 
 @final
@@ -110,7 +108,11 @@ def sweep(
 
 
 def conditions_table(
-    conditions: Sequence[Mapping[str, float]], probabilities: np.ndarray, targets: np.ndarray
+    conditions: Sequence[Mapping[str, float]],
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    *,
+    positive: int = 1,
 ) -> pd.DataFrame:
     """Return one row for each λ: its parameters, then metrics of its probabilities.
 
@@ -118,26 +120,27 @@ def conditions_table(
         conditions: L times λ.
         probabilities: ``(L, N, C)``.
         targets: Class ids ``(N,)``.
+        positive: Id of the class that is looked for, of two; without effect for several.
     """
     return pd.DataFrame(
         [
-            {**condition, **_metrics(targets, table)}
+            {**condition, **_metrics(targets, table, positive)}
             for condition, table in zip(conditions, probabilities, strict=True)
         ]
     )
 
 
-def _metrics(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """The columns after λ: of class 1 where there are two, else means over classes one-versus-rest."""
+def _metrics(targets: np.ndarray, probabilities: np.ndarray, positive: int) -> dict[str, float]:
+    """The columns after λ: of the positive class where there are two, else means over classes one-versus-rest."""
     classes = probabilities.shape[1]
-    scores = probabilities[:, 1] if classes == 2 else probabilities
+    scored = (targets == positive, probabilities[:, positive]) if classes == 2 else (targets, probabilities)
     confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), classes)
-    judged = [1] if classes == 2 else range(classes)
+    judged = [positive] if classes == 2 else range(classes)
     best = np.array([_at_best_thresholds(targets == index, probabilities[:, index]) for index in judged])
     max_f1, max_balanced_accuracy, *precisions = np.atleast_1d(mean_over_defined(best.T))
     return {
-        "auc": float(metrics.roc_auc(targets, scores)),
-        "average_precision": float(metrics.average_precision(targets, scores)),
+        "auc": float(metrics.roc_auc(*scored)),
+        "average_precision": float(metrics.average_precision(*scored)),
         "brier": float(metrics.brier_score(targets, probabilities)),
         "max_f1": float(max_f1),
         "max_balanced_accuracy": float(max_balanced_accuracy),
@@ -181,7 +184,12 @@ def write_conditions(
         kept.write(run.backbone_features(split))
         with model.autocast():
             conditions, probabilities = sweep(method, features[split], settings.grid)
-        table = conditions_table(conditions, probabilities, images.targets)
+        table = conditions_table(
+            conditions,
+            probabilities,
+            images.targets,
+            positive=positive_class(model.facts.training_counts, model.facts.positive),
+        )
         table.insert(0, "split", split)
         tables.append(table)
     with replacing(run.conditions) as temporary:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from medtail.data import ImageCollection, write_splits
 from medtail.errors import InputError
+from medtail.evaluation.binary import positive_class
 from medtail.evaluation.chosen_epoch import MONITORED
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import summarize
@@ -275,7 +276,12 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         _write_embeddings(run.features, model, features["test"], data.collection.targets[rows["test"]])
     if isinstance(model.method, LossConditional):
         write_conditions(run, model, predictions, features)
-    summary = summarize(predictions["test"], "test", training_counts=data.facts.training_counts)
+    summary = summarize(
+        predictions["test"],
+        "test",
+        training_counts=data.facts.training_counts,
+        positive=positive_class(data.facts.training_counts, data.facts.positive),
+    )
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)
     write_report(run, read_image(data.collection))
