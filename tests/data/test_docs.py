@@ -10,7 +10,7 @@ import pytest
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["data.md", "samplers.md"])
+@pytest.mark.parametrize("page", ["data.md", "samplers.md", "long_tails.md", "cross_validation.md"])
 def test_the_examples_run(page: str) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     assert blocks

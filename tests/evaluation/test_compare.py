@@ -176,7 +176,7 @@ def test_written_files_agree(comparison: Comparison, tmp_path: Path) -> None:
     assert content == comparison.to_dict()
     first = content["methods"][0]
     assert first["method"] == "dal"
-    assert set(first) == {"method", "seeds", "metrics", "recalls", "against_reference"}
+    assert set(first) == {"method", "seeds", "metrics", "recalls", "groups", "against_reference"}
     assert set(first["recalls"]) == {"akiec", "bcc", "df", "nv"}
     assert {entry["method"]: entry["against_reference"] is None for entry in content["methods"]}["ce"]
     with (tmp_path / "comparison" / "comparison.csv").open() as file:

@@ -47,6 +47,12 @@ def train(
         int | None, typer.Option(help="Cross-validation: a fresh model for each of so many folds.")
     ] = None,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where decoded pixels of large sets are kept; else the user's cache."
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
 ) -> None:
     """Train, choose the best epoch on validation, judge it once on test, and write the report.
@@ -85,7 +91,13 @@ def train(
         )
         run = Run(out)
         summary = _training(folds)(
-            collection, chosen, run, resume=resume, skip_unreadable=skip_unreadable, progress=progress
+            collection,
+            chosen,
+            run,
+            resume=resume,
+            skip_unreadable=skip_unreadable,
+            progress=progress,
+            cache_folder=cache,
         )
     if summary:
         from medtail.cli.tables import print_summary

@@ -135,9 +135,9 @@ class Audit:
             ([f"{image.id} {image.reason}" for image in self.unreadable], "images cannot be read"),
             (self.constant, "images are of one colour"),
             (_crossing_groups(self.shared_groups), f"{self.group_column} groups are in several splits"),
-            ([_told(copies) for copies in leaks], f"images are repeated {place}"),
-            ([_told(copies) for copies in near_leaks], f"pairs of images look the same {place}"),
-            ([_told(copies) for copies in self.label_conflicts], "images are repeated with different labels"),
+            (_texts(leaks), f"images are repeated {place}"),
+            (_texts(near_leaks), f"pairs of images look the same {place}"),
+            (_texts(self.label_conflicts), "images are repeated with different labels"),
             (
                 [f"{name} ({place})" for place, names in self.empty_classes.items() for name in names],
                 "classes have no images",
@@ -227,13 +227,13 @@ class Audit:
             *_section("unreadable images", [f"{image.id} {image.reason}" for image in self.unreadable]),
             *_section("images of one colour", self.constant),
             *_section("groups in several splits", _crossing_groups(self.shared_groups)),
-            *_section("images repeated across splits", _told_all(self.duplicates_across_splits)),
-            *_section("images repeated, no split crossed", _told_all(within)),
-            *_section("images that look the same across splits", _told_all(near_across)),
-            *_section("images that look the same, no split crossed", _told_all(near_within)),
+            *_section("images repeated across splits", _texts(self.duplicates_across_splits)),
+            *_section("images repeated, no split crossed", _texts(within)),
+            *_section("images that look the same across splits", _texts(near_across)),
+            *_section("images that look the same, no split crossed", _texts(near_within)),
             *_section(
                 "images repeated with different labels",
-                [f"{_told(copies)}: {listing(copies.labels)}" for copies in self.label_conflicts],
+                [f"{copies.text}: {listing(copies.labels)}" for copies in self.label_conflicts],
             ),
         ]
 
@@ -262,17 +262,8 @@ def _crossing_groups(groups: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"{group} ({' and '.join(splits)})" for group, splits in groups.items()]
 
 
-def _told_all(copies: Sequence[Copies]) -> list[str]:
-    return [_told(one) for one in copies]
-
-
-def _told(copies: Copies) -> str:
-    places = [f" ({split})" for split in copies.splits] or [""] * len(copies.ids)
-    named = [f"{name}{place}" for name, place in zip(copies.ids, places, strict=True)]
-    if not isinstance(copies, NearDuplicate):
-        return " = ".join(named)
-    change = f", {copies.change}" if copies.change else ""
-    return f"{' ~ '.join(named)}, correlation {copies.correlation:.3f}{change}"
+def _texts(copies: Sequence[Copies]) -> list[str]:
+    return [one.text for one in copies]
 
 
 @final
@@ -286,11 +277,6 @@ class _Look:
     constant: bool
     content: bytes
     thumbnail: np.ndarray
-
-    @property
-    def size(self) -> str:
-        # A header knows the size of the file; of a volume only the pixels know how many slices there are.
-        return " x ".join(str(side) for side in (*self.shape[:-3], self.form.height, self.form.width))
 
     @property
     def has_details(self) -> bool:
@@ -325,7 +311,7 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         imbalance_ratio=float(present.max() / present.min()) if len(present) else None,
         group_column=collection.group_column,
         num_groups=int(table["group"].nunique()) if "group" in table else None,
-        sizes=dict(Counter(look.size for look in looks).most_common()),
+        sizes=dict(Counter(look.form.size for look in looks).most_common()),
         modes=dict(Counter(look.form.mode for look in looks).most_common()),
         channels=dict(Counter(str(look.shape[-1]) for look in looks).most_common()),
         unreadable=unreadable,

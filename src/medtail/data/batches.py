@@ -80,6 +80,7 @@ def batch_loader(
         collate_fn=_as_it_is,
         num_workers=processes,
         persistent_workers=processes > 0,
-        pin_memory=torch.cuda.is_available(),
+        # What lies on the device already cannot be pinned.
+        pin_memory=torch.cuda.is_available() and dataset.pixels.device.type == "cpu",
         drop_last=drop_last,
     )

@@ -1,7 +1,7 @@
 """Images that occur more than once: the same pixels, or pixels that look the same."""
 
 import hashlib
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -35,8 +35,17 @@ class Copies(ABC):
     leak: bool
 
     @property
+    @abstractmethod
+    def text(self) -> str:
+        """All in one line."""
+
+    @property
     def crosses_splits(self) -> bool:
         return len(set(self.splits)) > 1
+
+    def _joined(self, sign: str) -> str:
+        places = [f" ({split})" for split in self.splits] or [""] * len(self.ids)
+        return sign.join(f"{name}{place}" for name, place in zip(self.ids, places, strict=True))
 
     @property
     def labels_conflict(self) -> bool:
@@ -48,6 +57,10 @@ class Copies(ABC):
 @dataclass(frozen=True)
 class Duplicate(Copies):
     """Images with the same pixels, whatever their files."""
+
+    @property
+    def text(self) -> str:
+        return self._joined(" = ")
 
 
 @final
@@ -63,6 +76,11 @@ class NearDuplicate(Copies):
 
     correlation: float
     change: str
+
+    @property
+    def text(self) -> str:
+        change = f", {self.change}" if self.change else ""
+        return f"{self._joined(' ~ ')}, correlation {self.correlation:.3f}{change}"
 
 
 def content_digest(image: np.ndarray) -> bytes:

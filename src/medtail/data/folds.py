@@ -35,7 +35,7 @@ def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.
 
     Example:
         >>> from medtail.data import open_collection
-        >>> assign_folds(open_collection("digits-lt"), 4).value_counts().to_dict()
+        >>> assign_folds(open_collection("digits-lt"), 4).value_counts().sort_index().to_dict()
         {1: 219, 2: 219, 3: 219, 4: 219}
     """
     kind = collection.group_column or "image"

@@ -118,6 +118,9 @@ class ImageFiles(ImageSource):
         with self._opened(row) as image:
             return ImageForm(image.height, image.width, image.mode)
 
+    def files(self, row: int) -> tuple[Path, ...]:
+        return (self.paths[row],)
+
     def select(self, rows: np.ndarray) -> "ImageFiles":
         return ImageFiles([self.paths[row] for row in rows], self.max_pixels)
 

@@ -7,6 +7,7 @@ from medtail.data.class_folders import open_class_folders
 from medtail.data.collection import ImageCollection
 from medtail.data.digits import open_digits
 from medtail.data.image_files import MAX_PIXELS
+from medtail.data.list_files import LIST_EXTENSION, list_files, open_list_files, with_siblings
 from medtail.data.npz import open_npz
 from medtail.data.table import TABLE_EXTENSIONS, TABLE_NAMES, open_table
 from medtail.errors import InputError
@@ -21,7 +22,8 @@ def open_collection(data: str | Path, *, max_pixels: int = MAX_PIXELS) -> ImageC
 
     Args:
         data: A folder with one sub-folder per class (or split folders that hold them); a folder with ``labels.csv``
-            or ``labels.parquet``, or such a file; a MedMNIST-style ``.npz``; or a name of :data:`BUILT_IN`. A path
+            or ``labels.parquet``, or such a file; a folder with list files (``…_train.txt``: a path and a class id a
+            line), or one of them; a MedMNIST-style ``.npz``; or a name of :data:`BUILT_IN`. A path
             that exists wins over a name.
         max_pixels: Image files with more pixels are refused when they are read.
 
@@ -42,15 +44,19 @@ def open_collection(data: str | Path, *, max_pixels: int = MAX_PIXELS) -> ImageC
             )
         if tables:
             return open_table(tables[0], str(data), max_pixels)
+        if lists := list_files(path):
+            return open_list_files(lists, str(data), max_pixels)
         return open_class_folders(path, str(data), max_pixels)
     if path.is_file():
         if path.suffix in TABLE_EXTENSIONS:
             return open_table(path, str(data), max_pixels)
+        if path.suffix == LIST_EXTENSION:
+            return open_list_files(with_siblings(path), str(data), max_pixels)
         if path.suffix == ".npz":
             return open_npz(path, str(data))
         raise InputError(
-            f"DATA must be a folder, a table ({', '.join(TABLE_EXTENSIONS)}) or an .npz, got the file {path}; "
-            f"give the folder it lies in"
+            f"DATA must be a folder, a table ({', '.join(TABLE_EXTENSIONS)}), a list ({LIST_EXTENSION}) or an .npz, "
+            f"got the file {path}; give the folder it lies in"
         )
     if str(data) in BUILT_IN:
         return BUILT_IN[str(data)]()

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from medtail.data.cache import PixelCache
 from medtail.data.collection import ImageCollection, listing
 from medtail.data.sources import ImageSource, UnreadableImageError
+from medtail.data.stores import Mapped, OnRequest, PixelStore, Resident
 from medtail.data.working_form import Fit, WorkingForm
 from medtail.errors import InputError
 
@@ -41,28 +43,25 @@ class UnreadableImage:
 
 @final
 class Pixels:
-    """uint8 images by row: resident in memory, or decoded on request.
+    """uint8 images by row.
 
     Attributes:
         form: Size and channels of every image.
         unreadable: Images that have no pixels.
-        resident: Whether :meth:`read` only copies.
     """
 
     def __init__(
         self,
-        source: ImageSource,
         form: WorkingForm,
-        images: Tensor | None,
+        store: PixelStore,
+        positions: np.ndarray,
         unreadable: tuple[UnreadableImage, ...] = (),
-        positions: np.ndarray | None = None,
     ) -> None:
-        self.source = source
         self.form = form
         self.unreadable = unreadable
-        self._images = images
+        self._store = store
         # Where each row's image lies: leaving rows out copies no pixels.
-        self._positions = np.arange(len(source)) if positions is None else positions
+        self._positions = positions
         self._unreadable_rows = {image.row for image in unreadable}
 
     def __len__(self) -> int:
@@ -83,7 +82,23 @@ class Pixels:
 
     @property
     def resident(self) -> bool:
-        return self._images is not None
+        """Whether :meth:`read` only copies from memory."""
+        return self._store.resident
+
+    @property
+    def decoded(self) -> bool:
+        """Whether :meth:`read` decodes nothing."""
+        return self._store.decoded
+
+    @property
+    def size_in_bytes(self) -> int:
+        """Of all images in memory; those of a subset of rows count too."""
+        return self._store.size_in_bytes
+
+    @property
+    def device(self) -> torch.device:
+        """Where :meth:`read` leaves images."""
+        return self._store.device
 
     @property
     def readable_rows(self) -> np.ndarray:
@@ -102,20 +117,11 @@ class Pixels:
         if not self._unreadable_rows.isdisjoint(wanted.tolist()):
             bad = [image.id for image in self.unreadable if image.row in set(wanted.tolist())]
             raise InputError(f"rows must be of readable images, {listing(bad)} are not; use readable_rows")
-        positions = self._positions[wanted]
-        if self._images is not None:
-            return self._images[torch.from_numpy(positions)]
-        images = np.empty((len(positions), *self.form.shape), dtype=np.uint8)
+        return self._store.read(self._positions[wanted])
 
-        def decode(place: int) -> None:
-            image = self.source.read(int(positions[place]), at_least=self.form.at_least)
-            images[place] = self.form.bring(image, f"of row {wanted[place]}")
-
-        # A loader's worker is one of several processes already.
-        with ThreadPoolExecutor(num_threads() if get_worker_info() is None else 1) as pool:
-            for _ in pool.map(decode, range(len(positions))):
-                pass
-        return torch.from_numpy(images)
+    def to(self, device: torch.device) -> "Pixels":
+        """The same rows where :meth:`read` gives them on a device: resident pixels are moved there, once."""
+        return Pixels(self.form, self._store.to(device), self._positions, self.unreadable)
 
     def without(self, rows: np.ndarray) -> "Pixels":
         """All but the given rows, numbered anew; no pixel is copied."""
@@ -126,7 +132,7 @@ class Pixels:
             for image in self.unreadable
             if image.row in row_of
         )
-        return Pixels(self.source, self.form, self._images, unreadable, self._positions[kept])
+        return Pixels(self.form, self._store, self._positions[kept], unreadable)
 
 
 def num_threads() -> int:
@@ -144,7 +150,8 @@ def load_pixels(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     memory_limit: int = 4 * GIBIBYTE,
-) -> "Pixels":
+    cache: PixelCache | None = None,
+) -> Pixels:
     """Decode every image once, to uint8 at working resolution (:class:`WorkingForm`).
 
     Args:
@@ -155,18 +162,29 @@ def load_pixels(
         fit: Resize the whole image, or crop its centre.
         skip_unreadable: List bad files in ``Pixels.unreadable`` instead of refusing.
         progress: Told about every few images.
-        memory_limit: Bytes. Larger sets are checked now and decoded again on request.
+        memory_limit: Bytes. Larger sets stay on disk.
+        cache: Where larger sets are kept, decoded; without it they are checked now and decoded again on request.
 
     Raises:
-        InputError: A size is wrong; images cannot be read (all are named, with the reason of each); none can.
+        InputError: A size is wrong; images cannot be read (all are named, with the reason of each); none can; the
+            cache has no room.
     """
     form = WorkingForm(image_size, channels, collection.dimensions if dimensions is None else dimensions, fit)
     _check_own_channels(collection, channels)
     count = len(collection)
-    resident = count * math.prod(form.shape) <= memory_limit
-    images = torch.empty((count, *form.shape), dtype=torch.uint8) if resident else None
-    unreadable = _decode_all(collection, form, images, progress)
-    pixels = Pixels(collection.source, form, images, tuple(unreadable))
+    fits = count * math.prod(form.shape) <= memory_limit
+    store: PixelStore
+    if cache is not None and (cache.keeps_all or not fits):
+        mapped, unreadable = _cached(collection, form, cache, progress)
+        store = mapped.loaded() if fits else mapped
+    elif fits:
+        images = torch.empty((count, *form.shape), dtype=torch.uint8)
+        unreadable = _decode_all(collection, form, images.numpy(), progress)
+        store = Resident(images)
+    else:
+        unreadable = _decode_all(collection, form, None, progress)
+        store = OnRequest(_Decoder(collection.source, form))
+    pixels = Pixels(form, store, np.arange(count), tuple(unreadable))
     if unreadable and not skip_unreadable:
         raise InputError(refusal(unreadable, count))
     if count and len(unreadable) == count:
@@ -196,16 +214,56 @@ def _named(unreadable: Sequence[UnreadableImage]) -> str:
     return listing((f"{image.id} {image.reason}" for image in unreadable), most=_MOST_NAMED)
 
 
+def _cached(
+    collection: ImageCollection, form: WorkingForm, cache: PixelCache, progress: Progress | None
+) -> tuple[Mapped, list[UnreadableImage]]:
+    ids = collection.table["id"].tolist()
+
+    def decode(target: np.ndarray, visited: Callable[[int], None]) -> list[tuple[int, str]]:
+        unreadable = _decode_all(collection, form, target, progress, visited)
+        return [(image.row, image.reason) for image in unreadable]
+
+    entry = cache.pixels(
+        collection.source, data=collection.data, ids=ids, form=repr(form), shape=form.shape, decode=decode
+    )
+    return Mapped(entry.path), [UnreadableImage(row, ids[row], reason) for row, reason in entry.unreadable]
+
+
+@final
+@dataclass(frozen=True)
+class _Decoder:
+    """Decodes images by position."""
+
+    source: ImageSource
+    form: WorkingForm
+
+    def __call__(self, positions: np.ndarray) -> Tensor:
+        images = np.empty((len(positions), *self.form.shape), dtype=np.uint8)
+
+        def decode(place: int) -> None:
+            image = self.source.read(int(positions[place]), at_least=self.form.at_least)
+            images[place] = self.form.bring(image, f"in position {positions[place]}")
+
+        # A loader's worker is one of several processes already.
+        with ThreadPoolExecutor(num_threads() if get_worker_info() is None else 1) as pool:
+            for _ in pool.map(decode, range(len(positions))):
+                pass
+        return torch.from_numpy(images)
+
+
 def _decode_all(
     collection: ImageCollection,
     form: WorkingForm,
-    images: Tensor | None,
+    target: np.ndarray | None,
     progress: Progress | None,
+    visited: Callable[[int], None] = lambda row: None,
 ) -> list[UnreadableImage]:
-    """Decode every image into ``images`` (or only try to), in threads: Pillow decodes without Python's lock."""
+    """Decode every image into ``target`` (or only try to), in threads: Pillow decodes without Python's lock.
+
+    ``visited`` is told every row, by the thread that decoded it.
+    """
     source = collection.source
     ids = collection.table["id"].tolist()
-    target = None if images is None else images.numpy()
 
     def decode(start: int) -> list[UnreadableImage]:
         bad = []
@@ -214,9 +272,10 @@ def _decode_all(
                 image = form.bring(source.read(row, at_least=form.at_least), ids[row])
             except UnreadableImageError as error:
                 bad.append(UnreadableImage(row, ids[row], error.reason))
-                continue
-            if target is not None:
-                target[row] = image
+            else:
+                if target is not None:
+                    target[row] = image
+            visited(row)
         return bad
 
     unreadable: list[UnreadableImage] = []

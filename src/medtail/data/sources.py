@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import final
 
 import numpy as np
@@ -88,6 +89,10 @@ class ImageSource(ABC):
         Raises:
             UnreadableImageError: Saying why.
         """
+
+    def files(self, row: int) -> tuple[Path, ...]:
+        """The files one image is read from, by which it is noticed when it changes; none for images in memory."""
+        return ()
 
     @abstractmethod
     def select(self, rows: np.ndarray) -> "ImageSource":

@@ -14,8 +14,10 @@ from medtail.evaluation.binary import (
     measure_binary,
     positive_of,
 )
+from medtail.evaluation.frequency_groups import group_figures
 from medtail.evaluation.predictions import Predictions
 from medtail.evaluation.summary import measure, weighted_outcomes
+from medtail.metrics import Outcomes
 from medtail.run import Run
 
 #: The parts of a recipe that a method chooses.
@@ -84,8 +86,21 @@ class JudgedRun:
     @property
     def recalls(self) -> np.ndarray:
         """Recall of each class ``(C,)``; NaN without test images."""
-        recalls: np.ndarray = weighted_outcomes(self.test, np.ones((len(self.test.ids), 1))).recalls[0]
+        recalls: np.ndarray = self._outcomes.recalls[0]
         return recalls
+
+    @property
+    def groups(self) -> dict[str, float]:
+        """Accuracy on classes with many, a medium number of and few training images; empty below 20 classes."""
+        figures = group_figures(self._outcomes, np.asarray(self.facts["class_counts"]["train"])) or {}
+        return {
+            name: float("nan") if group["accuracy"] is None else group["accuracy"]
+            for name, group in figures.items()
+        }
+
+    @property
+    def _outcomes(self) -> Outcomes:
+        return weighted_outcomes(self.test, np.ones((len(self.test.ids), 1)))
 
 
 def read_comparable(runs: Sequence[Run]) -> list[JudgedRun]:

@@ -61,6 +61,8 @@ class Comparison:
             ``difference``, ``difference_low`` and ``difference_high`` (95 %, bootstrap), ``shared_seeds``, ``t``,
             ``p`` (paired t-test), ``p_holm`` and ``note``. What is undefined is NaN.
         recalls: Mean recall over seeds; a row a method, a column a class.
+        groups: Mean accuracy over seeds on the test images of classes with many (over 100), a medium number of and
+            few (under 20) training images; a row a method, a column a group, none below 20 classes.
         positive: The class that is looked for, of two; None of several.
         runs: One row a run: ``run``, ``method``, ``seed`` and each metric.
         warnings: Settings that differ though neither method nor seed explains it.
@@ -72,6 +74,7 @@ class Comparison:
     reference: str
     table: pd.DataFrame
     recalls: pd.DataFrame
+    groups: pd.DataFrame
     positive: str | None
     runs: pd.DataFrame
     warnings: list[str]
@@ -100,6 +103,9 @@ class Comparison:
                         for name in self.titles
                     },
                     "recalls": {str(name): _plain(value) for name, value in recalls.items()},
+                    "groups": {
+                        str(name): _plain(value) for name, value in self.groups.loc[row["method"]].items()
+                    },
                     "against_reference": None
                     if row["method"] == self.reference
                     else {
@@ -138,6 +144,15 @@ class Comparison:
                 for row in self.rows
             ],
         )
+        if len(self.groups.columns):
+            lines += ["", "Accuracy on classes by their training images (many: over 100, few: under 20):", ""]
+            lines += _markdown_table(
+                ["Method", *map(str, self.groups.columns)],
+                [
+                    [row["method"], *(number(value) for value in self.groups.loc[row["method"]])]
+                    for row in self.rows
+                ],
+            )
         tested = [row for row in self.rows if row["method"] != self.reference]
         if tested:
             lines += ["", f"Balanced accuracy against **{self.reference}**, over shared seeds:", ""]
@@ -236,6 +251,7 @@ def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Compar
         table=table.reset_index(drop=True),
         positive=None if positive is None else judged[0].test.class_names[positive],
         recalls=recalls.groupby(values["method"], sort=False).mean(),
+        groups=pd.DataFrame([run.groups for run in judged]).groupby(values["method"], sort=False).mean(),
         runs=values,
         warnings=differing_settings(judged),
     )

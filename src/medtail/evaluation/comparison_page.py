@@ -78,6 +78,10 @@ def comparison_page(comparison: Comparison) -> str:
                     (name, [float(comparison.recalls.loc[row["method"], name]) for row in rows])
                     for name in comparison.recalls.columns
                 ],
+                "groups": [
+                    (name, [float(comparison.groups.loc[row["method"], name]) for row in rows])
+                    for name in comparison.groups.columns
+                ],
                 "folded": len(comparison.recalls.columns) >= MANY_CLASSES,
             },
         ),

@@ -1,6 +1,7 @@
 """k-fold training: a fresh model for each fold, and every image judged by the one that learned without it."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ def cross_validate(
     resume: bool = False,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
+    cache_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Train one model a fold, and judge all images by the models that learned without them.
 
@@ -53,6 +55,7 @@ def cross_validate(
         resume: Leave finished folds as they are, continue the one that was stopped, train the others.
         skip_unreadable: Leave unreadable images out instead of refusing.
         progress: Told about decoding and predicting.
+        cache_folder: Where decoded pixels are kept; the user's cache when None.
 
     Returns:
         The content of ``summary.json``: metrics of the out-of-fold predictions, and of each fold.
@@ -103,6 +106,7 @@ def cross_validate(
                 resume=fold.folder.is_dir(),
                 skip_unreadable=skip_unreadable,
                 progress=progress,
+                cache_folder=cache_folder,
             )
     return _pool(run, runs, images, str(facts["sha256"]), started)
 

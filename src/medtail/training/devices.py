@@ -16,6 +16,11 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def has_room(place: torch.device, size: int) -> bool:
+    """Whether so many bytes leave a device at least half of its free memory for the network."""
+    return place.type == "cuda" and size <= torch.cuda.mem_get_info(place)[0] // 2
+
+
 def choose_precision() -> Precision:
     """bfloat16 where the hardware computes in it (1.6 to 2.2 times faster on such CPUs), else float32."""
     if torch.cuda.is_available():

@@ -59,6 +59,7 @@ def train(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     callbacks: Sequence[Callback] = (),
+    cache_folder: Path | None = None,
 ) -> dict[str, Any]:
     """Train, choose the checkpoint on validation, read the test split once, write the run's files.
 
@@ -70,6 +71,7 @@ def train(
         skip_unreadable: Leave unreadable images out instead of refusing.
         progress: Told about decoding and predicting.
         callbacks: More Lightning callbacks.
+        cache_folder: Where decoded pixels are kept; the user's cache when None.
 
     Returns:
         The content of ``summary.json``; empty on ranks other than 0.
@@ -89,7 +91,9 @@ def train(
         _check_no_folds(run)
         check_folder(run, recipe, resume=resume)
     labelling_of(collection.multi_label).check_recipe(recipe, collection)
-    data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress)
+    data = prepare(
+        collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
+    )
 
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)

@@ -1,5 +1,6 @@
 """Batches for the loop: sampled for training, in order for validation."""
 
+from dataclasses import replace
 from typing import Any, final
 
 import lightning
@@ -7,6 +8,7 @@ from torch.utils.data import DataLoader, SequentialSampler
 
 from medtail.data import ImageBatches, batch_loader
 from medtail.data.samplers import SAMPLERS
+from medtail.training.devices import has_room
 from medtail.training.prepare import PreparedData
 from medtail.training.recipe import Recipe
 
@@ -23,6 +25,13 @@ class RunData(lightning.LightningDataModule):
         super().__init__()
         self.data = data
         self.recipe = recipe
+
+    def setup(self, stage: str) -> None:
+        """Move pixels to this process's device, once, where they fit beside the network."""
+        if self.trainer is not None:
+            place = self.trainer.strategy.root_device
+            if has_room(place, self.data.pixels.size_in_bytes):
+                self.data = replace(self.data, pixels=self.data.pixels.to(place))
 
     def _images(self, split: str) -> ImageBatches:
         rows = self.data.collection.rows(split)

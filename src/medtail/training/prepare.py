@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 import torch
 
 from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, positive_versus_rest
+from medtail.data.cache import PixelCache, default_cache_folder
+from medtail.data.copies import content_digest, duplicates, rows_by_content
 from medtail.data.long_tail import PROFILES, training_rows_left_out
 from medtail.data.working_form import viewable
 from medtail.files import replacing, write_json
@@ -35,6 +38,7 @@ class DatasetFacts:
     ``num_images``, the images of each split, is known only of several labels an image: of one class an image it is
     the sum of ``class_counts``, and the file does without. So it does without ``positive``, the class that stands
     against the rest, and ``counts_before_subsample``, the training counts that were cut, where there are none.
+    ``repeated`` counts images with the same pixels, where pixels are at hand; :func:`repeated_images`.
     """
 
     name: str
@@ -52,11 +56,12 @@ class DatasetFacts:
     dimensions: int = 2
     positive: str | None = None
     counts_before_subsample: list[int] | None = None
+    repeated: dict[str, Any] | None = None
 
     def save(self, run: Run) -> None:
         """Write ``dataset.json``."""
         content = asdict(self)
-        for name in ("num_images", "positive", "counts_before_subsample"):
+        for name in ("num_images", "positive", "counts_before_subsample", "repeated"):
             if content[name] is None:
                 del content[name]
         write_json(run.dataset, content)
@@ -108,12 +113,15 @@ def prepare(
     *,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
+    cache_folder: Path | None = None,
 ) -> PreparedData:
     """Relabel, decode, split, subsample and measure.
 
     Unreadable images leave the table before anything is split or counted, so that class counts are those of
     images that can be trained on. What subsampling leaves out leaves the table too, after the split: validation and
     test are those of the whole data.
+
+    ``cache_folder`` is where decoded pixels are kept, where ``data.cache`` asks for it; the user's when None.
 
     Raises:
         InputError: An image cannot be read (all are named), or the data cannot be relabelled, split or subsampled
@@ -128,6 +136,7 @@ def prepare(
         fit=recipe.data.fit,
         skip_unreadable=skip_unreadable,
         progress=progress,
+        cache=_cache(recipe, cache_folder or default_cache_folder()),
     )
     unreadable = [{"id": bad.id, "reason": bad.reason} for bad in pixels.unreadable]
     if pixels.unreadable:
@@ -163,8 +172,15 @@ def prepare(
         dimensions=pixels.dimensions,
         positive=recipe.data.positive,
         counts_before_subsample=None if kept is None else counts_before.tolist(),
+        repeated=repeated_images(collection, pixels) if pixels.decoded else None,
     )
     return PreparedData(collection, pixels, facts, kept)
+
+
+def _cache(recipe: Recipe, folder: Path) -> PixelCache | None:
+    if recipe.data.cache == "never":
+        return None
+    return PixelCache(folder, keeps_all=recipe.data.cache == "always")
 
 
 def _subsampled(
@@ -184,6 +200,26 @@ def _subsampled(
         }
     )
     return collection.without(left_out), pixels.without(left_out), kept
+
+
+def repeated_images(collection: ImageCollection, pixels: Pixels, chunk: int = 512) -> dict[str, Any]:
+    """Images with the same pixels, at working resolution, that stand in several splits or carry different labels.
+
+    A hash of each image, one pass: what ``medtail inspect`` finds beyond that takes longer and is not repeated here.
+    """
+    digests = (
+        content_digest(image)
+        for start in range(0, len(pixels), chunk)
+        for image in pixels.read(np.arange(start, min(start + chunk, len(pixels)))).numpy()
+    )
+    found = duplicates(collection, rows_by_content(digests))
+    across = [copies for copies in found if copies.crosses_splits]
+    conflicts = [copies for copies in found if copies.labels_conflict]
+    return {
+        "across_splits": len(across),
+        "different_labels": len(conflicts),
+        "examples": [copies.text for copies in found if copies.crosses_splits or copies.labels_conflict][:10],
+    }
 
 
 def _imagenet_statistics(channels: int) -> tuple[list[float], list[float]]:

@@ -86,6 +86,10 @@ class Data(Settings):
         le=64,
         description="3 repeats grey images, 1 takes the luminance of colour images; other numbers must be the data's",
     )
+    cache: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="decoded pixels on disk: of sets larger than memory, of all sets, or never (decode every epoch)",
+    )
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     split_seed: int = Field(0, ge=0)
