@@ -1,8 +1,9 @@
-"""Backbones: from images ``(N, channels, H, W)`` or volumes ``(N, channels, D, H, W)`` to features."""
+"""Backbones: from images ``(N, channels, H, W)`` or volumes ``(N, channels, D, H, W)`` to features ``(N, F)``."""
 
 from collections.abc import Sequence
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -80,65 +81,33 @@ class CifarResNet(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
-@final
-class VolumeResNet(nn.Module):
-    """A residual network of basic blocks for volumes, MONAI's: 64, 128, 256 and 512 channels, 3×3×3 convolutions.
-
-    The stem, 7×7×7 with stride 2 and then a pooling with stride 2, is that of He et al. and of MedicalNet's weights;
-    MONAI's own default, stride 1, takes six times as long at 28³. Shortcuts are He et al.'s option B, a 1×1×1
-    convolution without bias: MONAI's option A takes the shortcut out of the graph, so that no gradient passes it.
-
-    Args:
-        blocks: Of each of the four stages; (2, 2, 2, 2) is ResNet-18, (3, 4, 6, 3) ResNet-34.
-        channels: Channels of the volumes.
-
-    Volumes ``(N, channels, D, H, W)`` of any size; features ``(N, 512)``.
-
-    Raises:
-        InputError: MONAI is not installed.
-
-    Source: He et al., "Deep Residual Learning for Image Recognition", 2016, table 1; Hara et al., "Can Spatiotemporal
-    3D CNNs Retrace the History of 2D CNNs and ImageNet?", 2018.
-    """
-
-    num_features = 512
-
-    def __init__(self, blocks: Sequence[int], *, channels: int = 1) -> None:
-        super().__init__()
-        try:
-            from monai.networks.nets.resnet import ResNet
-        except ModuleNotFoundError as error:
-            raise InputError(
-                "backbones of volumes need the package monai; pip install 'medtail[volumes]'"
-            ) from error
-        self.network = ResNet(
-            "basic",
-            list(blocks),
-            [64, 128, 256, self.num_features],
-            spatial_dims=3,
-            n_input_channels=channels,
-            conv1_t_size=7,
-            conv1_t_stride=2,
-            shortcut_type="B",
-            bias_downsample=False,
-            feed_forward=False,
-        )
-
-    def forward(self, volumes: Tensor) -> Tensor:
-        """Return features ``(N, 512)``."""
-        features: Tensor = self.network(volumes)
-        return features
-
-
 #: The CIFAR family by name: blocks per stage.
 CIFAR_RESNETS: dict[str, int] = {"resnet8": 1, "resnet20": 3, "resnet32": 5}
 
-#: Networks for volumes by name: blocks of each stage.
-VOLUME_RESNETS: dict[str, tuple[int, ...]] = {"resnet18_3d": (2, 2, 2, 2), "resnet34_3d": (3, 4, 6, 3)}
+
+@final
+class _Convolution3d(nn.Conv3d):
+    """A 3D convolution that keeps out of bfloat16 where oneDNN's is broken.
+
+    On CPUs the gradient of the weights of maps of 2 voxels a side reads memory that nobody wrote (torch 2.15), so it
+    is NaN now and then. Such maps are small: float32 costs little.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.device.type != "cpu" or min(maps.shape[2:]) > 2:
+            return super().forward(maps)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(maps.float())
+
+
+#: Networks of volumes by name: MONAI's name of each.
+VOLUME_RESNETS: dict[str, str] = {"resnet18_3d": "resnet18", "resnet34_3d": "resnet34"}
+
+_VOLUME_FEATURES = 512
 
 
 def backbone_names() -> Sequence[str]:
-    """Every name ``create_backbone`` takes: our CIFAR family, those for volumes, then timm's."""
+    """Every name ``create_backbone`` takes: our CIFAR family, the networks of volumes, then timm's."""
     import timm
 
     return [*CIFAR_RESNETS, *VOLUME_RESNETS, *timm.list_models()]
@@ -150,57 +119,78 @@ def create_backbone(
     """Build a backbone by name; it has ``num_features`` and returns features ``(N, num_features)``.
 
     Args:
-        name: For images ``resnet8``, ``resnet20``, ``resnet32`` (the CIFAR family) or any timm name, such as
-            ``resnet18``, ``resnext50_32x4d``, ``convnext_tiny``; for volumes ``resnet18_3d`` or ``resnet34_3d``.
-        channels: Channels of the images.
+        name: ``resnet8``, ``resnet20``, ``resnet32`` (the CIFAR family), any timm name, such as
+            ``resnet18``, ``resnext50_32x4d``, ``convnext_tiny``; for volumes ``resnet18_3d``, ``resnet34_3d``
+            (MONAI's, with a stem of stride 2 and projection shortcuts without bias, as in 2D).
+        channels: Channels of the images, 1 to any number.
         dimensions: 2 for images, 3 for volumes.
         pretrained: Load timm's published weights (ImageNet's, unless the name says otherwise). Files of
             tensors only are read: nothing in them is executed.
 
     Raises:
-        InputError: The name is unknown, of other dimensions, MONAI is missing, or the weights cannot be had.
+        InputError: The name is unknown, the network is of other dimensions than the data, the weights cannot be had,
+            or MONAI is missing.
 
     Example:
         >>> create_backbone("resnet32").num_features
         64
     """
-    _check_name(name)
-    _check_dimensions(name, dimensions)
-    if pretrained and (name in CIFAR_RESNETS or name in VOLUME_RESNETS):
-        instead = " or take a timm name, e.g. resnet18" if name in CIFAR_RESNETS else ""
-        raise InputError(f"backbone {name} has no published weights; leave out pretrained{instead}")
-    if name in CIFAR_RESNETS:
-        return CifarResNet(CIFAR_RESNETS[name], channels=channels)
     if name in VOLUME_RESNETS:
-        return VolumeResNet(VOLUME_RESNETS[name], channels=channels)
+        return _volume_resnet(name, channels, dimensions, pretrained=pretrained)
+    if dimensions != 2 and (name in CIFAR_RESNETS or _is_timm_model(name)):
+        raise InputError(
+            f"backbone must take volumes, as the data are, {name} takes images; use {' or '.join(VOLUME_RESNETS)}"
+        )
+    if name in CIFAR_RESNETS:
+        if pretrained:
+            raise InputError(
+                f"backbone {name} has no published weights; leave out pretrained or take a timm name, e.g. resnet18"
+            )
+        return CifarResNet(CIFAR_RESNETS[name], channels=channels)
+
+    if not _is_timm_model(name):
+        raise InputError(
+            f"backbone must be one of {', '.join([*CIFAR_RESNETS, *VOLUME_RESNETS])} or a timm name, got {name!r}"
+            f"{nearest(name, backbone_names())}; see medtail list backbones"
+        )
     if pretrained:
         return _with_published_weights(name, channels)
     return _timm_model(name, channels, pretrained=False)
 
 
-def _check_name(name: str) -> None:
-    if name in CIFAR_RESNETS or name in VOLUME_RESNETS:
-        return
+def _is_timm_model(name: str) -> bool:
     import timm
 
-    if not timm.is_model(name):
-        raise InputError(
-            f"backbone must be one of {', '.join([*CIFAR_RESNETS, *VOLUME_RESNETS])} or a timm name, got {name!r}"
-            f"{nearest(name, backbone_names())}; see medtail list backbones"
-        )
+    return bool(timm.is_model(name))
 
 
-def _check_dimensions(name: str, dimensions: int) -> None:
-    takes_volumes = name in VOLUME_RESNETS
-    if dimensions == 3 and not takes_volumes:
+def _volume_resnet(name: str, channels: int, dimensions: int, *, pretrained: bool) -> nn.Module:
+    if dimensions != 3:
         raise InputError(
-            f"backbone must take volumes for these data, {name} takes images; use {' or '.join(VOLUME_RESNETS)}"
-        )
-    if dimensions == 2 and takes_volumes:
-        raise InputError(
-            f"backbone must take images for these data, {name} takes volumes; use {', '.join(CIFAR_RESNETS)} or a "
+            f"backbone must take images, as the data are, {name} takes volumes; use {', '.join(CIFAR_RESNETS)} or a "
             f"timm name, e.g. resnet18"
         )
+    if pretrained:
+        raise InputError(f"backbone {name} has no published weights here; leave out pretrained")
+    try:
+        from monai.networks.nets import resnet
+    except ImportError as error:
+        raise InputError(
+            f"backbone {name} needs the package monai; pip install 'medtail[volumes]'"
+        ) from error
+    model: nn.Module = getattr(resnet, VOLUME_RESNETS[name])(
+        spatial_dims=3,
+        n_input_channels=channels,
+        # As in 2D; with stride 1 a step at 28 voxels takes six times as long.
+        conv1_t_stride=2,
+        bias_downsample=False,
+        feed_forward=False,
+    )
+    for module in model.modules():
+        if type(module) is nn.Conv3d:
+            module.__class__ = _Convolution3d
+    model.num_features = _VOLUME_FEATURES  # type: ignore[assignment]
+    return model
 
 
 def _timm_model(name: str, channels: int, *, pretrained: bool) -> nn.Module:

@@ -13,6 +13,9 @@ def inspect(
     positive: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Look at this class against the rest.")
     ] = None,
+    max_pixels: Annotated[
+        int, typer.Option(metavar="N", help="Call larger images unreadable, before they are decoded.")
+    ] = 80_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     strict: Annotated[
         bool,
@@ -24,7 +27,7 @@ def inspect(
     from medtail.data import open_collection, positive_versus_rest
     from medtail.data.audit import audit
 
-    collection = open_collection(data)
+    collection = open_collection(data, max_pixels=max_pixels)
     if positive is not None:
         collection = positive_versus_rest(collection, positive)
     with progress_bar() as progress:

@@ -78,8 +78,8 @@ def _backbones() -> Iterable[tuple[str, str]]:
 
     for name, blocks in CIFAR_RESNETS.items():
         yield name, f"CIFAR ResNet of {6 * blocks + 2} layers (He et al., 2016, §4.2)"
-    for name, stages in VOLUME_RESNETS.items():
-        yield name, f"MONAI's ResNet of {2 * sum(stages) + 2} layers for volumes (Hara et al., 2018)"
+    for name in VOLUME_RESNETS:
+        yield name, "MONAI, for volumes"
     for name in timm.list_models():
         yield name, "timm"
 

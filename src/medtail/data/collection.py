@@ -235,6 +235,10 @@ class ImageCollection:
         """The same images with the given split of each row."""
         return replace(self, table=self.table.assign(split=splits.to_numpy()))
 
+    def limited(self, max_pixels: int | None) -> "ImageCollection":
+        """The same images, files with more pixels being refused; the limit they were opened with when None."""
+        return self if max_pixels is None else replace(self, source=self.source.limited(max_pixels))
+
     def select(self, rows: np.ndarray) -> "ImageCollection":
         """Only the given rows, in the given order; classes keep their ids even when none of a class is left."""
         table = self.table.iloc[rows].reset_index(drop=True)

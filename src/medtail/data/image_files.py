@@ -1,45 +1,77 @@
-"""Image files: finding them, and decoding them without trusting them."""
+"""Image files of every format: finding them, and decoding them without trusting them."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import final
+from typing import TypeVar, final
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from medtail.data.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom, slice_files
+from medtail.data.file_formats import MAX_PIXELS, FileFormat, RefusedError
+from medtail.data.nifti import NIFTI_EXTENSIONS, Nifti
+from medtail.data.pictures import PICTURE_EXTENSIONS, Picture
 from medtail.data.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.errors import InputError
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2", ".pgm", ".ppm")
+EXTENSIONS = (*PICTURE_EXTENSIONS, *DICOM_EXTENSIONS, *NIFTI_EXTENSIONS)
 
-#: Only raster formats that Pillow decodes itself: an EPS file named .jpg would start an interpreter.
-_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "PPM")
+_FORMAT_OF: dict[str, FileFormat] = {
+    **dict.fromkeys(PICTURE_EXTENSIONS, Picture()),
+    **dict.fromkeys(DICOM_EXTENSIONS, Dicom()),
+    **dict.fromkeys(NIFTI_EXTENSIONS, Nifti()),
+}
 
-#: More than any camera delivers; 240 MB as RGB.
-MAX_PIXELS = 80_000_000
+#: Letters of a library's complaint that are passed on.
+_LONGEST = 200
 
-_WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+_Answer = TypeVar("_Answer")
 
 
-@cache
-def _known_formats() -> tuple[str, ...]:
-    """Those of ours that this build of Pillow decodes."""
-    Image.init()
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
+def _extension(name: str) -> str | None:
+    """The extension of ours that a file name ends with; ``.nii.gz`` counts as one."""
+    lower = name.lower()
+    return next((extension for extension in EXTENSIONS if lower.endswith(extension)), None)
+
+
+def _may_be_bare_dicom(name: str) -> bool:
+    """Whether a name has no extension, as exports of clinics have it: ``IM000001``, ``1.2.840.113619.2``."""
+    suffix = PurePosixPath(name).suffix[1:]
+    return (not suffix or suffix.isdecimal()) and not name.startswith(".") and name != "DICOMDIR"
 
 
 def is_image_name(name: str) -> bool:
     """Whether a file name ends like an image's (and does not begin like a hidden file's)."""
-    return name.lower().endswith(EXTENSIONS) and not name.startswith(".")
+    return _extension(name) is not None and not name.startswith(".")
+
+
+def without_extension(path: str) -> str:
+    """A path without its extension, if that is one of ours.
+
+    Example:
+        >>> without_extension("a/t1.nii.gz"), without_extension("1.2.840")
+        ('a/t1', '1.2.840')
+    """
+    extension = _extension(path)
+    return path if extension is None else path[: -len(extension)]
+
+
+def file_format(path: Path) -> FileFormat:
+    """How a path is read: by extension; without one by content; a folder as a DICOM series."""
+    extension = _extension(path.name)
+    if extension is not None:
+        return _FORMAT_OF[extension]
+    if path.is_dir():
+        return DicomSeries()
+    return Dicom() if is_dicom(path) else Picture()
 
 
 def walk_images(folder: Path) -> Iterator[str]:
     """Yield every image below ``folder`` as a relative path with ``/``, sorted; hidden folders are left out.
 
-    The folder is listed once; no file is opened. Links to folders are followed, each folder once.
+    The folder is listed once; only files without an extension are opened, to see whether they are DICOM. Links to
+    folders are followed, each folder once.
     """
     seen: set[str] = set()
     found = []
@@ -50,8 +82,13 @@ def walk_images(folder: Path) -> Iterator[str]:
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not is_ignored_folder(name)]
-        prefix = PurePosixPath(Path(current).relative_to(folder).as_posix())
-        found += [str(prefix / name) for name in names if is_image_name(name)]
+        here = Path(current)
+        prefix = PurePosixPath(here.relative_to(folder).as_posix())
+        found += [
+            str(prefix / name)
+            for name in names
+            if is_image_name(name) or (_may_be_bare_dicom(name) and is_dicom(here / name))
+        ]
     yield from sorted(found)
 
 
@@ -85,76 +122,72 @@ def image_paths(paths: Sequence[Path]) -> list[Path]:
 
 @final
 class ImageFiles(ImageSource):
-    """One image a file, decoded by Pillow.
+    """One image or volume a file (or, of a DICOM series, a folder), in the format its name says.
 
-    The size in the header is checked before anything is decoded. EXIF orientation is honoured. 16-bit grey is
-    scaled by its whole range (65535 becomes 255); palettes become colours; transparent images are laid on black,
-    because the colour below a transparent pixel means nothing. Files of several frames and floating-point pixels
-    are refused: which frame or which range is meant is not ours to guess.
+    The size in the header is checked before anything is decoded.
 
     Args:
         paths: One a row.
-        max_pixels: Larger images (width times height) are refused. Pillow's own limit, one for the whole process,
-            is raised to it where it is lower.
+        max_pixels: Images with more pixels (slices and samples counted) are refused.
     """
 
+    max_pixels: int
+
     def __init__(self, paths: Iterable[Path], max_pixels: int = MAX_PIXELS) -> None:
-        if max_pixels < 1:
-            raise InputError(f"max_pixels must be positive, got {max_pixels}; e.g. {MAX_PIXELS}")
         self.paths = list(paths)
-        self.max_pixels = max_pixels
+        self.max_pixels = check_max_pixels(max_pixels)
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def read(self, row: int, *, at_least: int = 0) -> np.ndarray:
-        with self._opened(row) as image:
-            if at_least:
-                image.draft(None, (at_least, at_least))
-            ImageOps.exif_transpose(image, in_place=True)
-            return _to_bytes(image)
+        path = self.paths[row]
+        return answer(path, lambda: file_format(path).read(path, self.max_pixels, at_least))
 
     def form(self, row: int) -> ImageForm:
-        with self._opened(row) as image:
-            return ImageForm(image.height, image.width, image.mode)
+        path = self.paths[row]
+        return answer(path, lambda: file_format(path).form(path))
 
     def files(self, row: int) -> tuple[Path, ...]:
-        return (self.paths[row],)
+        path = self.paths[row]
+        # Most names have an extension; the others are asked what they are.
+        is_series = _extension(path.name) is None and path.is_dir()
+        return tuple(slice_files(path)) if is_series else (path,)
 
     def select(self, rows: np.ndarray) -> "ImageFiles":
         return ImageFiles([self.paths[row] for row in rows], self.max_pixels)
 
-    @contextmanager
-    def _opened(self, row: int) -> Iterator[Image.Image]:
-        path = self.paths[row]
-        if Image.MAX_IMAGE_PIXELS is not None and self.max_pixels > Image.MAX_IMAGE_PIXELS:
-            Image.MAX_IMAGE_PIXELS = self.max_pixels
-        try:
-            with Image.open(path, formats=_known_formats()) as image:
-                _check_header(image, self.max_pixels)
-                yield image
-        except _RefusedError as error:
-            raise UnreadableImageError(str(path), str(error)) from error
-        # Decoders raise almost anything on broken bytes: SyntaxError, struct.error, IndexError, ….
-        except Exception as error:
-            raise UnreadableImageError(str(path), _reason(path, error)) from error
+    def limited(self, max_pixels: int) -> "ImageFiles":
+        return ImageFiles(self.paths, max_pixels)
 
 
-class _RefusedError(Exception):
-    """A sound file that we do not take."""
+def check_max_pixels(max_pixels: int) -> int:
+    """The limit itself, if it is one.
+
+    Raises:
+        InputError: It is not positive.
+    """
+    if max_pixels < 1:
+        raise InputError(f"max_pixels must be positive, got {max_pixels}; e.g. {MAX_PIXELS}")
+    return max_pixels
 
 
-def _check_header(image: Image.Image, max_pixels: int) -> None:
-    if image.width * image.height > max_pixels:
-        raise _RefusedError(
-            f"has {image.width} x {image.height} pixels, more than the limit of {max_pixels} (max_pixels)"
-        )
-    frames = getattr(image, "n_frames", 1)
-    # MPO is a JPEG with a preview behind it, as phones write it.
-    if frames > 1 and image.format != "MPO":
-        raise _RefusedError(f"holds {frames} frames where one image is expected")
-    if image.mode == "F":
-        raise _RefusedError("holds floating-point pixels, whose range is unknown (save it with 8 or 16 bits)")
+def answer(path: Path, ask: Callable[[], _Answer]) -> _Answer:
+    """Ask a format about a file, and give every failure its reason.
+
+    Raises:
+        UnreadableImageError: Saying why.
+        InputError: The package that reads this format is missing.
+    """
+    try:
+        return ask()
+    except InputError:
+        raise
+    except RefusedError as error:
+        raise UnreadableImageError(str(path), str(error)) from error
+    # Decoders raise almost anything on broken bytes: SyntaxError, struct.error, IndexError, ….
+    except Exception as error:
+        raise UnreadableImageError(str(path), _reason(path, error)) from error
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -170,30 +203,9 @@ def _reason(path: Path, error: Exception) -> str:
         return "is not an image, or its header is garbled"
     if isinstance(error, Image.DecompressionBombError):
         return "has far more pixels than the limit (max_pixels)"
-    if "truncated" in str(error).lower() or isinstance(error, EOFError):
+    message = " ".join(str(error).split())
+    if isinstance(error, EOFError) or any(
+        word in message.lower() for word in ("truncated", "less than expected")
+    ):
         return "is truncated"
-    return f"is garbled ({str(error) or type(error).__name__})"
-
-
-def _to_bytes(image: Image.Image) -> np.ndarray:
-    """Pixels as uint8 ``(H, W, 1)`` or ``(H, W, 3)``."""
-    if image.mode.startswith("I"):
-        return _scale_sixteen_bits(np.asarray(image))
-    if image.mode in _WITH_ALPHA or "transparency" in image.info:
-        colours = image.convert("RGBA")
-        flat = Image.new("RGBA", colours.size, (0, 0, 0, 255))
-        flat.alpha_composite(colours)
-        image = flat.convert("L" if image.mode in ("LA", "La", "L") else "RGB")
-    elif image.mode in ("1", "L"):
-        image = image.convert("L")
-    else:
-        image = image.convert("RGB")
-    pixels = np.asarray(image)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
-
-
-def _scale_sixteen_bits(pixels: np.ndarray) -> np.ndarray:
-    if pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
-        raise _RefusedError("holds grey values outside 0 to 65535 (save it with 8 or 16 bits)")
-    scaled: np.ndarray = (pixels.astype(np.uint32) * 255 + 32767) // 65535
-    return scaled.astype(np.uint8)[..., None]
+    return f"is garbled ({message[:_LONGEST] or type(error).__name__})"

@@ -13,28 +13,35 @@ from medtail.errors import InputError
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError)
 
 
-def open_npz(path: Path, data: str) -> ImageCollection:
+def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None) -> ImageCollection:
     """Read an archive of uint8 images or volumes (:class:`ImageArray`) and labels ``(N,)`` or ``(N, 1)``.
 
-    Labels are numbers (class names are then those of the key ``class_names``, else the numbers themselves) or
-    names. Nothing in the file is executed: pickled arrays are refused.
+    Labels are numbers (class names are then those of the key ``class_names``, else those given, else the numbers
+    themselves) or names. Nothing in the file is executed: pickled arrays are refused.
 
     Raises:
         InputError: A key is missing, a shape or type is not one of these, or labels are many per image.
     """
     try:
-        shapes = _shapes(path)
+        headers = _headers(path)
     except _UNREADABLE as error:
         raise InputError(
             f"{path} must be an .npz archive, cannot be read ({error}); save it again"
         ) from error
+    _check_types(path, headers)
+    shapes = {key: shape for key, (shape, _) in headers.items()}
     parts = _parts(path, shapes)
     _check_shapes(path, shapes, parts)
     try:
         with np.load(path, allow_pickle=False) as archive:
             images = _joined([f"{prefix}_images" for prefix in parts], shapes, archive)
             labels = np.concatenate([archive[f"{prefix}_labels"].reshape(-1) for prefix in parts])
-            given_names = archive["class_names"].tolist() if "class_names" in shapes else None
+            given_names = archive["class_names"].tolist() if "class_names" in shapes else class_names
+    except MemoryError as error:
+        raise InputError(
+            f"{path} must fit into memory, its images have {listing(shapes[f'{prefix}_images'] for prefix in parts)}; "
+            f"save the images as files"
+        ) from error
     except _UNREADABLE as error:
         raise InputError(f"{path} must hold plain arrays, is damaged ({error}); save it again") from error
     texts = _label_texts(path, labels, given_names)
@@ -65,9 +72,9 @@ def _joined(
     return joined
 
 
-def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    """Shapes from the headers: what has another form is refused before it is unpacked."""
-    shapes = {}
+def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """Shapes and types from the headers: what has another form is refused before it is unpacked."""
+    headers = {}
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             with archive.open(name) as member:
@@ -77,8 +84,22 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
                     if version == (1, 0)
                     else np.lib.format.read_array_header_2_0
                 )
-                shapes[name.removesuffix(".npy")] = read_header(member)[0]
-    return shapes
+                shape, _, number_type = read_header(member)
+                headers[name.removesuffix(".npy")] = (shape, number_type)
+    return headers
+
+
+def _check_types(path: Path, headers: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> None:
+    for key, (_, number_type) in headers.items():
+        if number_type.hasobject:
+            raise InputError(
+                f"{key} of {path} must be one plain array, holds Python objects (images of several sizes, perhaps), "
+                f"which are not unpickled; bring the images to one size and save them as uint8"
+            )
+        if key.endswith("_images") and number_type != np.uint8:
+            raise InputError(
+                f"{key} of {path} must be uint8 (0 to 255), got {number_type}; scale and convert them first"
+            )
 
 
 def _parts(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Split]:
@@ -128,7 +149,7 @@ def _check_shapes(path: Path, shapes: dict[str, tuple[int, ...]], parts: dict[st
         )
 
 
-def _label_texts(path: Path, labels: np.ndarray, given_names: list[object] | None) -> list[str]:
+def _label_texts(path: Path, labels: np.ndarray, given_names: Sequence[object] | None) -> list[str]:
     if labels.dtype.kind in "US":
         return [str(label) for label in labels.astype(str)]
     if labels.dtype.kind == "f":

@@ -6,8 +6,9 @@ from pathlib import Path
 from medtail.data.class_folders import open_class_folders
 from medtail.data.collection import ImageCollection
 from medtail.data.digits import open_digits
-from medtail.data.image_files import MAX_PIXELS
+from medtail.data.file_formats import MAX_PIXELS
 from medtail.data.list_files import LIST_EXTENSION, list_files, open_list_files, with_siblings
+from medtail.data.medmnist import is_medmnist_name, open_medmnist
 from medtail.data.npz import open_npz
 from medtail.data.table import TABLE_EXTENSIONS, TABLE_NAMES, open_table
 from medtail.errors import InputError
@@ -23,8 +24,8 @@ def open_collection(data: str | Path, *, max_pixels: int = MAX_PIXELS) -> ImageC
     Args:
         data: A folder with one sub-folder per class (or split folders that hold them); a folder with ``labels.csv``
             or ``labels.parquet``, or such a file; a folder with list files (``…_train.txt``: a path and a class id a
-            line), or one of them; a MedMNIST-style ``.npz``; or a name of :data:`BUILT_IN`. A path
-            that exists wins over a name.
+            line), or one of them; a MedMNIST-style ``.npz``; a name of :data:`BUILT_IN`; or a name of MedMNIST,
+            such as ``dermamnist``, which is downloaded. A path that exists wins over a name.
         max_pixels: Image files with more pixels are refused when they are read.
 
     Raises:
@@ -60,7 +61,9 @@ def open_collection(data: str | Path, *, max_pixels: int = MAX_PIXELS) -> ImageC
         )
     if str(data) in BUILT_IN:
         return BUILT_IN[str(data)]()
+    if is_medmnist_name(str(data)):
+        return open_medmnist(str(data))
     raise InputError(
-        f"DATA must be a path that exists or one of {', '.join(BUILT_IN)}, got {str(data)!r}"
+        f"DATA must be a path that exists, a name of MedMNIST or one of {', '.join(BUILT_IN)}, got {str(data)!r}"
         f"{nearest(str(data), BUILT_IN)}; check the path"
     )

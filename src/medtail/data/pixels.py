@@ -224,7 +224,13 @@ def _cached(
         return [(image.row, image.reason) for image in unreadable]
 
     entry = cache.pixels(
-        collection.source, data=collection.data, ids=ids, form=repr(form), shape=form.shape, decode=decode
+        collection.source,
+        data=collection.data,
+        ids=ids,
+        # Which images are refused depends on the limit.
+        form=repr((form, collection.source.max_pixels)),
+        shape=form.shape,
+        decode=decode,
     )
     return Mapped(entry.path), [UnreadableImage(row, ids[row], reason) for row, reason in entry.unreadable]
 

@@ -64,7 +64,13 @@ class ImageForm:
 
 
 class ImageSource(ABC):
-    """Pixels by row."""
+    """Pixels by row.
+
+    Attributes:
+        max_pixels: Images with more are refused when they are read; None where nothing is decoded.
+    """
+
+    max_pixels: int | None = None
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -97,6 +103,10 @@ class ImageSource(ABC):
     @abstractmethod
     def select(self, rows: np.ndarray) -> "ImageSource":
         """The same pixels for only the given rows, in the given order."""
+
+    def limited(self, max_pixels: int) -> "ImageSource":
+        """The same source refusing images with more pixels; itself where pixels are in memory already."""
+        return self
 
 
 @final

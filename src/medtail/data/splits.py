@@ -91,6 +91,17 @@ def _check_fractions(validation_fraction: float, test_fraction: float) -> None:
         )
 
 
+def check_learnable(collection: ImageCollection) -> None:
+    """Refuse labels that nothing can be learned from, before any pixel is read.
+
+    Raises:
+        InputError: There is one class only, or a class without an image, in training if that is given already.
+    """
+    _check_classes(collection)
+    if "split" in collection.table:
+        _check_training_classes(collection)
+
+
 def _check_classes(collection: ImageCollection) -> None:
     names = collection.class_names
     if len(names) < 2:

@@ -17,13 +17,18 @@ from medtail.data.collection import (
     listing,
     split_name,
 )
-from medtail.data.image_files import EXTENSIONS, ImageFiles, walk_images
+from medtail.data.image_files import EXTENSIONS, ImageFiles, walk_images, without_extension
+from medtail.data.sequences import SequenceFiles
+from medtail.data.sources import ImageSource
 from medtail.errors import InputError
 from medtail.naming import nearest
 
 TABLE_NAMES = ("labels.csv", "labels.parquet")
 TABLE_EXTENSIONS = (".csv", ".parquet")
 LABEL_COLUMNS = ("label", "diagnosis", "dx")
+
+#: What columns of several sequences begin with, where there is no column image.
+SEQUENCE_PREFIX = "image_"
 
 #: How 0 and 1 are written; Parquet keeps whole numbers as floats where a value was missing once.
 _INDICATORS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
@@ -34,7 +39,9 @@ _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "<NA>")
 def open_table(table_file: Path, data: str, max_pixels: int) -> ImageCollection:
     """Read ``labels.csv`` or ``.parquet``.
 
-    Columns: ``image`` (a path, or an id that is completed with ``images/`` and an image extension), one of
+    Columns: ``image`` (a path, or an id that is completed with ``images/`` and an image extension; a folder of
+    DICOM slices is a volume) or ``image_<sequence>`` for each channel of a case, then named by a column ``id`` or
+    its first file; one of
     ``label``, ``diagnosis``, ``dx``; optional ``patient``, ``patient_id`` or ``lesion_id`` (the first of them that
     is there); optional ``split``. Where several label columns are there, one of names wins over one of numbers,
     and ``label`` over ``diagnosis`` over ``dx`` among equals: HAM10000's ``dx`` (nv, mel, …) is taken and its
@@ -53,14 +60,14 @@ def open_table(table_file: Path, data: str, max_pixels: int) -> ImageCollection:
     table = _read(table_file)
     _require_columns(table, table_file)
     group_column = next((column for column in GROUP_COLUMNS if column in table), None)
-    ids = _values(table, "image", table_file)
+    ids, source = _images(table, table_file, max_pixels)
     build, labels = _labels(table, table_file)
     return build(
         name=table_file.resolve().parent.name if table_file.name in TABLE_NAMES else table_file.stem,
         data=data,
         ids=ids,
         labels=labels,
-        source=ImageFiles(_resolve(ids, table_file), max_pixels),
+        source=source,
         groups=_values(table, group_column, table_file) if group_column else None,
         group_column=group_column,
         splits=_splits(table, table_file) if "split" in table else None,
@@ -84,7 +91,7 @@ def _require_columns(table: pd.DataFrame, table_file: Path) -> None:
     columns = [str(column) for column in table.columns]
     if not len(table):
         raise InputError(f"table {table_file} must have a row for each image, has none; fill it")
-    if "image" not in columns:
+    if "image" not in columns and not _sequence_columns(table):
         raise InputError(
             f"column image is not in {table_file} (columns: {', '.join(columns)}){nearest('image', columns)}; "
             f"rename the column of image paths or ids"
@@ -94,6 +101,24 @@ def _require_columns(table: pd.DataFrame, table_file: Path) -> None:
             f"none of the columns {', '.join(LABEL_COLUMNS)} is in {table_file} (columns: {', '.join(columns)}); "
             f"rename the column of class names"
         )
+
+
+def _images(table: pd.DataFrame, table_file: Path, max_pixels: int) -> tuple[list[str], ImageSource]:
+    """The id of each row, and its pixels."""
+    if "image" in table:
+        ids = _values(table, "image", table_file)
+        return ids, ImageFiles(_resolve(ids, table_file), max_pixels)
+    columns = _sequence_columns(table)
+    files = {column: _values(table, column, table_file) for column in columns}
+    ids = _values(table, "id", table_file) if "id" in table else files[columns[0]]
+    paths = {
+        column.removeprefix(SEQUENCE_PREFIX): _resolve(names, table_file) for column, names in files.items()
+    }
+    return ids, SequenceFiles(ids, paths, max_pixels)
+
+
+def _sequence_columns(table: pd.DataFrame) -> list[str]:
+    return [column for column in map(str, table.columns) if column.startswith(SEQUENCE_PREFIX)]
 
 
 def _labels(table: pd.DataFrame, table_file: Path) -> tuple[Callable[..., ImageCollection], Any]:
@@ -215,13 +240,14 @@ def _inside(folder: Path, name: str) -> str | None:
 
 @final
 class _FolderIndex:
-    """The images below a folder, listed once, found by path or by path without extension."""
+    """The images below a folder, listed once, found by path or by path without extension; folders, by path."""
 
     def __init__(self, folder: Path) -> None:
         self.files = set(walk_images(folder))
+        self.folders = {str(PurePosixPath(file).parent) for file in self.files}
         self.by_stem: dict[str, list[str]] = defaultdict(list)
         for file in self.files:
-            self.by_stem[str(PurePosixPath(file).with_suffix(""))].append(file)
+            self.by_stem[without_extension(file)].append(file)
 
     def find(self, relative: str) -> str | None:
         candidates = (relative, f"images/{relative}")
@@ -236,4 +262,4 @@ class _FolderIndex:
                 )
             if matches:
                 return matches[0]
-        return None
+        return next((candidate for candidate in candidates if candidate in self.folders), None)

@@ -39,7 +39,7 @@ def predict_images(
         group_column=None,
     )
     pixels = load_pixels(
-        collection,
+        collection.limited(model.recipe.data.max_pixels),
         image_size=model.facts.image_size,
         channels=model.facts.channels,
         dimensions=model.facts.dimensions,

@@ -30,7 +30,7 @@ def predict_other_data(
     if not len(collection.table):
         raise InputError(f"split {split} of {data} must hold an image, is empty; choose another with --split")
     pixels = load_pixels(
-        collection,
+        collection.limited(model.recipe.data.max_pixels),
         image_size=model.facts.image_size,
         channels=model.facts.channels,
         dimensions=model.facts.dimensions,

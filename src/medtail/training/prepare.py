@@ -14,6 +14,7 @@ from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, po
 from medtail.data.cache import PixelCache, default_cache_folder
 from medtail.data.copies import content_digest, duplicates, rows_by_content
 from medtail.data.long_tail import PROFILES, training_rows_left_out
+from medtail.data.splits import check_learnable
 from medtail.data.working_form import viewable
 from medtail.files import replacing, write_json
 from medtail.run import Run
@@ -129,6 +130,8 @@ def prepare(
     """
     if recipe.data.positive is not None:
         collection = positive_versus_rest(collection, recipe.data.positive)
+    check_learnable(collection)
+    collection = collection.limited(recipe.data.max_pixels)
     pixels = load_pixels(
         collection,
         image_size=recipe.data.image_size,

@@ -86,6 +86,9 @@ class Data(Settings):
         le=64,
         description="3 repeats grey images, 1 takes the luminance of colour images; other numbers must be the data's",
     )
+    max_pixels: int | None = Field(
+        None, ge=1, description="larger images are refused before they are decoded; 80 million when null"
+    )
     cache: Literal["auto", "always", "never"] = Field(
         "auto",
         description="decoded pixels on disk: of sets larger than memory, of all sets, or never (decode every epoch)",
