@@ -10,12 +10,20 @@ import numpy as np
 import pandas as pd
 import torch
 
-from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, positive_versus_rest
+from medtail.data import (
+    ImageCollection,
+    Pixels,
+    assign_splits,
+    load_pixels,
+    open_collection,
+    positive_versus_rest,
+)
 from medtail.data.cache import PixelCache, default_cache_folder
 from medtail.data.copies import content_digest, duplicates, rows_by_content
 from medtail.data.long_tail import PROFILES, training_rows_left_out
 from medtail.data.splits import check_learnable
 from medtail.data.working_form import viewable
+from medtail.errors import InputError
 from medtail.files import replacing, write_json
 from medtail.run import Run
 from medtail.training.labelling import Labelling, labelling_of
@@ -258,3 +266,13 @@ def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
     """A function from an image's id to a picture of it ``(H, W, 3)``, for galleries."""
     row_of: dict[str, Any] = {str(name): row for row, name in enumerate(collection.table["id"])}
     return lambda name: viewable(collection.source.read(row_of[name]))
+
+
+def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
+    """As :func:`read_image`, of the data a run was trained on; None where it is no longer at hand."""
+    try:
+        collection = open_collection(run.read_dataset()["data"])
+    except (InputError, OSError):
+        return None
+    known = pd.read_csv(run.require(run.splits), dtype={"id": str})["id"]
+    return read_image(collection) if known.isin(collection.table["id"].astype(str)).all() else None
