@@ -22,6 +22,7 @@ from medtail.data.cache import PixelCache, default_cache_folder
 from medtail.data.copies import content_digest, duplicates, rows_by_content
 from medtail.data.long_tail import PROFILES, training_rows_left_out
 from medtail.data.splits import check_learnable
+from medtail.data.transforms import MaskedNormalize
 from medtail.data.working_form import viewable
 from medtail.errors import InputError
 from medtail.files import replacing, write_json
@@ -161,6 +162,8 @@ def prepare(
     )
     counts_before = collection.class_counts("train")
     collection, pixels, kept = _subsampled(collection, pixels, recipe)
+    if recipe.data.normalization == "masked":
+        _check_varies_in_masks(pixels, collection.rows("train"))
     if recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
         mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
@@ -231,6 +234,15 @@ def repeated_images(collection: ImageCollection, pixels: Pixels, chunk: int = 51
         "different_labels": len(conflicts),
         "examples": [copies.text for copies in found if copies.crosses_splits or copies.labels_conflict][:10],
     }
+
+
+def _check_varies_in_masks(pixels: Pixels, rows: np.ndarray, sample: int = 32) -> None:
+    """Refuse images that normalising inside their mask would blacken altogether."""
+    if not MaskedNormalize()(pixels.read(rows[:sample]).float() / 255).any():
+        raise InputError(
+            "data.normalization=masked needs intensities that vary inside what is not black, the training images have "
+            "one value there (they are masks themselves); use data.normalization=dataset"
+        )
 
 
 def _imagenet_statistics(channels: int) -> tuple[list[float], list[float]]:
