@@ -1,9 +1,11 @@
 """Backbones by name."""
 
+import sys
+
 import pytest
 import torch
 
-from medtail.backbones import CIFAR_RESNETS, CifarResNet, backbone_names, create_backbone
+from medtail.backbones import CIFAR_RESNETS, VOLUME_RESNETS, CifarResNet, backbone_names, create_backbone
 from medtail.errors import InputError
 
 
@@ -33,6 +35,45 @@ def test_timm_names_work_with_grey_images() -> None:
     backbone = create_backbone("resnet18", channels=1)
     assert backbone.num_features == 512
     assert backbone(torch.randn(2, 1, 64, 64)).shape == (2, 512)
+
+
+@pytest.mark.parametrize("name", VOLUME_RESNETS)
+def test_networks_of_volumes_have_512_features_for_small_and_large_ones(name: str) -> None:
+    backbone = create_backbone(name, channels=2, dimensions=3).eval()
+    assert backbone.num_features == 512
+    for shape in ((28, 28, 28), (20, 32, 40)):
+        assert backbone(torch.randn(2, 2, *shape)).shape == (2, 512)
+
+
+def test_gradients_of_volumes_are_numbers_in_bfloat16_whatever_lay_in_memory() -> None:
+    backbone = create_backbone("resnet18_3d", channels=1, dimensions=3)
+    volumes = torch.randn(4, 1, 28, 28, 28)
+    for _ in range(3):
+        rubbish = [torch.full((size,), float("nan")) for size in (10_000, 1_000_000, 3_000_000)]
+        del rubbish
+        with torch.autocast("cpu", torch.bfloat16):
+            features = backbone(volumes)
+        features.float().sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in backbone.parameters())
+
+
+def test_a_network_of_the_wrong_dimensions_is_refused_naming_what_fits() -> None:
+    with pytest.raises(
+        InputError, match=r"must take volumes, as the data are, resnet18 takes .* resnet18_3d"
+    ):
+        create_backbone("resnet18", dimensions=3)
+    with pytest.raises(
+        InputError, match="must take images, as the data are, resnet18_3d takes volumes; use resnet8"
+    ):
+        create_backbone("resnet18_3d")
+    with pytest.raises(InputError, match="resnet18_3d has no published weights"):
+        create_backbone("resnet18_3d", dimensions=3, pretrained=True)
+
+
+def test_without_monai_volumes_ask_for_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
+    with pytest.raises(InputError, match=r"pip install 'medtail\[volumes\]'"):
+        create_backbone("resnet18_3d", dimensions=3)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

@@ -1,8 +1,9 @@
-"""Backbones: from images ``(N, channels, H, W)`` to features ``(N, D)``."""
+"""Backbones: from images ``(N, channels, H, W)`` or volumes ``(N, channels, D, H, W)`` to features ``(N, F)``."""
 
 from collections.abc import Sequence
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -84,11 +85,32 @@ class CifarResNet(nn.Module):
 CIFAR_RESNETS: dict[str, int] = {"resnet8": 1, "resnet20": 3, "resnet32": 5}
 
 
+@final
+class _Convolution3d(nn.Conv3d):
+    """A 3D convolution that keeps out of bfloat16 where oneDNN's is broken.
+
+    On CPUs the gradient of the weights of maps of 2 voxels a side reads memory that nobody wrote (torch 2.15), so it
+    is NaN now and then. Such maps are small: float32 costs little.
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.device.type != "cpu" or min(maps.shape[2:]) > 2:
+            return super().forward(maps)
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(maps.float())
+
+
+#: Networks of volumes by name: MONAI's name of each.
+VOLUME_RESNETS: dict[str, str] = {"resnet18_3d": "resnet18", "resnet34_3d": "resnet34"}
+
+_VOLUME_FEATURES = 512
+
+
 def backbone_names() -> Sequence[str]:
-    """Every name ``create_backbone`` takes: our CIFAR family, then timm's."""
+    """Every name ``create_backbone`` takes: our CIFAR family, the networks of volumes, then timm's."""
     import timm
 
-    return [*CIFAR_RESNETS, *timm.list_models()]
+    return [*CIFAR_RESNETS, *VOLUME_RESNETS, *timm.list_models()]
 
 
 def create_backbone(
@@ -97,22 +119,28 @@ def create_backbone(
     """Build a backbone by name; it has ``num_features`` and returns features ``(N, num_features)``.
 
     Args:
-        name: ``resnet8``, ``resnet20``, ``resnet32`` (the CIFAR family) or any timm name, such as
-            ``resnet18``, ``resnext50_32x4d``, ``convnext_tiny``.
-        channels: Channels of the images.
+        name: ``resnet8``, ``resnet20``, ``resnet32`` (the CIFAR family), any timm name, such as
+            ``resnet18``, ``resnext50_32x4d``, ``convnext_tiny``; for volumes ``resnet18_3d``, ``resnet34_3d``
+            (MONAI's, with a stem of stride 2 and projection shortcuts without bias, as in 2D).
+        channels: Channels of the images, 1 to any number.
         dimensions: 2 for images, 3 for volumes.
         pretrained: Load timm's published weights (ImageNet's, unless the name says otherwise). Files of
             tensors only are read: nothing in them is executed.
 
     Raises:
-        InputError: The name is unknown, of other dimensions, or the weights cannot be had.
+        InputError: The name is unknown, the network is of other dimensions than the data, the weights cannot be had,
+            or MONAI is missing.
 
     Example:
         >>> create_backbone("resnet32").num_features
         64
     """
-    if dimensions != 2:
-        raise InputError(f"backbone {name} takes images, the data are volumes; take a 3D backbone")
+    if name in VOLUME_RESNETS:
+        return _volume_resnet(name, channels, dimensions, pretrained=pretrained)
+    if dimensions != 2 and (name in CIFAR_RESNETS or _is_timm_model(name)):
+        raise InputError(
+            f"backbone must take volumes, as the data are, {name} takes images; use {' or '.join(VOLUME_RESNETS)}"
+        )
     if name in CIFAR_RESNETS:
         if pretrained:
             raise InputError(
@@ -120,16 +148,49 @@ def create_backbone(
             )
         return CifarResNet(CIFAR_RESNETS[name], channels=channels)
 
-    import timm
-
-    if not timm.is_model(name):
+    if not _is_timm_model(name):
         raise InputError(
-            f"backbone must be one of {', '.join(CIFAR_RESNETS)} or a timm name, got {name!r}"
+            f"backbone must be one of {', '.join([*CIFAR_RESNETS, *VOLUME_RESNETS])} or a timm name, got {name!r}"
             f"{nearest(name, backbone_names())}; see medtail list backbones"
         )
     if pretrained:
         return _with_published_weights(name, channels)
     return _timm_model(name, channels, pretrained=False)
+
+
+def _is_timm_model(name: str) -> bool:
+    import timm
+
+    return bool(timm.is_model(name))
+
+
+def _volume_resnet(name: str, channels: int, dimensions: int, *, pretrained: bool) -> nn.Module:
+    if dimensions != 3:
+        raise InputError(
+            f"backbone must take images, as the data are, {name} takes volumes; use {', '.join(CIFAR_RESNETS)} or a "
+            f"timm name, e.g. resnet18"
+        )
+    if pretrained:
+        raise InputError(f"backbone {name} has no published weights here; leave out pretrained")
+    try:
+        from monai.networks.nets import resnet
+    except ImportError as error:
+        raise InputError(
+            f"backbone {name} needs the package monai; pip install 'medtail[volumes]'"
+        ) from error
+    model: nn.Module = getattr(resnet, VOLUME_RESNETS[name])(
+        spatial_dims=3,
+        n_input_channels=channels,
+        # As in 2D; with stride 1 a step at 28 voxels takes six times as long.
+        conv1_t_stride=2,
+        bias_downsample=False,
+        feed_forward=False,
+    )
+    for module in model.modules():
+        if type(module) is nn.Conv3d:
+            module.__class__ = _Convolution3d
+    model.num_features = _VOLUME_FEATURES  # type: ignore[assignment]
+    return model
 
 
 def _timm_model(name: str, channels: int, *, pretrained: bool) -> nn.Module:

@@ -122,6 +122,7 @@ def test_what_cannot_be_folded_is_refused(refuses, tmp_path: Path) -> None:
     assert "folds must be at most the number of images, got 500 for 476" in refuses(*start, "--folds", 500)
     sentence = refuses(*start, "--folds", 2, "--set", "training.devices=2")
     assert "folds are trained on one device, got training.devices=2" in sentence
+    assert "scale" in refuses(*start, "--folds", 3, "--set", "loss.scale=8")
     assert not (tmp_path / "run").exists()
 
 
@@ -140,3 +141,19 @@ def test_several_labels_and_patients(medtail, tmp_path: Path) -> None:
     assert summary["n"] == len(table)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "nor another image of its <code>patient</code>" in page
+
+
+def test_one_class_against_the_rest_with_a_cut_tail(medtail, tmp_path: Path) -> None:
+    options = ("--method", "ce", "--epochs", 1, "--folds", 2, "--positive", 3, "--beta", 20)
+    result = medtail("train", "digits-lt", *options, "--out", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    # Judged: all 47 threes outside the test split; learned from: a twentieth of the others.
+    assert [(entry["name"], entry["n"]) for entry in summary["classes"]] == [("not_3", 429), ("3", 47)]
+    for number in (1, 2):
+        facts = json.loads((tmp_path / "run" / "folds" / f"fold-{number}" / "dataset.json").read_text())
+        others, threes = facts["class_counts"]["train"]
+        assert threes == int(others / 20 + 0.5) < facts["counts_before_subsample"][1]
+    assert summary["binary"]["positive"] == "3"
+    assert len(summary["folds"]["binary"]["average_precision"]["values"]) == 2
+    assert "3: Average precision" in (tmp_path / "run" / "report.html").read_text()

@@ -390,3 +390,35 @@ def test_the_same_id_or_file_twice_is_refused_by_name(planted: Path) -> None:
     twice.to_csv(planted / "labels.csv", index=False)
     with pytest.raises(InputError, match=r"names one twice: .*05\.jpg"):
         open_collection(planted)
+
+
+@pytest.mark.slow
+def test_the_images_of_cifar_100_that_carry_two_labels_are_found(shared_data: Path) -> None:
+    found = audit(open_collection(shared_data / "cifar" / "cifar100_lt_if100.npz"))
+    exact = {frozenset(copies.labels) for copies in found.duplicates if copies.labels_conflict}
+    assert exact == {frozenset({"girl", "baby"}), frozenset({"otter", "seal"})}
+    near = {frozenset(pair.labels) for pair in found.near_duplicates if pair.labels_conflict}
+    assert near == {frozenset({"pear", "apple"}), frozenset({"snake", "worm"})}
+    assert len(found.near_duplicates) < 150
+
+
+def test_volumes_with_nan_or_infinity_are_unreadable_and_equal_ones_are_found(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    generator = np.random.default_rng(0)
+    for label in ("healthy", "tumour"):
+        (tmp_path / label).mkdir()
+    volumes = [generator.normal(size=(20, 22, 18)).astype(np.float32) for _ in range(6)]
+    volumes[1][3, 3, 3] = np.nan
+    volumes[2][5, 5, 5] = np.inf
+    volumes[4] = volumes[3]
+    volumes[5][:] = 1.0
+    for number, volume in enumerate(volumes):
+        folder = tmp_path / ("tumour" if number % 2 else "healthy")
+        nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), folder / f"{number}.nii.gz")
+    found = audit(open_collection(tmp_path))
+    assert [image.id for image in found.unreadable] == ["healthy/2.nii.gz", "tumour/1.nii.gz"]
+    assert all("NaN" in image.reason or "inf" in image.reason for image in found.unreadable)
+    assert found.constant == ["tumour/5.nii.gz"]
+    assert [copies.ids for copies in found.label_conflicts] == [("healthy/4.nii.gz", "tumour/3.nii.gz")]
+    assert len(found.sizes) == 1
+    assert sum(found.channels.values()) == 4

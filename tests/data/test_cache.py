@@ -26,6 +26,7 @@ from medtail.data import (
 )
 from medtail.data.cache import PixelCache, default_cache_folder
 from medtail.data.pixels import Pixels
+from medtail.data.sources import UnreadableImageError
 from medtail.data.stores import Mapped
 
 
@@ -175,6 +176,23 @@ def test_unreadable_images_are_remembered_until_they_are_mended(
         assert refuses(load, class_folders, cache) == sentence
     draw(77).save(bad)
     assert not load(class_folders, cache).unreadable
+
+
+def test_unreadable_images_are_tried_again_where_something_else_changed(
+    class_folders: Path, cache, monkeypatch
+) -> None:
+    read = ImageFiles.read
+
+    def without_package(self: ImageFiles, row: int, **options: object) -> np.ndarray:
+        if row == 3:
+            raise UnreadableImageError("x", "is compressed in a way that needs a package")
+        return read(self, row, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageFiles, "read", without_package)
+        for _ in range(2):
+            assert [bad.row for bad in load(class_folders, cache, skip_unreadable=True).unreadable] == [3]
+    assert not load(class_folders, cache, skip_unreadable=True).unreadable
 
 
 def test_images_in_memory_are_known_by_their_pixels(cache) -> None:

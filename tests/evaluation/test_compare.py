@@ -239,7 +239,8 @@ def test_what_may_not_be_compared(make_run, tmp_path: Path, runs: list[Run]) -> 
 
     other_data = _run(make_run, tmp_path / "a", "ce", 7, data_seed=1)
     with pytest.raises(
-        InputError, match=r"runs must be of the same images, labels and splits.*one data.split_seed"
+        InputError,
+        match=r"runs must be of the same images, labels and splits.*same data.split_seed, data.positive and",
     ):
         compare_runs([runs[0], other_data])
 

@@ -76,10 +76,12 @@ def _methods() -> Iterable[tuple[str, str]]:
 def _backbones() -> Iterable[tuple[str, str]]:
     import timm
 
-    from medtail.backbones import CIFAR_RESNETS
+    from medtail.backbones import CIFAR_RESNETS, VOLUME_RESNETS
 
     for name, blocks in CIFAR_RESNETS.items():
         yield name, f"CIFAR ResNet of {6 * blocks + 2} layers (He et al., 2016, §4.2)"
+    for name in VOLUME_RESNETS:
+        yield name, "MONAI, for volumes"
     for name in timm.list_models():
         yield name, "timm"
 

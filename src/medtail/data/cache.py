@@ -40,6 +40,8 @@ Bad = tuple[int, str]
 
 Decode = Callable[[np.ndarray, Callable[[int], None]], Sequence[Bad]]
 
+Reason = Callable[[int], str | None]
+
 
 @final
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class PixelCache:
         form: str,
         shape: tuple[int, ...],
         decode: Decode,
+        reason: Reason,
     ) -> CachedPixels:
         """Open the entry of some images; decode and write it first where there is none that holds.
 
@@ -94,6 +97,8 @@ class PixelCache:
             shape: ``(channels, *spatial)`` of one decoded image.
             decode: Fills uint8 ``(len(ids), *shape)``, tells its second argument every row it has read, and returns
                 the rows it cannot fill, with the reasons.
+            reason: Why a row cannot be decoded, None where it can. Asked of rows that could not before: a package may
+                have been installed, or a limit raised, since.
 
         Raises:
             InputError: The folder lies in the data's, or the disk is too small.
@@ -101,7 +106,7 @@ class PixelCache:
         self._check_outside(data)
         entry = self.folder / _name(data, ids, form)
         with _locked(self.folder, entry.name):
-            found = _holding(entry, source, (len(ids), *shape))
+            found = _holding(entry, source, (len(ids), *shape), reason)
             return found or self._write(entry, source, (len(ids), *shape), decode)
 
     def _check_outside(self, data: str) -> None:
@@ -220,7 +225,7 @@ def _replace(entry: Path, temporary: Path) -> None:
     temporary.rename(entry)
 
 
-def _holding(entry: Path, source: ImageSource, shape: tuple[int, ...]) -> CachedPixels | None:
+def _holding(entry: Path, source: ImageSource, shape: tuple[int, ...], reason: Reason) -> CachedPixels | None:
     """The entry, if there is one and the images are still those it was made from."""
     if not entry.is_dir():
         return None
@@ -235,7 +240,10 @@ def _holding(entry: Path, source: ImageSource, shape: tuple[int, ...]) -> Cached
     suspects = np.flatnonzero((_stamps(source) != stamps).any(axis=1) | ~stamps.any(axis=1))
     if any(_content_digest(source, int(row)) != digests[row].tobytes() for row in suspects):
         return None
-    return CachedPixels(entry / "pixels.npy", tuple(zip(rows, reasons, strict=True)))
+    unreadable = tuple(zip(rows, reasons, strict=True))
+    if any(reason(row) != before for row, before in unreadable):
+        return None
+    return CachedPixels(entry / "pixels.npy", unreadable)
 
 
 def _stamps(source: ImageSource) -> np.ndarray:

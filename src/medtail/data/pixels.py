@@ -223,6 +223,13 @@ def _cached(
         unreadable = _decode_all(collection, form, target, progress, visited)
         return [(image.row, image.reason) for image in unreadable]
 
+    def reason(row: int) -> str | None:
+        try:
+            form.bring(collection.source.read(row, at_least=form.at_least), ids[row])
+        except UnreadableImageError as error:
+            return error.reason
+        return None
+
     entry = cache.pixels(
         collection.source,
         data=collection.data,
@@ -231,6 +238,7 @@ def _cached(
         form=repr((form, collection.source.max_pixels)),
         shape=form.shape,
         decode=decode,
+        reason=reason,
     )
     return Mapped(entry.path), [UnreadableImage(row, ids[row], reason) for row, reason in entry.unreadable]
 

@@ -135,7 +135,8 @@ def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
     if first.facts["fingerprint"] != other.facts["fingerprint"]:
         raise InputError(
             f"runs must be of the same images, labels and splits, those of {pair} differ "
-            f"({first.facts['name']}, {other.facts['name']}); train them on one data set with one data.split_seed"
+            f"({first.facts['name']}, {other.facts['name']}); train them on one data set with the same "
+            f"data.split_seed, data.positive and data.subsample"
         )
     if not np.array_equal(first.test.ids, other.test.ids) or not np.array_equal(
         first.test.targets, other.test.targets

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
-from medtail.evaluation.binary import positive_class
+from medtail.evaluation.binary import BINARY_TITLES, positive_class
 from medtail.evaluation.evidence import Evidence, LabelEvidence, ReadImage
 from medtail.evaluation.label_predictions import AnyPredictions, MultiLabelPredictions, read_predictions
 from medtail.evaluation.summary import METRIC_TITLES, summarize
@@ -54,8 +54,9 @@ def summarize_folds(
     """Return the content of ``summary.json`` of a cross-validation.
 
     The keys of :func:`medtail.evaluation.summary.summarize` over the pooled predictions, and ``folds``: for each the
-    ``images`` of its splits and, for each of ``metrics``, ``mean``, ``sd`` (n - 1) and ``values``, one a fold. Pooled
-    AUC ranks probabilities of different models against each other, so it may differ from the mean of the folds'.
+    ``images`` of its splits and, for each of ``metrics`` (of two classes also of ``binary``), ``mean``, ``sd`` (n - 1)
+    and ``values``, one a fold. Pooled AUC ranks probabilities of different models against each other, so it may
+    differ from the mean of the folds'.
 
     Args:
         pooled: Out-of-fold predictions.
@@ -67,21 +68,29 @@ def summarize_folds(
         pd.read_csv(run.require(run.splits), usecols=["split"])["split"].value_counts().to_dict()
         for run in folds
     ]
-    spread = {}
-    for name in METRIC_TITLES:
-        values = [summary[name] for summary in summaries]
-        known = np.array([value for value in values if value is not None])
-        spread[name] = {
-            "mean": float(known.mean()) if len(known) else None,
-            "sd": float(known.std(ddof=1)) if len(known) > 1 else None,
-            "values": values,
+    spread: dict[str, Any] = {
+        "images": images,
+        "metrics": {name: _spread([each[name] for each in summaries]) for name in METRIC_TITLES},
+    }
+    if all("binary" in each for each in summaries):
+        spread["binary"] = {
+            name: _spread([each["binary"][name] for each in summaries]) for name in BINARY_TITLES
         }
     # A class that was named stands against the rest in every fold.
     named = folds[0].read_dataset().get("positive")
     summary = summarize(
         pooled, OUT_OF_FOLD, training_counts=training_counts, positive=positive_class(training_counts, named)
     )
-    return {**summary, "folds": {"images": images, "metrics": spread}}
+    return {**summary, "folds": spread}
+
+
+def _spread(values: list[float | None]) -> dict[str, Any]:
+    known = np.array([value for value in values if value is not None])
+    return {
+        "mean": float(known.mean()) if len(known) else None,
+        "sd": float(known.std(ddof=1)) if len(known) > 1 else None,
+        "values": values,
+    }
 
 
 def pooled_facts(folds: Sequence[Run], fingerprint: str) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from medtail.evaluation.cross_validation import (
 from medtail.evaluation.report import write_cross_validation_report
 from medtail.files import write_json
 from medtail.run import Run
+from medtail.training.callbacks import AtStart
 from medtail.training.fit import check_folder, check_same_recipe, environment, train, with_precision
 from medtail.training.prepare import Progress, read_image
 from medtail.training.recipe import Recipe
@@ -85,9 +86,12 @@ def cross_validate(
         "sha256": folds_fingerprint(images, assigned),
     }
     _check_same_folds(run, facts)
-    write_folds(images, assigned, run.folds)
-    write_json(run.folds_facts, facts)
-    recipe.save(run.recipe)
+
+    def record() -> None:
+        write_folds(images, assigned, run.folds)
+        write_json(run.folds_facts, facts)
+        recipe.save(run.recipe)
+
     if facts["test_images_left_out"]:
         typer.echo(
             f"{facts['test_images_left_out']} images of the test split that {collection.data} brings are in no fold",
@@ -106,6 +110,7 @@ def cross_validate(
                 resume=fold.folder.is_dir(),
                 skip_unreadable=skip_unreadable,
                 progress=progress,
+                callbacks=[AtStart(record)],
                 cache_folder=cache_folder,
             )
     return _pool(run, runs, images, str(facts["sha256"]), started)

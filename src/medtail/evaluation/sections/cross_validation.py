@@ -1,5 +1,9 @@
 """The folds side by side, and all images together."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from medtail.evaluation.binary import BINARY_TITLES
 from medtail.evaluation.evidence import RunEvidence
 from medtail.evaluation.page import Section
 from medtail.evaluation.summary import LOWER_IS_BETTER, METRIC_TITLES
@@ -22,15 +26,33 @@ def cross_validation(evidence: RunEvidence) -> Section:
             "folds": folds["images"],
             "unreadable": len(evidence.facts["unreadable"]),
             "rows": [
-                {
-                    "title": title,
-                    "pooled": summary[name],
-                    "interval": summary["intervals"][name],
-                    **folds["metrics"][name],
-                    "lower_is_better": name in LOWER_IS_BETTER,
-                }
-                for name, title in METRIC_TITLES.items()
-                if summary[name] is not None or folds["metrics"][name]["mean"] is not None
+                *_rows(METRIC_TITLES, summary, folds["metrics"], ""),
+                *(
+                    _rows(
+                        BINARY_TITLES,
+                        summary["binary"],
+                        folds["binary"],
+                        f"{summary['binary']['positive']}: ",
+                    )
+                    if "binary" in folds
+                    else []
+                ),
             ],
         },
     )
+
+
+def _rows(
+    titles: Mapping[str, str], pooled: Mapping[str, Any], folds: Mapping[str, Any], prefix: str
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": prefix + title,
+            "pooled": pooled[name],
+            "interval": pooled["intervals"][name],
+            **folds[name],
+            "lower_is_better": name in LOWER_IS_BETTER,
+        }
+        for name, title in titles.items()
+        if pooled[name] is not None or folds[name]["mean"] is not None
+    ]
