@@ -68,9 +68,7 @@ class ConditionFigures:
                 f"got {', '.join(names)}; restore the file of the run"
             )
         parameters = tuple(names[1 : names.index("auc")])
-        parts = {
-            split: table[table["split"] == split].reset_index(drop=True) for split in EVALUATED_SPLITS
-        }
+        parts = {split: table[table["split"] == split].reset_index(drop=True) for split in EVALUATED_SPLITS}
         conditions = [part[list(parameters)].to_dict("records") for part in parts.values()]
         if not parameters or not conditions[0] or conditions[0] != conditions[1]:
             raise InputError(
@@ -88,9 +86,7 @@ class ConditionFigures:
         """Values of λ for the rows and columns of a picture; None where they are no grid of one or two parameters."""
         if len(self.parameters) not in (1, 2):
             return None
-        values = [
-            tuple(dict.fromkeys(row[name] for row in self.conditions)) for name in self.parameters
-        ]
+        values = [tuple(dict.fromkeys(row[name] for row in self.conditions)) for name in self.parameters]
         rows, columns = values if len(values) == 2 else ((float("nan"),), values[0])
         return (rows, columns) if len(rows) * len(columns) == len(self.conditions) else None
 

@@ -1,7 +1,7 @@
 """Grids of trainings: which hyper-parameters validation chooses, and what they are worth on test.
 
-LCT tables the best test value of a grid (§5.2, "report the best values for each method"). That rewards the larger
-grid for its size. Here validation chooses and test is only read; the paper's way stands beside it, named for what it is.
+LCT tables the best test value of a grid (Table 3: "report the best values for each method"). That rewards the larger
+grid for its size. Here validation chooses and test is only read; the paper's way stands beside it under its own name.
 """
 
 import math
@@ -43,7 +43,11 @@ class Estimate:
     deviation: float
 
     def __str__(self) -> str:
-        return number(self.mean) if math.isnan(self.deviation) else f"{number(self.mean)} ± {number(self.deviation)}"
+        return (
+            number(self.mean)
+            if math.isnan(self.deviation)
+            else f"{number(self.mean)} ± {number(self.deviation)}"
+        )
 
     def to_dict(self) -> dict[str, float | None]:
         """For JSON."""
@@ -100,9 +104,7 @@ class GridFigures:
         """
         _check_complete(runs)
         points = runs.grid.points
-        parts = [
-            [_figures_of(runs, point, seed) for seed in range(runs.seeds)] for point in points
-        ]
+        parts = [[_figures_of(runs, point, seed) for seed in range(runs.seeds)] for point in points]
         first = parts[0][0]
         for point, own in zip(points, parts, strict=True):
             for seed, part in enumerate(own):
@@ -128,9 +130,7 @@ class GridFigures:
     def estimate(self, candidate: Candidate, split: EvaluatedSplit, metric: str) -> Estimate:
         """What a candidate reaches."""
         values = self.figures[split][candidate.place][:, RANKING_FIGURES.index(metric)]
-        return Estimate(
-            float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-        )
+        return Estimate(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan"))
 
     def candidate(self, place: tuple[int, int]) -> Candidate:
         """What stands at a place of the figures."""
@@ -221,7 +221,7 @@ class Tuning:
             "",
             *self._markdown_values("chosen_on_validation"),
             "",
-            "**Not honest: the best of each grid on test itself** (the paper's protocol, for comparison with its tables):",
+            "**Not honest: the best of each grid on test itself** (the paper's protocol, to compare with its tables):",
             "",
             *self._markdown_values("best_on_test"),
             "",
@@ -245,7 +245,7 @@ class Tuning:
         names = [grid.grid.name for grid in self.grids]
         lines = [f"| Metric | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
         for metric in CHOSEN_BY:
-            values = [test_value(grid, metric, protocol) for grid in self.grids]
+            values = [value_on_test(grid, metric, protocol) for grid in self.grids]
             lines.append(f"| {metric_title(metric)} | {' | '.join(values)} |")
         return lines
 
@@ -302,7 +302,7 @@ def metric_title(metric: str) -> str:
     return CHOSEN_BY[metric] + (" ↓" if metric in LOWER_IS_BETTER else "")
 
 
-def test_value(grid: GridFigures, metric: str, protocol: str) -> str:
+def value_on_test(grid: GridFigures, metric: str, protocol: str) -> str:
     """The test value of a protocol's choice, or a dash."""
     chosen = grid.best(metric, PROTOCOLS[protocol])
     return "–" if chosen is None else str(grid.estimate(chosen, "test", metric))
@@ -340,10 +340,7 @@ def _at(settings: Mapping[str, Any], path: str) -> Any:
 
 def _same_data(read: Sequence[GridRuns]) -> dict[str, Any]:
     every = [
-        runs.run(point, seed)
-        for runs in read
-        for point in runs.grid.points
-        for seed in range(runs.seeds)
+        runs.run(point, seed) for runs in read for point in runs.grid.points for seed in range(runs.seeds)
     ]
     first = every[0].read_dataset()
     for run in every[1:]:
@@ -363,9 +360,7 @@ def _row(grid: GridFigures, metric: str, protocol: str, chooser: EvaluatedSplit)
     row["condition"] = None if chosen is None else condition_title(chosen.condition)
     for split in EVALUATED_SPLITS:
         value = (
-            Estimate(float("nan"), float("nan"))
-            if chosen is None
-            else grid.estimate(chosen, split, metric)
+            Estimate(float("nan"), float("nan")) if chosen is None else grid.estimate(chosen, split, metric)
         )
         row[f"{split}_mean"], row[f"{split}_sd"] = value.mean, value.deviation
     return {**row, "candidates": len(grid.candidates)}
@@ -389,9 +384,7 @@ def _grid_to_dict(grid: GridFigures) -> dict[str, Any]:
             }
             for metric in CHOSEN_BY
         },
-        "candidates": [
-            _candidate_to_dict(grid, candidate, RANKING_FIGURES) for candidate in grid.candidates
-        ],
+        "candidates": [_candidate_to_dict(grid, candidate, RANKING_FIGURES) for candidate in grid.candidates],
     }
 
 

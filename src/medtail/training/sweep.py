@@ -22,11 +22,13 @@ class PlannedRun:
     """A run that is to be there.
 
     Attributes:
+        title: For the user who waits.
         run: Its folder.
         method: Key of a method recipe.
         settings: What is particular to it, laid over everything else.
     """
 
+    title: str
     run: Run
     method: str
     settings: Mapping[str, Any]
@@ -35,7 +37,7 @@ class PlannedRun:
 def plan_methods(methods: Sequence[str], seeds: int, folder: Path) -> list[PlannedRun]:
     """Plan every method with seeds 0, 1, …, in ``folder/METHOD-seedN``."""
     return [
-        PlannedRun(Run(folder / f"{method}-seed{seed}"), method, _with_seed({}, seed))
+        PlannedRun(f"{method}-seed{seed}", Run(folder / f"{method}-seed{seed}"), method, _with_seed({}, seed))
         for method in methods
         for seed in range(seeds)
     ]
@@ -44,7 +46,12 @@ def plan_methods(methods: Sequence[str], seeds: int, folder: Path) -> list[Plann
 def plan_grid(runs: GridRuns) -> list[PlannedRun]:
     """Plan every point of a grid with every seed, where :class:`~medtail.grid.GridRuns` puts it."""
     return [
-        PlannedRun(runs.run(point, seed), runs.grid.method, _with_seed(point.settings, seed))
+        PlannedRun(
+            f"{runs.grid.name}/{point.name}-seed{seed}",
+            runs.run(point, seed),
+            runs.grid.method,
+            _with_seed(point.settings, seed),
+        )
         for point in runs.grid.points
         for seed in range(runs.seeds)
     ]
@@ -85,7 +92,7 @@ def train_missing(
     recipes = [choose_recipe(collection, plan.method, recipe, [*changes, plan.settings]) for plan in planned]
     for number, (plan, settings) in enumerate(zip(planned, recipes, strict=True), start=1):
         run = plan.run
-        typer.echo(f"{number}/{len(planned)} {run.folder.name}", err=True)
+        typer.echo(f"{number}/{len(planned)} {plan.title}", err=True)
         if run.summary.is_file():
             check_same_recipe(run, settings)
         else:
