@@ -103,3 +103,13 @@ def test_without_a_network_pretrained_fails_with_one_sentence(
 def test_all_names_are_listed() -> None:
     names = backbone_names()
     assert {"resnet8", "resnet18", "resnext50_32x4d", "convnext_tiny"} <= set(names)
+
+
+def test_gradients_pass_every_shortcut_of_volumes() -> None:
+    backbone = create_backbone("resnet18_3d", channels=1, dimensions=3)
+    for name, module in backbone.named_modules():
+        if name.endswith("bn2"):
+            # With the other branch closed, only shortcuts carry the gradient to the stem; MONAI's type A cuts it off.
+            torch.nn.init.zeros_(module.weight)
+    backbone(torch.randn(4, 1, 16, 16, 16)).square().sum().backward()
+    assert backbone.conv1.weight.grad.abs().sum() > 0

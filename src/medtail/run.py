@@ -73,6 +73,16 @@ class Run:
         return self.folder / "conditions.csv"
 
     @property
+    def operating_point(self) -> Path:
+        """How probabilities are turned into decisions, chosen on validation by ``medtail adapt``."""
+        return self.folder / "operating_point.json"
+
+    @property
+    def operating_point_predictions(self) -> Path:
+        """The test split at the operating point: probabilities and decisions."""
+        return self.folder / "predictions" / "test_at_operating_point.parquet"
+
+    @property
     def best_checkpoint(self) -> Path:
         """The epoch that is judged: the best by validation, as ``training.monitor`` says."""
         return self.folder / "checkpoints" / "best.ckpt"

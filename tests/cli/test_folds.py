@@ -79,6 +79,7 @@ def test_the_report_tables_the_folds(folds_run: Path) -> None:
     assert "3-fold cross-validation" in page
     assert "Of 476 images of <code>digits-lt</code> each was judged once" in page
     assert "Fold 3" in page
+    assert "No column names the patient or lesion" in page
     assert "Recall of each class" in page
 
 
@@ -141,6 +142,7 @@ def test_several_labels_and_patients(medtail, tmp_path: Path) -> None:
     assert summary["n"] == len(table)
     page = (tmp_path / "run" / "report.html").read_text()
     assert "nor another image of its <code>patient</code>" in page
+    assert "No column names the patient or lesion" not in page
 
 
 def test_one_class_against_the_rest_with_a_cut_tail(medtail, tmp_path: Path) -> None:

@@ -107,18 +107,18 @@ def test_strict_fails_with_a_line_for_each_thing_that_is_wrong(
     assert result.returncode == 1
     assert result.stdout == relaxed.stdout
     assert result.stderr.splitlines() == [
-        "wrong: 1 images cannot be read: train/b/broken.png is empty (0 bytes)",
-        "wrong: 1 images are of one colour: train/a/blank.png",
-        "wrong: 1 images are repeated across splits: test/a/copy.png (test) = train/b/0.png (train)",
-        "wrong: 1 images are repeated with different labels: test/a/copy.png (test) = train/b/0.png (train)",
-        "wrong: 1 classes have no images: b (test)",
+        "wrong: unreadable images: 1 (train/b/broken.png is empty (0 bytes))",
+        "wrong: images of one colour: 1 (train/a/blank.png)",
+        "wrong: images repeated across splits: 1 (test/a/copy.png (test) = train/b/0.png (train))",
+        "wrong: images repeated with different labels: 1 (test/a/copy.png (test) = train/b/0.png (train))",
+        "wrong: classes without images: 1 (b (test))",
     ]
 
 
 def test_strict_names_the_repeated_chest_x_rays(medtail, shared_data: Path) -> None:
     result = medtail("inspect", shared_data / "pneumoniamnist_ir9.npz", "--strict", "--json")
     assert result.returncode == 1
-    assert result.stderr.startswith("wrong: 8 images are repeated across splits: ")
+    assert result.stderr.startswith("wrong: images repeated across splits: 8 (")
     assert len(result.stderr.splitlines()) == 1
     repeated = json.loads(result.stdout)["duplicates"]
     assert sum(max(0, copies["splits"].count("train") - 1) for copies in repeated) == 17

@@ -102,8 +102,8 @@ def test_without_splits_any_two_images_are_compared(class_folders: Path, draw) -
     assert [set(pair.ids) for pair in found.near_duplicates] == [{"nevus/again.png", "nevus/nevus_00.png"}]
     assert found.counts == {"all": [12, 41]}
     assert found.near_duplicates[0].splits == ()
-    assert [problem.split(":")[0] for problem in found.problems] == [
-        "1 pairs of images look the same that a drawn split may separate"
+    assert [problem.split(" (")[0] for problem in found.problems] == [
+        "pairs of images that look the same that a drawn split may separate: 1"
     ]
 
 
@@ -158,7 +158,7 @@ def test_the_repeated_chest_x_rays_are_found(shared_data: Path) -> None:
     assert all(set(duplicate.splits) == {"train", "validation"} for duplicate in across)
     assert not any("test" in duplicate.splits for duplicate in across)
     assert not found.near_duplicates
-    assert [problem.split(":")[0] for problem in found.problems] == ["8 images are repeated across splits"]
+    assert [problem.split(" (")[0] for problem in found.problems] == ["images repeated across splits: 8"]
 
 
 def test_the_one_lesion_that_was_photographed_twice_is_found(shared_data: Path) -> None:
@@ -168,8 +168,8 @@ def test_the_one_lesion_that_was_photographed_twice_is_found(shared_data: Path) 
     assert [pair.ids for pair in found.near_duplicates] == [("ISIC_0027636", "ISIC_0027994")]
     assert not found.unreadable
     assert found.num_groups == 5984
-    assert [problem.split(":")[0] for problem in found.problems] == [
-        "1 pairs of images look the same across splits"
+    assert [problem.split(" (")[0] for problem in found.problems] == [
+        "pairs of images that look the same across splits: 1"
     ]
     small = audit(open_collection(shared_data / "ham10000_28.npz"))
     assert [pair.ids for pair in small.near_duplicates] == [("train/1458", "test/364")]
@@ -305,11 +305,11 @@ def test_all_ten_planted_leaks_are_found_and_nothing_else(planted: Path) -> None
     assert changes["cropped"] in ("cropped", "with more around it")  # whichever comes first in the table
     assert found.shared_groups == {"p20": ["train", "test"]}
     assert [set(copies.ids) for copies in found.label_conflicts] == [{"31.jpg", "other label.png"}]
-    assert [problem.split(":")[0] for problem in found.problems] == [
-        "1 patient groups are in several splits",
-        "1 images are repeated across splits",
-        "7 pairs of images look the same across splits",
-        "1 images are repeated with different labels",
+    assert [problem.split(" (")[0] for problem in found.problems] == [
+        "patient groups in several splits: 1",
+        "images repeated across splits: 1",
+        "pairs of images that look the same across splits: 7",
+        "images repeated with different labels: 1",
     ]
 
 
@@ -330,7 +330,7 @@ def test_images_of_one_colour_are_wrong() -> None:
     images[2] = 0
     found = of_arrays(images, labels=["a", "b"] * 3)
     assert found.constant == ["2"]
-    assert found.problems == ["1 images are of one colour: 2"]
+    assert found.problems == ["images of one colour: 1 (2)"]
 
 
 def test_a_class_without_images_in_a_split_is_wrong_and_a_rare_one_is_not() -> None:
@@ -338,10 +338,10 @@ def test_a_class_without_images_in_a_split_is_wrong_and_a_rare_one_is_not() -> N
     labels = ["a", "b", "c"] * 2 + ["a", "a", "b"]
     found = of_arrays(noise(9), labels=labels, splits=splits)
     assert found.empty_classes == {"test": ["c"]}  # validation is still to be drawn
-    assert found.problems == ["1 classes have no images: c (test)"]
+    assert found.problems == ["classes without images: 1 (c (test))"]
     assert found.rare_classes == {"test": {"a": 2, "b": 1}}
     assert found.warnings[0] == (
-        "2 classes have fewer than 5 test images, which cannot judge their recall: a (2), b (1)"
+        "classes with fewer than 5 test images, which cannot judge their recall: 2 (a: 2, b: 1)"
     )
 
 
@@ -351,9 +351,9 @@ def test_copies_that_a_group_keeps_together_leak_nothing() -> None:
     images[3] = images[2]
     found = of_arrays(images, labels=["a"] * 6, groups=["p", "p", "q", "r", "s", "t"], group_column="patient")
     assert [copies.leak for copies in found.duplicates] == [False, True]
-    assert found.problems == ["1 images are repeated that a drawn split may separate: 2 = 3"]
+    assert found.problems == ["images repeated that a drawn split may separate: 1 (2 = 3)"]
     assert found.warnings == [
-        "1 images are repeated where no split can separate them, so they count more often"
+        "images repeated where no split can separate them, so that they count more often: 1"
     ]
 
 

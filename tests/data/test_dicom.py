@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.ndimage import zoom
 
-from medtail.data import ImageFiles, ImageForm, UnreadableImageError, load_pixels, open_collection
+from medtail.data import ImageFiles, ImageForm, UnreadableImageError, dicom, load_pixels, open_collection
 
 pydicom = pytest.importorskip("pydicom")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -348,31 +347,14 @@ def test_the_limit_counts_frames_and_samples_before_decoding(monkeypatch) -> Non
     )
 
 
+def test_what_a_deflated_file_unpacks_to_is_limited(monkeypatch) -> None:
+    path = FILES / "image_dfl.dcm"
+    assert read(path).shape == (512, 512, 1)
+    monkeypatch.setattr(dicom, "_MOST_INFLATED", 512 * 512 - 1)
+    monkeypatch.setattr(pydicom, "dcmread", lambda *_, **__: pytest.fail("unpacked"))
+    assert reason(path) == "unpacks to more than 262143 bytes (deflated DICOM)"
+
+
 def test_a_missing_package_is_named(monkeypatch, refuses) -> None:
     monkeypatch.setitem(sys.modules, "pydicom", None)
     assert "pip install 'medtail[dicom]'" in refuses(ImageFiles([FILES / "CT_small.dcm"]).read, 0)
-
-
-def clinic(folder: Path, count: int = 24) -> Path:
-    """A set of pydicom's own scans, shifted so that no two are alike; two classes, two images a patient."""
-    originals = [pydicom.dcmread(FILES / name) for name in ("CT_small.dcm", "MR_small.dcm")]
-    rows = []
-    for number in range(count):
-        dataset = originals[number % 2].copy()
-        numbers = np.roll(dataset.pixel_array, 3 * number, axis=number % 3 % 2)
-        dataset.PixelData = zoom(numbers, 1, order=0).astype(numbers.dtype).tobytes()
-        dataset.save_as(folder / f"scan{number:02d}.dcm")
-        rows.append(
-            {"image": f"scan{number:02d}", "label": ["ct", "mr"][number % 2], "patient": f"p{number // 2}"}
-        )
-    table = pd.DataFrame(rows)
-    table["patient"] = [f"{row.label}{index // 4}" for index, row in table.iterrows()]
-    table.to_csv(folder / "labels.csv", index=False)
-    return folder
-
-
-def test_a_dicom_set_is_split_and_loaded(tmp_path: Path) -> None:
-    collection = open_collection(clinic(tmp_path))
-    pixels = load_pixels(collection, image_size=28, channels=1)
-    assert pixels.read(np.arange(24)).float().std() > 20
-    assert not pixels.unreadable

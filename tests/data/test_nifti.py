@@ -10,7 +10,7 @@ import pytest
 
 from medtail.data import ImageFiles, ImageForm, UnreadableImageError, load_pixels, open_collection
 from medtail.data.audit import audit
-from medtail.data.nifti import to_bytes
+from medtail.data.nifti import Nifti, to_bytes
 
 nibabel = pytest.importorskip("nibabel")
 
@@ -80,6 +80,28 @@ def test_a_real_volume() -> None:
     low, high = np.percentile(values[values != 0], (0.5, 99.5))
     expected = ((values - low) / (high - low)).clip(0, 1) * 255
     assert abs(source.read(0)[..., 0] - expected).max() <= 0.51
+
+
+def test_the_header_is_read_without_the_voxels(write, monkeypatch) -> None:
+    path = write(
+        intensities(5, 6, 7), affine=np.array([[0, 0, 4, 1], [-3, 0, 0, 2], [0, 2, 0, 3], [0, 0, 0, 1]])
+    )
+    image = nibabel.as_closest_canonical(nibabel.load(path))
+    monkeypatch.setattr(nibabel.arrayproxy.ArrayProxy, "__array__", lambda *_, **__: pytest.fail("read"))
+    form = ImageFiles([path]).form(0)
+    assert form.shape == image.shape[::-1] == (6, 5, 7)
+    assert form.spacing == (2.0, 3.0, 4.0)
+    np.testing.assert_allclose(Nifti().affine(path), image.affine)
+
+
+def test_an_affine_that_points_nowhere_is_refused(write) -> None:
+    path = write(intensities(4, 4, 4), "x.nii")
+    image = nibabel.load(path)
+    image.header["sform_code"], image.header["srow_x"] = 1, 0
+    content = bytearray(path.read_bytes())
+    content[:348] = image.header.binaryblock
+    path.write_bytes(content)
+    assert reason(path) == "has an affine that does not say where its axes point"
 
 
 def test_units_become_millimetres(write) -> None:

@@ -181,6 +181,8 @@ def test_a_missing_column_is_named_with_those_there_are(edit, refuses) -> None:
     sentence = refuses(open_collection, edit(image=None, images=["x"] * 30))
     assert "column image is not in" in sentence
     assert "did you mean images?" in sentence
+    sentence = refuses(open_collection, edit(images=None, image_id=["x"] * 30))
+    assert "did you mean image_id?" in sentence  # one column is no sequence
 
 
 @pytest.mark.parametrize("missing", ["", "NaN", "NA", "  "])

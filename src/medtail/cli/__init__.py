@@ -7,6 +7,7 @@ import warnings
 import typer
 
 from medtail import __version__
+from medtail.cli.adapt import adapt
 from medtail.cli.compare import compare
 from medtail.cli.evaluate import evaluate
 from medtail.cli.inspect import inspect
@@ -27,6 +28,7 @@ app.command("inspect")(inspect)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("compare")(compare)
+app.command("adapt")(adapt)
 app.command("predict")(predict)
 app.command("list")(list_names)
 
@@ -49,6 +51,8 @@ def _options(
 def main() -> None:
     """Run the command line; bad input is one sentence on stderr and exit code 2."""
     warnings.formatwarning = _one_line
+    # Large images are our own limit's business (max_pixels), which says what to do.
+    warnings.filterwarnings("ignore", message=".*could be decompression bomb", category=RuntimeWarning)
     try:
         app()
     except InputError as error:

@@ -1,11 +1,19 @@
 """``medtail evaluate``: metrics of a finished run."""
 
 import json
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
+
+if TYPE_CHECKING:
+    from medtail.evaluation.label_predictions import AnyPredictions
+    from medtail.run import EvaluatedSplit, Run
+
+    ReadPredictions: TypeAlias = Callable[[Mapping[str, float] | None], AnyPredictions]
 
 
 class Split(StrEnum):
@@ -26,38 +34,70 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also save the predictions, as Parquet.")] = None,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
+    operating_point: Annotated[
+        bool, typer.Option("--operating-point", help="Decide as medtail adapt chose; also tell before.")
+    ] = False,
 ) -> None:
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
     import numpy as np
 
-    from medtail.cli.progress import progress_bar
     from medtail.cli.tables import print_summary
     from medtail.evaluation.binary import positive_of
-    from medtail.evaluation.label_predictions import read_predictions
     from medtail.evaluation.summary import summarize
     from medtail.run import Run
 
     folder = Run(run)
     own = data is None or Path(data).resolve() == Path(folder.read_dataset()["data"]).resolve()
-    if own:
-        predictions = read_predictions(folder.require(folder.predictions(split.value)))
-    else:
-        from medtail.training.other_data import predict_other_data
+    read = (
+        _own_predictions(folder, split.value)
+        if own
+        else _other_predictions(folder, str(data), split.value, skip_unreadable)
+    )
+    predictions, before = read(None), None
+    if operating_point:
+        from medtail.operating_point import OperatingPoint
 
-        with progress_bar() as progress:
-            predictions = predict_other_data(
-                folder, str(data), split.value, skip_unreadable=skip_unreadable, progress=progress
-            )
+        point = OperatingPoint.of(folder)
+        predictions, before = point.applied_to(read(point.condition)), predictions
     if out is not None:
         predictions.write(out)
     facts = folder.read_dataset()
-    summary = summarize(
-        predictions,
-        split.value,
+    judge = partial(
+        summarize,
+        split=split.value,
         training_counts=np.asarray(facts["class_counts"]["train"]),
         positive=positive_of(facts),
     )
+    summary = judge(predictions)
+    if before is not None:
+        summary["before"] = judge(before)
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         print_summary(summary)
+
+
+def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
+    """From λ, or None for the default, to predictions of the run's own data; no network for the default."""
+    from medtail.evaluation.label_predictions import read_predictions
+
+    def read(condition: Mapping[str, float] | None) -> "AnyPredictions":
+        if condition is None:
+            return read_predictions(run.require(run.predictions(split)))
+        from medtail.operating_point.outputs import RunOutputs
+
+        return RunOutputs(run).predictions(split, condition)
+
+    return read
+
+
+def _other_predictions(
+    run: "Run", data: str, split: "EvaluatedSplit", skip_unreadable: bool
+) -> "ReadPredictions":
+    """From λ, or None for the default, to predictions of other data, from one pass of the backbone."""
+    from medtail.cli.progress import progress_bar
+    from medtail.training.other_data import pass_other_data
+
+    with progress_bar() as progress:
+        passed = pass_other_data(run, data, split, skip_unreadable=skip_unreadable, progress=progress)
+    return passed.predictions

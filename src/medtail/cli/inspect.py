@@ -8,7 +8,8 @@ import typer
 
 def inspect(
     data: Annotated[
-        str, typer.Argument(help="Folder of class folders, table with images, .npz, or built-in name.")
+        str,
+        typer.Argument(help="Folder of class folders, table with images, .npz, MedMNIST or built-in name."),
     ],
     positive: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Look at this class against the rest.")

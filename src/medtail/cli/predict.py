@@ -11,15 +11,23 @@ def predict(
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
     out: Annotated[Path | None, typer.Option(help="CSV file to write; printed when left out.")] = None,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
+    operating_point: Annotated[
+        bool, typer.Option("--operating-point", help="Decide as medtail adapt chose.")
+    ] = False,
 ) -> None:
     """Print one line an image: its path, the decision (or that on each label), and the probability of each class."""
     from medtail.cli.progress import progress_bar
     from medtail.files import replacing
+    from medtail.operating_point import OperatingPoint
     from medtail.run import Run
     from medtail.training.new_images import predict_images
 
+    folder = Run(run)
+    point = OperatingPoint.of(folder) if operating_point else None
     with progress_bar() as progress:
-        table = predict_images(Run(run), paths, skip_unreadable=skip_unreadable, progress=progress)
+        table = predict_images(
+            folder, paths, operating_point=point, skip_unreadable=skip_unreadable, progress=progress
+        )
     if out is None:
         typer.echo(table.to_csv(index=False, float_format="%.6f"), nl=False)
         return

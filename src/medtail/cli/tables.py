@@ -20,13 +20,21 @@ def print_summary(summary: dict[str, Any]) -> None:
     console = Console()
     title = f"{summary['split']} split, {summary['n']} images"
     folds = summary.get("folds", {}).get("metrics")
-    columns = ("metric", "value", "95 % interval", *(["mean ± sd of folds"] if folds else []))
+    before = summary.get("before")
+    columns = (
+        "metric",
+        *(["before"] if before else []),
+        "value",
+        "95 % interval",
+        *(["mean ± sd of folds"] if folds else []),
+    )
     overall = Table(*columns, title=title, title_justify="left")
     intervals = summary.get("intervals", {})
     for name, value in summary.items():
         if isinstance(value, float) or value is None:
             spread = [f"{number(folds[name]['mean'])} ± {number(folds[name]['sd'])}"] if folds else []
-            overall.add_row(name, number(value), _interval(intervals.get(name)), *spread)
+            was = [number(before[name])] if before else []
+            overall.add_row(name, *was, number(value), _interval(intervals.get(name)), *spread)
     console.print(overall)
     classes = Table("class", "images", "recall", "precision", "f1")
     for entry in summary["classes"]:

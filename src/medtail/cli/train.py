@@ -13,7 +13,8 @@ from medtail.errors import InputError
 
 def train(
     data: Annotated[
-        str, typer.Argument(help="Folder of class folders, table with images, .npz, or built-in name.")
+        str,
+        typer.Argument(help="Folder of class folders, table with images, .npz, MedMNIST or built-in name."),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run; new, unless --resume.")],
     method: Annotated[
@@ -22,7 +23,7 @@ def train(
     backbone: Annotated[
         str | None, typer.Option(help="resnet8, resnet20, resnet32 or any timm name.")
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Height and width in pixels.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels, or voxels, of every side.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,

@@ -132,31 +132,31 @@ class Audit:
         near_leaks = [copies for copies in self.near_duplicates if copies.leak]
         place = "across splits" if "all" not in self.counts else "that a drawn split may separate"
         found: list[tuple[Sequence[object], str]] = [
-            ([f"{image.id} {image.reason}" for image in self.unreadable], "images cannot be read"),
-            (self.constant, "images are of one colour"),
-            (_crossing_groups(self.shared_groups), f"{self.group_column} groups are in several splits"),
-            (_texts(leaks), f"images are repeated {place}"),
-            (_texts(near_leaks), f"pairs of images look the same {place}"),
-            (_texts(self.label_conflicts), "images are repeated with different labels"),
+            ([f"{image.id} {image.reason}" for image in self.unreadable], "unreadable images"),
+            (self.constant, "images of one colour"),
+            (_crossing_groups(self.shared_groups), f"{self.group_column} groups in several splits"),
+            (_texts(leaks), f"images repeated {place}"),
+            (_texts(near_leaks), f"pairs of images that look the same {place}"),
+            (_texts(self.label_conflicts), "images repeated with different labels"),
             (
                 [f"{name} ({place})" for place, names in self.empty_classes.items() for name in names],
-                "classes have no images",
+                "classes without images",
             ),
         ]
-        return [f"{len(entries)} {what}: {listing(entries, most=3)}" for entries, what in found if entries]
+        return [f"{what}: {len(entries)} ({listing(entries, most=3)})" for entries, what in found if entries]
 
     @property
     def warnings(self) -> list[str]:
         """What is worth knowing and need not be wrong, a line each."""
         lines = [
-            f"{len(counts)} classes have fewer than {FEW_TO_JUDGE} {place} images, which cannot judge their recall: "
-            f"{listing(f'{name} ({count})' for name, count in counts.items())}"
+            f"classes with fewer than {FEW_TO_JUDGE} {place} images, which cannot judge their recall: {len(counts)} "
+            f"({listing(f'{name}: {count}' for name, count in counts.items())})"
             for place, counts in self.rare_classes.items()
         ]
         repeated = sum(not copies.leak for copies in (*self.duplicates, *self.near_duplicates))
         if repeated:
             lines.append(
-                f"{repeated} images are repeated where no split can separate them, so they count more often"
+                f"images repeated where no split can separate them, so that they count more often: {repeated}"
             )
         if self.group_column is None:
             lines.append("groups are unknown, so images of one patient may cross splits")

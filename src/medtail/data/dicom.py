@@ -3,14 +3,16 @@
 Equations are those of DICOM PS3.3: rescale C.11.1, windows and look-up tables C.11.2.
 """
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from scipy.special import expit
 
-from medtail.data.file_formats import FileFormat, RefusedError, check_size, scale_whole_range
+from medtail.data.file_formats import MAX_PIXELS, FileFormat, RefusedError, check_size, scale_whole_range
 from medtail.data.sources import ImageForm
 from medtail.errors import InputError
 
@@ -18,6 +20,11 @@ DICOM_EXTENSIONS = (".dcm", ".dicom")
 
 #: Gaps between the slices of a series may differ by this factor before one is thought to be missing.
 UNEVEN = 1.5
+
+#: Bytes to which a deflated file may unpack: pydicom unpacks all of it before anything is known of it.
+_MOST_INFLATED = 8 * MAX_PIXELS
+
+_CHUNK = 2**20
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -91,11 +98,31 @@ def _pydicom() -> Any:
 def _read(path: Path, **settings: Any) -> Any:
     pydicom = _pydicom()
     try:
+        _check_deflated(path)
         return pydicom.dcmread(path, **settings)
     except pydicom.errors.InvalidDicomError as error:
         if path.stat().st_size == 0:
             raise
         raise RefusedError("is not a DICOM file, or its header is garbled") from error
+
+
+def _check_deflated(path: Path) -> None:
+    meta = _pydicom().filereader.read_file_meta_info(path)
+    syntax = meta.get("TransferSyntaxUID")
+    if syntax is None or not syntax.is_deflated:
+        return
+    # Preamble and magic, the length of the file meta information (12 bytes), and what it counts.
+    start = 132 + 12 + int(meta.FileMetaInformationGroupLength)
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    unpacked = 0
+    with path.open("rb") as file:
+        file.seek(start)
+        waiting = file.read(_CHUNK)
+        while waiting:
+            unpacked += len(unpacker.decompress(waiting, _CHUNK))
+            if unpacked > _MOST_INFLATED:
+                raise RefusedError(f"unpacks to more than {_MOST_INFLATED} bytes (deflated DICOM)")
+            waiting = unpacker.unconsumed_tail or file.read(_CHUNK)
 
 
 def _header(path: Path) -> Any:
@@ -258,7 +285,7 @@ class _Window:
         if self.width < 1 if self.function == "LINEAR" else self.width <= 0:
             raise RefusedError(f"has a window of width {self.width:g} (WindowWidth)")
         if self.function == "SIGMOID":
-            return np.asarray(255 / (1 + np.exp(-4 * (values - self.center) / self.width)))
+            return np.asarray(255 * expit(4 * (values - self.center) / self.width))
         # LINEAR counts the pixels of its width, LINEAR_EXACT measures between their centres.
         shift = (0.5, 1.0) if self.function == "LINEAR" else (0.0, 0.0)
         center, width = self.center - shift[0], self.width - shift[1]
@@ -359,6 +386,16 @@ def slice_files(folder: Path) -> list[Path]:
         and path.name != "DICOMDIR"
         and (path.name.lower().endswith(DICOM_EXTENSIONS) or is_dicom(path))
     )
+
+
+def is_series(folder: Path) -> bool:
+    """Whether the first DICOM file in a folder is a single slice."""
+    files = slice_files(folder)
+    try:
+        return bool(files) and _frames(_header(files[0])) == 1
+    # What is wrong with the file is said when it is read.
+    except Exception:
+        return False
 
 
 def _sorted_slices(folder: Path) -> tuple[list[Path], list[Any]]:

@@ -8,7 +8,7 @@ from typing import TypeVar, final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from medtail.data.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom, slice_files
+from medtail.data.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom, is_series, slice_files
 from medtail.data.file_formats import MAX_PIXELS, FileFormat, RefusedError
 from medtail.data.nifti import NIFTI_EXTENSIONS, Nifti
 from medtail.data.pictures import PICTURE_EXTENSIONS, Picture
@@ -97,8 +97,12 @@ def is_ignored_folder(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def image_paths(paths: Sequence[Path]) -> list[Path]:
+def image_paths(paths: Sequence[Path], *, volumes: bool = False) -> list[Path]:
     """The given files, and every image below the given folders.
+
+    Args:
+        paths: Files and folders.
+        volumes: Whether a folder of single DICOM slices is one image, in place of its files.
 
     Raises:
         InputError: A path does not exist, or a folder holds no image.
@@ -112,12 +116,22 @@ def image_paths(paths: Sequence[Path]) -> list[Path]:
                     f"folder {path} must hold at least one image ({', '.join(EXTENSIONS)}), holds none; "
                     f"give another folder"
                 )
-            found += inside
+            found += _series_as_one(inside) if volumes else inside
         elif path.exists():
             found.append(path)
         else:
             raise InputError(f"image {path} does not exist; check the path")
     return found
+
+
+def _series_as_one(files: Sequence[Path]) -> list[Path]:
+    has_series = {folder: is_series(folder) for folder in {file.parent for file in files}}
+    return list(
+        dict.fromkeys(
+            file.parent if has_series[file.parent] and isinstance(file_format(file), Dicom) else file
+            for file in files
+        )
+    )
 
 
 @final

@@ -30,18 +30,23 @@ class Nifti(FileFormat):
     def read(self, path: Path, max_pixels: int, at_least: int) -> np.ndarray:
         image = _opened(path)
         check_size(image.shape[:3], max_pixels)
-        values = np.asarray(_canonical(image).dataobj, dtype=np.float32)
-        return to_bytes(values.reshape(values.shape[:3]).transpose(2, 1, 0)[:, ::-1, ::-1])[..., None]
+        values = np.asarray(image.dataobj, dtype=np.float32).reshape(image.shape[:3])
+        turned = _nibabel().orientations.apply_orientation(values, _orientation(image))
+        return to_bytes(turned.transpose(2, 1, 0)[:, ::-1, ::-1])[..., None]
 
     def form(self, path: Path) -> ImageForm:
-        image = _canonical(_opened(path))
-        width, height, depth = image.shape[:3]
+        image = _opened(path)
+        order = _axes_from_depth(image)
+        depth, height, width = (image.shape[axis] for axis in order)
         return ImageForm(
-            height, width, str(image.get_data_dtype()), depth=depth, spacing=_spacing(image.header)
+            height, width, str(image.get_data_dtype()), depth=depth, spacing=_spacing(image.header, order)
         )
 
     def affine(self, path: Path) -> np.ndarray:
-        affine: np.ndarray = _canonical(_opened(path)).affine
+        """Where voxels counted from left, back and feet lie, ``(4, 4)``."""
+        image = _opened(path)
+        turn = _nibabel().orientations.inv_ornt_aff(_orientation(image), image.shape[:3])
+        affine: np.ndarray = image.affine @ turn
         return affine
 
 
@@ -79,14 +84,23 @@ def _opened(path: Path) -> Any:
     return image
 
 
-def _canonical(image: Any) -> Any:
-    return _nibabel().as_closest_canonical(image)
+def _orientation(image: Any) -> np.ndarray:
+    """For each axis, which one of (right, front, up) it is nearest to, and its sign ``(3, 2)``."""
+    orientation: np.ndarray = _nibabel().io_orientation(image.affine)
+    if np.isnan(orientation).any():
+        raise RefusedError("has an affine that does not say where its axes point")
+    return orientation
 
 
-def _spacing(header: Any) -> tuple[float, ...] | None:
+def _axes_from_depth(image: Any) -> list[int]:
+    """The axes of the file in the order up, front, right."""
+    return [int(axis) for axis in np.argsort(-_orientation(image)[:, 0])]
+
+
+def _spacing(header: Any, order: list[int]) -> tuple[float, ...] | None:
     millimetres = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
-    zooms = [float(zoom) * millimetres for zoom in header.get_zooms()[:3]]
-    return tuple(zooms[::-1]) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
+    zooms = [float(header.get_zooms()[axis]) * millimetres for axis in order]
+    return tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
 
 
 def to_bytes(values: np.ndarray) -> np.ndarray:

@@ -96,6 +96,16 @@ class TrainingSampler(Sampler[int], ABC):
     def draw(self, generator: np.random.Generator, length: int) -> np.ndarray:
         """Positions of one epoch, for all ranks together, batch after batch."""
 
+    @abstractmethod
+    def class_probabilities(self) -> np.ndarray:
+        """In which shares this epoch draws the classes: ``(classes that have images,)``, summing to 1."""
+
+    def _powers(self, power: float) -> np.ndarray:
+        """p_j = n_j^q / sum_i n_i^q (Kang et al. 2020)."""
+        raised = self.counts.astype(np.float64) ** power
+        probabilities: np.ndarray = raised / raised.sum()
+        return probabilities
+
     def _generator(self) -> np.random.Generator:
         return np.random.default_rng([self.seed, self.epoch])
 
@@ -156,6 +166,9 @@ class UniformSampler(TrainingSampler):
     def draw(self, generator: np.random.Generator, length: int) -> np.ndarray:
         return generator.permutation(self.num_images)[:length]
 
+    def class_probabilities(self) -> np.ndarray:
+        return self._powers(1.0)
+
 
 @final
 class StratifiedOversampler(TrainingSampler):
@@ -185,25 +198,18 @@ class StratifiedOversampler(TrainingSampler):
             order[places] = self.members[start + shuffled[: len(places)]]
         return order
 
+    def class_probabilities(self) -> np.ndarray:
+        return self._powers(0.0)
+
 
 class ClassProbabilitySampler(TrainingSampler):
     """Independent draws with replacement: a class by its probability, then any of its images; abstract."""
-
-    @abstractmethod
-    def class_probabilities(self) -> np.ndarray:
-        """``(classes that have images,)``, summing to 1."""
 
     def draw(self, generator: np.random.Generator, length: int) -> np.ndarray:
         numbers = generator.choice(len(self.counts), size=length, p=self.class_probabilities())
         within = (generator.random(length) * self.counts[numbers]).astype(np.int64)
         chosen: np.ndarray = self.members[self.starts[numbers] + within]
         return chosen
-
-    def _powers(self, power: float) -> np.ndarray:
-        """p_j = n_j^q / sum_i n_i^q (Kang et al. 2020)."""
-        raised = self.counts.astype(np.float64) ** power
-        probabilities: np.ndarray = raised / raised.sum()
-        return probabilities
 
 
 @final
@@ -269,3 +275,21 @@ SAMPLERS: dict[str, Callable[..., TrainingSampler]] = {
     "square_root": SquareRootSampler,
     "progressively_balanced": ProgressivelyBalancedSampler,
 }
+
+
+def drawn_prior(name: str, class_counts: np.ndarray, num_epochs: int) -> np.ndarray:
+    """Return in which shares the last epoch of a training draws the classes ``(C,)``.
+
+    Args:
+        name: A key of :data:`SAMPLERS`.
+        class_counts: ``(C,)``, training counts, all positive.
+        num_epochs: Length of the training.
+
+    Example:
+        >>> drawn_prior("square_root", np.array([400, 100]), num_epochs=30).round(3)
+        array([0.667, 0.333])
+    """
+    targets = np.repeat(np.arange(len(class_counts)), class_counts)
+    sampler = SAMPLERS[name](targets, num_epochs=num_epochs)
+    sampler.set_epoch(num_epochs - 1)
+    return sampler.class_probabilities()

@@ -40,12 +40,11 @@ def open_table(table_file: Path, data: str, max_pixels: int) -> ImageCollection:
     """Read ``labels.csv`` or ``.parquet``.
 
     Columns: ``image`` (a path, or an id that is completed with ``images/`` and an image extension; a folder of
-    DICOM slices is a volume) or ``image_<sequence>`` for each channel of a case, then named by a column ``id`` or
-    its first file; one of
-    ``label``, ``diagnosis``, ``dx``; optional ``patient``, ``patient_id`` or ``lesion_id`` (the first of them that
-    is there); optional ``split``. Where several label columns are there, one of names wins over one of numbers,
-    and ``label`` over ``diagnosis`` over ``dx`` among equals: HAM10000's ``dx`` (nv, mel, …) is taken and its
-    ``label`` (0 to 6) is not. Other columns are left alone.
+    DICOM slices is a volume) or two or more ``image_<sequence>``, one for each channel of a case, then named by a
+    column ``id`` or its first file; one of ``label``, ``diagnosis``, ``dx``; optional ``patient``, ``patient_id`` or
+    ``lesion_id`` (the first of them that is there); optional ``split``. Where several label columns are there, one
+    of names wins over one of numbers, and ``label`` over ``diagnosis`` over ``dx`` among equals: HAM10000's ``dx``
+    (nv, mel, …) is taken and its ``label`` (0 to 6) is not. Other columns are left alone.
 
     Without any of these, two or more columns ``label_<class>`` of 0/1 say for each class whether the image carries
     it: any number of labels an image.
@@ -118,7 +117,9 @@ def _images(table: pd.DataFrame, table_file: Path, max_pixels: int) -> tuple[lis
 
 
 def _sequence_columns(table: pd.DataFrame) -> list[str]:
-    return [column for column in map(str, table.columns) if column.startswith(SEQUENCE_PREFIX)]
+    """Columns of sequences; a single ``image_id`` or ``image_path`` is a column image by another name."""
+    columns = [column for column in map(str, table.columns) if column.startswith(SEQUENCE_PREFIX)]
+    return columns if len(columns) > 1 else []
 
 
 def _labels(table: pd.DataFrame, table_file: Path) -> tuple[Callable[..., ImageCollection], Any]:

@@ -28,9 +28,10 @@ class Predictions:
         probabilities: ``(N, C)``; rows sum to 1.
         class_names: C names in class-id order, unique.
         groups: Patient or lesion of each image ``(N,)``, or None where unknown.
+        decided: Class ids ``(N,)`` where another rule than the highest probability decided, or None.
 
     Raises:
-        InputError: Sizes disagree, an id occurs twice, a target is no class, or a row is no distribution.
+        InputError: Sizes disagree, an id occurs twice, a target or decision is no class, or a row is no distribution.
 
     Example:
         >>> predictions = Predictions(
@@ -49,19 +50,13 @@ class Predictions:
     probabilities: np.ndarray
     class_names: tuple[str, ...]
     groups: np.ndarray | None
+    decided: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        size, classes = len(self.ids), len(self.class_names)
         check_images(self.ids, self.probabilities, self.class_names, self.groups)
-        if self.targets.shape != (size,) or not np.issubdtype(self.targets.dtype, np.integer):
-            raise InputError(
-                f"targets must be {size} integer class ids, got {self.targets.dtype} of shape {self.targets.shape}"
-            )
-        for row in np.flatnonzero((self.targets < 0) | (self.targets >= classes))[:1]:
-            raise InputError(
-                f"target must be a class id from 0 to {classes - 1}, got {self.targets[row]} "
-                f"for image {str(self.ids[row])!r}"
-            )
+        self._check_class_ids("target", self.targets)
+        if self.decided is not None:
+            self._check_class_ids("decision", self.decided)
         in_range = ((self.probabilities >= 0) & (self.probabilities <= 1 + _TOLERANCE)).all(axis=1)
         sums_to_one = np.abs(self.probabilities.sum(axis=1) - 1) <= _TOLERANCE
         for row in np.flatnonzero(~(in_range & sums_to_one))[:1]:
@@ -70,11 +65,22 @@ class Predictions:
                 f"for image {str(self.ids[row])!r}; pass loss.probabilities(outputs), not outputs"
             )
 
+    def _check_class_ids(self, name: str, values: np.ndarray) -> None:
+        size, classes = len(self.ids), len(self.class_names)
+        if values.shape != (size,) or not np.issubdtype(values.dtype, np.integer):
+            raise InputError(
+                f"{name}s must be {size} integer class ids, got {values.dtype} of shape {values.shape}"
+            )
+        for row in np.flatnonzero((values < 0) | (values >= classes))[:1]:
+            raise InputError(
+                f"{name} must be a class id from 0 to {classes - 1}, got {values[row]} "
+                f"for image {str(self.ids[row])!r}"
+            )
+
     @property
     def decisions(self) -> np.ndarray:
-        """The most probable class id of each image ``(N,)``; the lowest id of equals."""
-        decisions: np.ndarray = self.probabilities.argmax(axis=1)
-        return decisions
+        """The decided class id of each image ``(N,)``: the most probable, the lowest of equals, unless ``decided``."""
+        return self.probabilities.argmax(axis=1) if self.decided is None else self.decided
 
     @property
     def units(self) -> np.ndarray:
@@ -82,8 +88,13 @@ class Predictions:
         return np.arange(len(self.ids)) if self.groups is None else self.groups
 
     def write(self, path: Path) -> None:
-        """Save as Parquet: ``id``, ``patient`` if groups are known, ``target``, ``probability_<class>`` columns."""
+        """Save as Parquet: ``id``, ``patient`` if groups are known, ``target``, ``probability_<class>`` columns.
+
+        Also ``decision``, a class id, where another rule than the highest probability decided.
+        """
         targets = pd.DataFrame({"target": self.targets.astype(np.int64)})
+        if self.decided is not None:
+            targets["decision"] = self.decided.astype(np.int64)
         write_table(path, self.ids, self.groups, targets, self.probabilities, self.class_names)
 
     @classmethod
@@ -105,9 +116,14 @@ class Predictions:
                 f"{path} must have the columns id, target and {_PREFIX}<class>, "
                 f"got {', '.join(map(str, table.columns)) or 'none'}"
             )
-        check_complete(path, table, ["target"], names)
+        decided = ["decision"] if "decision" in table else []
+        check_complete(path, table, ["target", *decided], names)
         try:
-            return cls(**image_columns(table, names), targets=table["target"].to_numpy())
+            return cls(
+                **image_columns(table, names),
+                targets=table["target"].to_numpy(),
+                decided=table["decision"].to_numpy() if decided else None,
+            )
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 

@@ -44,8 +44,8 @@ class SoftMetricLoss(ClassificationLoss):
         return outputs
 
     @final
-    def log_score_prior(self) -> Tensor:
-        """Return 0: the uniform prior."""
+    def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
+        """Return 0: the uniform prior, in whatever shares the classes are drawn."""
         return torch.zeros((), dtype=torch.float64)
 
 

@@ -56,8 +56,12 @@ class ClassificationLoss(nn.Module, ABC):
         """Return the logarithm of what the outputs say of each class ``(N, C)``, not normalised."""
 
     @abstractmethod
-    def log_score_prior(self) -> Tensor:
-        """Return the logarithm of the prior that trained scores stand for, up to a constant, on the CPU."""
+    def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
+        """Return the logarithm of the prior that trained scores stand for, up to a constant, on the CPU.
+
+        Args:
+            drawn: Shares ``(C,)`` in which a sampler draws the classes; those of the training split by default.
+        """
 
     @property
     def uses_batch_statistics(self) -> bool:
@@ -200,13 +204,19 @@ class PipelineLoss(ClassificationLoss):
         return self.likelihood.log_scores(self.scale.sharpen(outputs))
 
     @final
-    def log_score_prior(self) -> Tensor:
-        """Return log π·w, less the powers of π that adjustment and weighting took out of the scores."""
+    def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
+        """Return log π·w, less the powers of π that adjustment and weighting took out of the scores.
+
+        π of the training split for what is counted there, and the drawn shares for what is counted in batches.
+        """
         log_weights = self.weighting.final_class_weights().cpu().clamp_min(1e-12).log()
-        remaining_power = 1 - self.adjustment.removed_power - self.weighting.removed_power
-        if remaining_power == 0:
-            return log_weights
-        return remaining_power * self.log_training_prior() + log_weights
+        removed_as_drawn = self.weighting.removed_power if self.weighting.uses_batch_statistics else 0.0
+        removed = self.adjustment.removed_power + self.weighting.removed_power - removed_as_drawn
+        if drawn is None:
+            powers = [(1 - removed_as_drawn - removed, self.log_training_prior)]
+        else:
+            powers = [(1 - removed_as_drawn, drawn.cpu().double().log), (-removed, self.log_training_prior)]
+        return sum((power * log() for power, log in powers if power != 0), log_weights)
 
 
 @final
@@ -259,9 +269,9 @@ class WeightedSumLoss(ClassificationLoss):
         """Return what the first loss reads."""
         return self._first().log_scores(outputs)
 
-    def log_score_prior(self) -> Tensor:
+    def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
         """Return what the first loss says."""
-        return self._first().log_score_prior()
+        return self._first().log_score_prior(drawn)
 
     def _first(self) -> ClassificationLoss:
         return cast(ClassificationLoss, self.losses[0])

@@ -3,7 +3,7 @@
 from medtail.methods.base import Batch, Method, StepOutput
 from medtail.methods.families import FAMILIES, LossFamily, create_family
 from medtail.methods.linear_density import LinearDensity
-from medtail.methods.loss_conditional import Condition, LossConditional
+from medtail.methods.loss_conditional import Condition, LossConditional, whole_condition
 from medtail.methods.supervised import Supervised
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "StepOutput",
     "Supervised",
     "create_family",
+    "whole_condition",
 ]

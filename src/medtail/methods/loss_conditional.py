@@ -93,7 +93,7 @@ class LossConditional(OneHeadMethod):
     ) -> None:
         _check_names(loss_family, distributions)
         _check_corners(loss_family, distributions)
-        condition = _whole_condition(distributions, default or {})
+        condition = whole_condition(distributions, default or {})
         super().__init__(backbone, head, loss_family(**condition))
         self.loss_family = loss_family
         self.distributions = MappingProxyType(dict(distributions))
@@ -226,7 +226,12 @@ def _check_corners(family: LossFamily, distributions: Mapping[str, LinearDensity
             )
 
 
-def _whole_condition(distributions: Mapping[str, LinearDensity], given: Condition) -> dict[str, float]:
+def whole_condition(distributions: Mapping[str, LinearDensity], given: Condition) -> dict[str, float]:
+    """Return λ with the mean of its density for each parameter that is not given.
+
+    Raises:
+        InputError: A parameter has no density.
+    """
     means = {name: density.mean for name, density in distributions.items()}
     return _checked(distributions, {**means, **given})
 

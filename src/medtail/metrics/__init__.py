@@ -25,8 +25,15 @@ from medtail.metrics.confusion import (
     recall_per_class,
     recall_variation,
 )
+from medtail.metrics.costs import expected_cost
 from medtail.metrics.geometry import angles_to_centres, fisher_separability
-from medtail.metrics.intervals import bootstrap, centred_interval, percentile_interval, wilson_interval
+from medtail.metrics.intervals import (
+    bootstrap,
+    centred_interval,
+    exact_lower_bound,
+    percentile_interval,
+    wilson_interval,
+)
 from medtail.metrics.labels import LabelOutcomes, exact_match, label_balanced_accuracy
 from medtail.metrics.ranking import (
     average_precision,
@@ -57,8 +64,10 @@ __all__ = [
     "brier_score",
     "centred_interval",
     "confusion_matrix",
+    "exact_lower_bound",
     "exact_match",
     "expected_calibration_error",
+    "expected_cost",
     "f1_per_class",
     "fisher_separability",
     "geometric_mean",

@@ -36,6 +36,29 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     return float(interval.low), float(interval.high)
 
 
+def exact_lower_bound(successes: int, trials: int, confidence: float = 0.95) -> float:
+    """Return the one-sided lower bound of a proportion that holds whatever it is (Clopper and Pearson 1934).
+
+    NaN without trials.
+
+    Raises:
+        InputError: ``successes`` is not in 0 … ``trials``, or ``confidence`` not in (0, 1).
+
+    Example:
+        >>> round(exact_lower_bound(59, 59), 4)
+        0.9505
+    """
+    from scipy.stats import binomtest
+
+    _check_confidence(confidence)
+    if not 0 <= successes <= trials:
+        raise InputError(f"successes must be in 0 … trials, got {successes} of {trials}")
+    if trials == 0:
+        return float("nan")
+    test = binomtest(int(successes), int(trials), alternative="greater")
+    return float(test.proportion_ci(confidence, method="exact").low)
+
+
 def bootstrap(
     statistic: Callable[[np.ndarray], ArrayLike],
     units: ArrayLike,

@@ -12,7 +12,16 @@ from medtail.backbones import create_backbone
 from medtail.errors import InputError
 from medtail.heads import DEFAULT_HEADS, HEADS, Head, Outputs
 from medtail.losses import ClassificationLoss, create_loss
-from medtail.methods import LinearDensity, LossConditional, Method, Supervised, create_family
+from medtail.methods import (
+    Condition,
+    LinearDensity,
+    LossConditional,
+    LossFamily,
+    Method,
+    Supervised,
+    create_family,
+    whole_condition,
+)
 from medtail.training.recipe import LossConditionalSettings, Recipe, Settings
 from medtail.training.sam import SAM
 from medtail.training.schedules import SCHEDULES
@@ -61,15 +70,58 @@ def build_method(
     return _METHODS[recipe.method.name](recipe, class_counts, backbone)
 
 
-def _build_supervised(
-    recipe: Recipe, class_counts: np.ndarray, create: Callable[[], nn.Module]
-) -> Supervised:
-    loss = create_loss(
+def reading_condition(recipe: Recipe) -> dict[str, float] | None:
+    """Return λ that the outputs of a trained run are read at by default; None where the method has no λ."""
+    settings = recipe.method
+    if not isinstance(settings, LossConditionalSettings):
+        return None
+    return whole_condition(_distributions(settings), settings.default or {})
+
+
+def reading_loss(
+    recipe: Recipe, class_counts: np.ndarray, condition: Condition | None = None
+) -> ClassificationLoss:
+    """Build the loss that the outputs of a trained run are read by, without the network.
+
+    Args:
+        recipe: Every setting.
+        class_counts: ``(C,)`` training counts in class-id order.
+        condition: λ, where the method has one.
+
+    Raises:
+        InputError: A name or setting is wrong, or λ is not legal for the loss.
+    """
+    if condition is None:
+        return _loss(recipe, class_counts)
+    return _family(recipe, class_counts)(**condition)
+
+
+def _loss(recipe: Recipe, class_counts: np.ndarray) -> ClassificationLoss:
+    return create_loss(
         recipe.loss.name,
         class_counts=class_counts,
         settings=recipe.loss.settings,
         num_epochs=recipe.training.epochs,
     )
+
+
+def _family(recipe: Recipe, class_counts: np.ndarray) -> LossFamily:
+    return create_family(
+        recipe.loss.name,
+        class_counts=class_counts,
+        settings=recipe.loss.settings,
+        num_epochs=recipe.training.epochs,
+    )
+
+
+def _distributions(settings: LossConditionalSettings) -> dict[str, LinearDensity]:
+    return {name: LinearDensity(*values) for name, values in settings.distributions.items()}
+
+
+def _build_supervised(
+    recipe: Recipe, class_counts: np.ndarray, create: Callable[[], nn.Module]
+) -> Supervised:
+    loss = _loss(recipe, class_counts)
     _check_accumulation(recipe, loss)
     backbone = create()
     head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
@@ -80,12 +132,7 @@ def _build_loss_conditional(
     recipe: Recipe, class_counts: np.ndarray, create: Callable[[], nn.Module]
 ) -> LossConditional:
     assert isinstance(recipe.method, LossConditionalSettings)
-    family = create_family(
-        recipe.loss.name,
-        class_counts=class_counts,
-        settings=recipe.loss.settings,
-        num_epochs=recipe.training.epochs,
-    )
+    family = _family(recipe, class_counts)
     loss = family()
     _check_accumulation(recipe, loss)
     backbone = create()
@@ -94,7 +141,7 @@ def _build_loss_conditional(
         backbone,
         head,
         family,
-        {name: LinearDensity(*values) for name, values in recipe.method.distributions.items()},
+        _distributions(recipe.method),
         seed=recipe.training.seed,
         film=recipe.method.film,
         default=recipe.method.default,

@@ -1,6 +1,6 @@
 """From a finished run to predictions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, final
@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from medtail.data import ImageCollection, Pixels
+from medtail.errors import InputError
 from medtail.evaluation.label_predictions import AnyPredictions
-from medtail.methods import Method
+from medtail.methods import LossConditional, Method
 from medtail.run import Run
 from medtail.training.build import build_method
 from medtail.training.callbacks import read_checkpoint
@@ -56,6 +57,22 @@ class TrainedModel:
         method.to(device(), memory_format=memory_format(facts.dimensions))  # type: ignore[call-overload]
         preparation = ImagePreparation.of(recipe, facts).to(device())
         return cls(method.eval(), preparation.eval(), recipe, facts)
+
+    def at(self, condition: Mapping[str, float] | None) -> "TrainedModel":
+        """Return the model reading at λ from here on; unchanged for None.
+
+        Raises:
+            InputError: The method has no λ, or not this one.
+        """
+        if condition is None:
+            return self
+        if not isinstance(self.method, LossConditional):
+            raise InputError(
+                f"a condition is for a model trained with --method …_lct, this one has no λ, got "
+                f"{', '.join(condition)}; choose the operating point of this run with medtail adapt"
+            )
+        self.method.set_condition(condition)
+        return self
 
     def autocast(self) -> AbstractContextManager[Any]:
         """The precision of training, as a context."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medtail.data.transforms import Normalize, build_augmentation
+from medtail.data.transforms import CentreCrop, MaskedNormalize, Normalize, build_augmentation
 from medtail.methods import Method
 from medtail.training.build import build_optimizer, learning_rate_factor
 from medtail.training.prepare import DatasetFacts
@@ -27,28 +27,40 @@ class ImagePreparation(nn.Module):
     """From uint8 pixels to what the network takes: augmented in training only, then normalised.
 
     Runs on the device, a whole batch at once; every image draws its own random changes.
+
+    Args:
+        augmentation: What happens to images in [0, 1] in training.
+        normalize: What happens to them next.
+        view: What happens to them in place of augmentation when the model is judged; nothing by default.
     """
 
-    def __init__(self, augmentation: nn.Module, normalize: nn.Module) -> None:
+    def __init__(self, augmentation: nn.Module, normalize: nn.Module, view: nn.Module | None = None) -> None:
         super().__init__()
         self.augmentation = augmentation
         self.normalize = normalize
+        self.view = nn.Identity() if view is None else view
 
     @classmethod
     def of(cls, recipe: Recipe, facts: DatasetFacts) -> "ImagePreparation":
         """Build what a recipe and the training data's statistics ask for."""
+        crop = recipe.augmentation.crop
+        masked = recipe.data.normalization == "masked"
         return cls(
-            build_augmentation(recipe.augmentation.model_dump()),
-            Normalize(facts.mean, facts.standard_deviation),
+            build_augmentation(recipe.augmentation.model_dump(), mean=facts.mean),
+            MaskedNormalize() if masked else Normalize(facts.mean, facts.standard_deviation),
+            None if crop is None else CentreCrop(crop),
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return float images ``(N, channels, H, W)``, or volumes, from uint8 ones."""
-        images = pixels.float() / 255
-        if self.training:
-            images = self.augmentation(images)
-        normalized: Tensor = self.normalize(images)
+        normalized: Tensor = self.normalize(self.augmented(pixels))
         return normalized.contiguous(memory_format=memory_format(normalized.ndim - 2))
+
+    def augmented(self, pixels: Tensor) -> Tensor:
+        """Return float images in [0, 1], not yet normalised."""
+        images = pixels.float() / 255
+        seen: Tensor = self.augmentation(images) if self.training else self.view(images)
+        return seen
 
 
 @final

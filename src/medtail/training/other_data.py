@@ -1,6 +1,13 @@
 """A trained model on data it was not trained on."""
 
-from medtail.data import load_pixels, open_collection
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from torch import Tensor
+
+from medtail.data import ImageCollection, load_pixels, open_collection
 from medtail.errors import InputError
 from medtail.evaluation.label_predictions import AnyPredictions
 from medtail.run import EvaluatedSplit, Run
@@ -8,15 +15,34 @@ from medtail.training.inference import TrainedModel
 from medtail.training.prepare import DatasetFacts, Progress
 
 
-def predict_other_data(
+@final
+@dataclass(frozen=True)
+class BackbonePass:
+    """A trained model and what its backbone gave for some rows of a collection."""
+
+    model: TrainedModel
+    collection: ImageCollection
+    rows: np.ndarray
+    features: Tensor
+
+    def predictions(self, condition: Mapping[str, float] | None = None) -> AnyPredictions:
+        """Return predictions, at λ where the method has one; at the λ read last, at first the default, for None.
+
+        Raises:
+            InputError: The method has no such λ.
+        """
+        return self.model.at(condition).predictions(self.collection, self.rows, self.features)
+
+
+def pass_other_data(
     run: Run,
     data: str,
     split: EvaluatedSplit,
     *,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
-) -> AnyPredictions:
-    """Predict one split of other data, or all of it when it brings no splits.
+) -> BackbonePass:
+    """Pass one split of other data through the backbone, or all of it when it brings no splits.
 
     Raises:
         InputError: The labels are not those of the run, an image cannot be read, or the split is empty.
@@ -38,4 +64,5 @@ def predict_other_data(
         skip_unreadable=skip_unreadable,
         progress=progress,
     )
-    return model.predict(collection, pixels, pixels.readable_rows, progress)
+    rows = pixels.readable_rows
+    return BackbonePass(model, collection, rows, model.features(pixels, rows, progress))

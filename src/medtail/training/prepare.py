@@ -10,12 +10,21 @@ import numpy as np
 import pandas as pd
 import torch
 
-from medtail.data import ImageCollection, Pixels, assign_splits, load_pixels, positive_versus_rest
+from medtail.data import (
+    ImageCollection,
+    Pixels,
+    assign_splits,
+    load_pixels,
+    open_collection,
+    positive_versus_rest,
+)
 from medtail.data.cache import PixelCache, default_cache_folder
 from medtail.data.copies import content_digest, duplicates, rows_by_content
 from medtail.data.long_tail import PROFILES, training_rows_left_out
 from medtail.data.splits import check_learnable
+from medtail.data.transforms import MaskedNormalize
 from medtail.data.working_form import viewable
+from medtail.errors import InputError
 from medtail.files import replacing, write_json
 from medtail.run import Run
 from medtail.training.labelling import Labelling, labelling_of
@@ -153,6 +162,8 @@ def prepare(
     )
     counts_before = collection.class_counts("train")
     collection, pixels, kept = _subsampled(collection, pixels, recipe)
+    if recipe.data.normalization == "masked":
+        _check_varies_in_masks(pixels, collection.rows("train"))
     if recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
         mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
@@ -225,6 +236,15 @@ def repeated_images(collection: ImageCollection, pixels: Pixels, chunk: int = 51
     }
 
 
+def _check_varies_in_masks(pixels: Pixels, rows: np.ndarray, sample: int = 32) -> None:
+    """Refuse images that normalising inside their mask would blacken altogether."""
+    if not MaskedNormalize()(pixels.read(rows[:sample]).float() / 255).any():
+        raise InputError(
+            "data.normalization=masked needs intensities that vary inside what is not black, the training images have "
+            "one value there (they are masks themselves); use data.normalization=dataset"
+        )
+
+
 def _imagenet_statistics(channels: int) -> tuple[list[float], list[float]]:
     if channels == 3:
         return list(IMAGENET_MEAN), list(IMAGENET_DEVIATION)
@@ -258,3 +278,13 @@ def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
     """A function from an image's id to a picture of it ``(H, W, 3)``, for galleries."""
     row_of: dict[str, Any] = {str(name): row for row, name in enumerate(collection.table["id"])}
     return lambda name: viewable(collection.source.read(row_of[name]))
+
+
+def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
+    """As :func:`read_image`, of the data a run was trained on; None where it is no longer at hand."""
+    try:
+        collection = open_collection(run.read_dataset()["data"])
+    except (InputError, OSError):
+        return None
+    known = pd.read_csv(run.require(run.splits), dtype={"id": str})["id"]
+    return read_image(collection) if known.isin(collection.table["id"].astype(str)).all() else None

@@ -96,6 +96,10 @@ class Data(Settings):
         "auto",
         description="decoded pixels on disk: of sets larger than memory, of all sets, or never (decode every epoch)",
     )
+    normalization: Literal["dataset", "masked"] = Field(
+        "dataset",
+        description="by mean and deviation of the training images, or of each image inside what is not black",
+    )
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     split_seed: int = Field(0, ge=0)
@@ -108,15 +112,56 @@ class Data(Settings):
     ] = NoSubsample()
 
 
+class AffineSettings(Settings):
+    """:class:`medtail.data.transforms.RandomAffine`."""
+
+    probability: Share = 0.5
+    degrees: float = Field(15.0, ge=0.0, le=180.0, description="angle drawn from [-d, d]")
+    scale: float = Field(0.1, ge=0.0, lt=1.0, description="factor drawn from [1 - s, 1 + s]")
+
+
+class GammaSettings(Settings):
+    """:class:`medtail.data.transforms.RandomGamma`."""
+
+    probability: Share = 0.5
+    low: float = Field(0.5, gt=0.0)
+    high: float = Field(1.5, gt=0.0)
+
+
+class ContrastGainSettings(Settings):
+    """:class:`medtail.data.transforms.RandomContrastGain`."""
+
+    probability: Share = 0.5
+    low: float = Field(5.0, gt=0.0)
+    high: float = Field(10.0, gt=0.0)
+
+
+class BlurSettings(Settings):
+    """:class:`medtail.data.transforms.RandomGaussianBlur`."""
+
+    probability: Share = 0.5
+    sigma: float = Field(1.5, ge=0.0, description="pixels: standard deviation drawn from [0, sigma]")
+
+
 class Augmentation(Settings):
     """Random changes of training images; each image draws its own."""
 
     horizontal_flip: Share = 0.5
     vertical_flip: Share = 0.0
+    depth_flip: Share = Field(0.0, description="of volumes only")
     quarter_turn: Share = Field(0.0, description="probability of a rotation by 90, 180 or 270 degrees")
+    affine: AffineSettings | None = Field(None, description="rotation and scale")
+    crop: int | None = Field(
+        None, ge=8, description="pixels: a random part in training, the central one in evaluation"
+    )
     shift: int = Field(0, ge=0, description="pixels: pad by this much, crop back at a random place")
+    auto_augment: Literal["cifar10"] | None = Field(None, description="policy of AutoAugment")
     brightness: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - b, 1 + b]")
     contrast: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - c, 1 + c]")
+    gamma: GammaSettings | None = Field(None, description="power of the pixels")
+    contrast_gain: ContrastGainSettings | None = Field(None, description="sigmoid contrast")
+    blur: BlurSettings | None = Field(None, description="Gaussian blur")
+    cutout: int = Field(0, ge=0, description="pixels: side of the square that is hidden")
 
 
 class Sampling(Settings):
@@ -328,6 +373,19 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
+        crop, size = self.augmentation.crop, self.data.image_size
+        if crop is not None and crop > size:
+            raise ValueError(
+                f"augmentation.crop must not be larger than data.image_size, got {crop} of {size}; raise image_size "
+                f"or lower crop"
+            )
+        if self.data.normalization == "masked":
+            for name in ("contrast", "contrast_gain"):
+                if getattr(self.augmentation, name):
+                    raise ValueError(
+                        f"augmentation.{name} must be off with data.normalization=masked: it turns black into grey, "
+                        f"and then nothing is outside the mask; use gamma instead"
+                    )
         if self.training.batch_size % self.training.devices:
             raise ValueError(
                 f"training.batch_size must be a multiple of training.devices, got {self.training.batch_size} "

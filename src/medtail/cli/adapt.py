@@ -1,0 +1,177 @@
+"""``medtail adapt``: an operating point for a finished run, chosen on validation."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medtail.errors import InputError
+
+if TYPE_CHECKING:
+    from medtail.operating_point.goals import Goal
+    from medtail.operating_point.outputs import RunOutputs
+
+
+def adapt(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P,P,…",
+            help="Shares of the classes where the model is used: numbers in class order, or CLASS=NUMBER.",
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Choose λ of a loss-conditional run: auc, average_precision, brier, max_f1, max_balanced_accuracy "
+            "or precision_at_recall_0.99.",
+        ),
+    ] = None,
+    recall: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS=RECALL", help="A recall one class will have: --recall mel=0.95."),
+    ] = None,
+    costs: Annotated[
+        Path | None, typer.Option(help="CSV file of costs, rows the truth, columns the decision.")
+    ] = None,
+    balanced_accuracy: Annotated[
+        bool, typer.Option("--balanced-accuracy", help="The highest mean recall of the classes.")
+    ] = False,
+    calibrate: Annotated[
+        str | None,
+        typer.Option(metavar="temperature|vector|none", help="Fit probabilities to validation first."),
+    ] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(help="Also sets of classes that hold the true one this often, for each class."),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(help="With --recall: promise it with this confidence, not on average."),
+    ] = None,
+) -> None:
+    """Choose how a trained run decides, without training: for a prior, costs, a recall, balanced accuracy, or λ.
+
+    Give one of --metric, --recall, --costs and --balanced-accuracy, or none of them and the most probable class is
+    decided; --prior, --calibrate and --coverage go with any. Chosen on validation, shown on test. Writes
+    operating_point.json, which evaluate and predict use with --operating-point, and a section of report.html.
+    """
+    goals = {
+        "--metric": metric,
+        "--recall": recall,
+        "--costs": costs,
+        "--balanced-accuracy": balanced_accuracy or None,
+    }
+    asked = [name for name, value in goals.items() if value is not None]
+    if len(asked) > 1:
+        raise InputError(
+            f"adapt takes one of {', '.join(goals)}, got {' and '.join(asked)}; choose one, --prior, --calibrate and "
+            f"--coverage go with each"
+        )
+    if not asked and (prior, calibrate, coverage) == (None, None, None):
+        raise InputError(
+            f"adapt needs to know what for: give --prior, {', '.join(goals)}, --calibrate or --coverage"
+        )
+    if confidence is not None and recall is None:
+        raise InputError("--confidence goes with --recall, which is missing; e.g. --recall mel=0.95")
+
+    from medtail.operating_point.calibration import CALIBRATIONS
+
+    kinds = (*CALIBRATIONS, "none")
+    if calibrate is not None and calibrate not in kinds:
+        raise InputError(f"--calibrate must be one of {', '.join(kinds)}, got {calibrate!r}")
+    if coverage is not None and not 0 < coverage < 1:
+        raise InputError(f"--coverage must lie between 0 and 1, got {coverage:g}; 0.9 is usual")
+
+    from medtail.operating_point.adapt import Request
+    from medtail.operating_point.adapt import adapt as adapt_run
+    from medtail.operating_point.outputs import RunOutputs
+    from medtail.operating_point.texts import parse_prior
+    from medtail.run import Run
+
+    outputs = RunOutputs(Run(run))
+    goal, condition = _goal(outputs, metric, recall, costs, balanced_accuracy, confidence)
+    request = Request(
+        goal=goal,
+        prior=None if prior is None else parse_prior(prior, outputs.class_names),
+        calibration=None if calibrate == "none" else calibrate,
+        coverage=coverage,
+        condition=condition,
+    )
+    point = adapt_run(outputs, request)
+    _print(point.validation)
+    for note in point.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"operating point: {outputs.run.operating_point}")
+    typer.echo(f"report: {outputs.run.report}")
+
+
+def _goal(
+    outputs: "RunOutputs",
+    metric: str | None,
+    recall: str | None,
+    costs: Path | None,
+    balanced_accuracy: bool,
+    confidence: float | None,
+) -> "tuple[Goal, dict[str, float] | None]":
+    """The one goal that was asked for, and λ where it chooses one."""
+    from medtail.operating_point import goals
+    from medtail.operating_point.promises import ConfidentShare, ExpectedShare
+    from medtail.operating_point.texts import parse_recall, read_costs
+
+    if recall is not None:
+        class_id, share = parse_recall(recall, outputs.class_names)
+        promise = ExpectedShare(share) if confidence is None else ConfidentShare(share, confidence)
+        return goals.PromisedRecall(class_id, promise), None
+    if costs is not None:
+        return goals.LowestCost(read_costs(costs, outputs.class_names)), None
+    if balanced_accuracy:
+        return goals.HighestBalancedAccuracy(), None
+    if metric is not None:
+        return goals.BestCondition(metric), _condition(outputs, metric)
+    return goals.FewestMistakes(), None
+
+
+def _condition(outputs: "RunOutputs", metric: str) -> dict[str, float]:
+    """λ by the metric, after telling what each metric would choose."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from medtail.operating_point.conditions import check_metric, condition_choices
+
+    check_metric(metric)
+    default = outputs.condition
+    if default is None:
+        raise InputError(
+            f"--metric chooses λ, and {outputs.run.folder} was trained without one (method "
+            f"{outputs.recipe.recipe.method}); train one that has it, e.g. --method vs_lct, or give another goal"
+        )
+    choices = condition_choices(outputs.run, list(default))
+    table = Table(
+        "metric", *default, "on validation", title="what each metric would choose", title_justify="left"
+    )
+    for choice in choices:
+        mark = " *" if choice.metric == metric else ""
+        values = (f"{value:g}" for value in choice.condition.values())
+        table.add_row(f"{choice.metric}{mark}", *values, f"{choice.value:.4f}")
+    Console().print(table)
+    return next(choice.condition for choice in choices if choice.metric == metric)
+
+
+def _print(validation: Mapping[str, Any]) -> None:
+    """Figures before and after."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from medtail.cli.tables import number
+
+    title = f"validation split, {validation['n']} images"
+    table = Table("figure", "before", "after", title=title, title_justify="left")
+    for name, after in validation["after"].items():
+        table.add_row(name, number(validation["before"][name]), number(after))
+    Console().print(table)
+    if "mean_set_size" in validation:
+        typer.echo(f"mean size of sets: {validation['mean_set_size']:.2f} classes")

@@ -1,0 +1,108 @@
+"""The chain of random changes that a recipe asks for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from medtail.data.transforms.auto_augment import CifarAutoAugment
+from medtail.data.transforms.cutout import Cutout
+from medtail.data.transforms.geometry import (
+    RandomAffine,
+    RandomCrop,
+    RandomDepthFlip,
+    RandomHorizontalFlip,
+    RandomQuarterTurn,
+    RandomShift,
+    RandomVerticalFlip,
+)
+from medtail.data.transforms.intensity import (
+    RandomBrightness,
+    RandomContrast,
+    RandomContrastGain,
+    RandomGamma,
+    RandomGaussianBlur,
+)
+from medtail.errors import InputError
+from medtail.naming import nearest
+
+#: What each setting is when it is not given: images are mirrored, nothing else. 0 and None leave a transform out; a
+#: mapping holds the arguments of its constructor.
+AUGMENTATION: Mapping[str, Any] = {
+    "horizontal_flip": 0.5,
+    "vertical_flip": 0.0,
+    "depth_flip": 0.0,
+    "quarter_turn": 0.0,
+    "affine": None,
+    "crop": None,
+    "shift": 0,
+    "auto_augment": None,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "gamma": None,
+    "contrast_gain": None,
+    "blur": None,
+    "cutout": 0,
+}
+
+_AUTO_AUGMENT: Mapping[str, Callable[[], nn.Module]] = {"cifar10": CifarAutoAugment}
+
+
+def _auto_augment(policy: str) -> nn.Module:
+    if policy not in _AUTO_AUGMENT:
+        raise InputError(
+            f"auto_augment must be one of {', '.join(_AUTO_AUGMENT)}, got {policy!r}{nearest(policy, _AUTO_AUGMENT)}"
+        )
+    return _AUTO_AUGMENT[policy]()
+
+
+_TRANSFORMS: Mapping[str, Callable[..., nn.Module]] = {
+    "horizontal_flip": RandomHorizontalFlip,
+    "vertical_flip": RandomVerticalFlip,
+    "depth_flip": RandomDepthFlip,
+    "quarter_turn": RandomQuarterTurn,
+    "affine": RandomAffine,
+    "crop": RandomCrop,
+    "shift": RandomShift,
+    "auto_augment": _auto_augment,
+    "brightness": RandomBrightness,
+    "contrast": RandomContrast,
+    "gamma": RandomGamma,
+    "contrast_gain": RandomContrastGain,
+    "blur": RandomGaussianBlur,
+    "cutout": Cutout,
+}
+
+
+def build_augmentation(settings: Mapping[str, Any], *, mean: Sequence[float] = (0.0,)) -> nn.Sequential:
+    """Chain the transforms whose setting is not 0 or None, in the order of :data:`AUGMENTATION`.
+
+    Args:
+        settings: Keys of :data:`AUGMENTATION`; what is left out keeps its default.
+        mean: Of the training images, one value a channel: what :class:`Cutout` puts in place of what it hides.
+
+    Raises:
+        InputError: A key is unknown or a value is out of range.
+
+    Example:
+        >>> build_augmentation({"horizontal_flip": 0.0, "shift": 2, "gamma": {"low": 0.7}})
+        Sequential(
+          (shift): RandomShift()
+          (gamma): RandomGamma()
+        )
+    """
+    for key in settings:
+        if key not in AUGMENTATION:
+            raise InputError(
+                f"augmentation has no setting {key!r}{nearest(key, AUGMENTATION)}; "
+                f"allowed: {', '.join(AUGMENTATION)}"
+            )
+    transforms: dict[str, Callable[..., nn.Module]] = {**_TRANSFORMS, "cutout": partial(Cutout, fill=mean)}
+    chain = nn.Sequential()
+    for key, value in {**AUGMENTATION, **settings}.items():
+        if isinstance(value, Mapping):
+            chain.add_module(key, transforms[key](**value))
+        elif value:
+            chain.add_module(key, transforms[key](value))
+    return chain

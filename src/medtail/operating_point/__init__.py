@@ -1,0 +1,31 @@
+"""The operating point: the rule that turns a run's probabilities into decisions where it is used."""
+
+from medtail.operating_point.calibration import TemperatureScaling, VectorScaling
+from medtail.operating_point.class_sets import ClassConditionalSets
+from medtail.operating_point.decisions import (
+    ClassThreshold,
+    ClassWeights,
+    Decision,
+    MinimumCost,
+    MostProbable,
+)
+from medtail.operating_point.point import OperatingPoint
+from medtail.operating_point.prior_shift import PriorShift
+from medtail.operating_point.promises import ConfidentShare, ExpectedShare
+from medtail.operating_point.steps import Step
+
+__all__ = [
+    "ClassConditionalSets",
+    "ClassThreshold",
+    "ClassWeights",
+    "ConfidentShare",
+    "Decision",
+    "ExpectedShare",
+    "MinimumCost",
+    "MostProbable",
+    "OperatingPoint",
+    "PriorShift",
+    "Step",
+    "TemperatureScaling",
+    "VectorScaling",
+]

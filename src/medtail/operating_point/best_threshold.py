@@ -1,0 +1,60 @@
+"""The threshold on one class's probability that is best on validation, by an exact scan."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from medtail.metrics.thresholds import weights_at_thresholds
+from medtail.metrics.undefined import ratio
+
+
+def _f1(true: np.ndarray, false: np.ndarray, positives: float, negatives: float) -> np.ndarray:
+    return ratio(2 * true, true + false + positives)
+
+
+def _balanced_accuracy(true: np.ndarray, false: np.ndarray, positives: float, negatives: float) -> np.ndarray:
+    return np.asarray((true / positives + 1 - false / negatives) / 2)
+
+
+def _precision_at_recall(
+    true: np.ndarray, false: np.ndarray, positives: float, negatives: float
+) -> np.ndarray:
+    return np.where(true >= 0.99 * positives * (1 - 1e-12), ratio(true, true + false), -1.0)
+
+
+#: What a threshold can be best by, as ``--metric`` names it: from weights of the true and the false positives at
+#: each threshold, and of all positives and negatives, to the figure at each.
+THRESHOLD_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]] = {
+    "max_f1": _f1,
+    "max_balanced_accuracy": _balanced_accuracy,
+    "precision_at_recall_0.99": _precision_at_recall,
+}
+
+
+def best_threshold(
+    positive: np.ndarray, scores: np.ndarray, metric: str, weights: np.ndarray | None = None
+) -> float:
+    """Return the threshold with the best figure where scores of at least it are taken.
+
+    Args:
+        positive: Whether each case is of the class ``(N,)``; at least one is, and one is not.
+        scores: ``(N,)``.
+        metric: A key of :data:`THRESHOLD_METRICS`.
+        weights: How much each case counts ``(N,)``; 1 by default.
+
+    Half-way between the lowest score that is taken and the next lower one: the validation cases are decided alike
+    anywhere between. The highest of equally good thresholds.
+
+    Example:
+        >>> best_threshold(np.array([False, False, True, True]), np.array([0.1, 0.2, 0.6, 0.9]), "max_f1")
+        0.4
+    """
+    columns = np.ones((len(scores), 1)) if weights is None else weights[:, None]
+    at, tied, between = (part[:, 0] for part in weights_at_thresholds(positive, scores, columns))
+    true, false = np.cumsum(at), np.cumsum(between + tied)
+    positives, negatives = float(columns[positive].sum()), float(columns[~positive].sum())
+    figures = THRESHOLD_METRICS[metric](true, false, positives, negatives)
+    held = np.unique(scores[positive])[::-1]
+    lowest_taken = held[int(np.argmax(figures))]
+    lower = scores[scores < lowest_taken]
+    return float((lowest_taken + lower.max()) / 2) if len(lower) else float(lowest_taken)

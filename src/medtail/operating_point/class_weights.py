@@ -1,0 +1,71 @@
+"""Class weights that make the balanced accuracy of validation as high as can be found."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from medtail.operating_point.decisions import ClassWeights
+from medtail.operating_point.steps import SMALLEST
+
+#: Below this a gain is rounding.
+_GAIN = 1e-12
+
+
+def balanced_weights(
+    targets: np.ndarray, probabilities: np.ndarray, starts: Iterable[np.ndarray]
+) -> ClassWeights:
+    """Climb the balanced accuracy of argmax_c w_c p_c, one weight at a time, from several starts; keep the best.
+
+    Args:
+        targets: Class ids ``(N,)``; every class occurs.
+        probabilities: ``(N, C)``.
+        starts: Weights ``(C,)`` to begin with.
+
+    The step of one weight is exact: the balanced accuracy is a step function of it, whose N places are known. The
+    climb ends where no single weight gains; that need not be the highest of all, which is NP-hard to find.
+    """
+    share = 1 / np.bincount(targets, minlength=probabilities.shape[1])[targets] / probabilities.shape[1]
+    logs = np.log(np.maximum(probabilities, SMALLEST))
+    climbs = [_climbed(targets, logs, share, np.log(start)) for start in starts]
+    weights, _ = max(climbs, key=lambda climb: climb[1])
+    return ClassWeights(np.exp(weights - weights.mean()))
+
+
+def _climbed(
+    targets: np.ndarray, logs: np.ndarray, share: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Log-weights where no single one gains, and the balanced accuracy there."""
+    weights = np.array(weights, dtype=np.float64)
+    reached = float(share[(weights + logs).argmax(axis=1) == targets].sum())
+    gained = True
+    while gained:
+        gained = False
+        for index in range(len(weights)):
+            weight, value = _best_weight(index, targets, logs, share, weights)
+            if value > reached + _GAIN:
+                weights[index], reached, gained = weight, value, True
+    return weights, reached
+
+
+def _best_weight(
+    index: int, targets: np.ndarray, logs: np.ndarray, share: np.ndarray, weights: np.ndarray
+) -> tuple[float, float]:
+    """The best log-weight of one class, the others held, and the balanced accuracy with it.
+
+    Sample i is decided for the class where its log-weight exceeds r_i, the lead of the best other class.
+    """
+    scores = weights + logs
+    scores[:, index] = -np.inf
+    leads = scores.max(axis=1) - logs[:, index]
+    right_otherwise = scores.argmax(axis=1) == targets
+    order = np.argsort(leads, kind="stable")
+    gains = np.where(targets == index, share, -share * right_otherwise)[order]
+    values = share[right_otherwise].sum() + np.concatenate([[0.0], np.cumsum(gains)])
+    places = leads[order]
+    # Between equal leads there is no room: only the last of them can be passed.
+    possible = np.concatenate([[True], places[1:] > places[:-1], [True]])
+    values = np.where(possible, values, -np.inf)
+    best = int(values.argmax())
+    low = places[best - 1] if best else places[0] - 2.0
+    high = places[best] if best < len(places) else places[-1] + 2.0
+    return float((low + high) / 2), float(values[best])

@@ -1,0 +1,232 @@
+"""An operating point: all that turns the probabilities of a run into decisions where it is used."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from medtail import __version__
+from medtail.errors import InputError
+from medtail.evaluation.label_predictions import AnyPredictions
+from medtail.evaluation.predictions import Predictions
+from medtail.files import write_json
+from medtail.operating_point.calibration import TemperatureScaling, VectorScaling
+from medtail.operating_point.class_sets import ClassConditionalSets
+from medtail.operating_point.decisions import (
+    ClassThreshold,
+    ClassWeights,
+    Decision,
+    MinimumCost,
+    MostProbable,
+)
+from medtail.operating_point.fields import Fields
+from medtail.operating_point.prior_shift import PriorShift
+from medtail.operating_point.steps import Step
+from medtail.run import Run
+
+#: Of the file.
+FORMAT = 1
+
+_STEPS: dict[str, type[Step]] = {
+    "prior_shift": PriorShift,
+    "temperature_scaling": TemperatureScaling,
+    "vector_scaling": VectorScaling,
+}
+
+_DECISIONS: dict[str, type[Decision]] = {
+    "most_probable": MostProbable,
+    "minimum_cost": MinimumCost,
+    "class_threshold": ClassThreshold,
+    "class_weights": ClassWeights,
+}
+
+_SETS: dict[str, type[ClassConditionalSets]] = {"class_conditional": ClassConditionalSets}
+
+
+@final
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What happens to saved probabilities before they are acted on, and how that was chosen.
+
+    Attributes:
+        class_names: C names in class-id order.
+        decision: From probabilities to one class an image.
+        steps: From saved probabilities to those of the place of use, in order.
+        set_rule: From probabilities to a set of classes an image; None where no coverage was asked for.
+        condition: λ of a loss-conditional run whose probabilities these are; None where there is no λ.
+        run: The name of the run's folder.
+        goal: What was asked for, in plain values.
+        validation: Figures on validation before and after, in plain values.
+        notes: What to know when using it, a sentence each.
+
+    Example:
+        >>> point = OperatingPoint(
+        ...     class_names=("nevus", "melanoma"),
+        ...     steps=(PriorShift([0.5, 0.5], [0.99, 0.01]),),
+        ...     decision=MinimumCost([[0, 1], [50, 0]]),
+        ... )
+        >>> point.apply(np.array([[0.2, 0.8]])).round(3)
+        array([[0.961, 0.039]])
+        >>> point.decide(np.array([[0.2, 0.8]]))
+        array([1])
+    """
+
+    class_names: tuple[str, ...]
+    decision: Decision
+    steps: tuple[Step, ...] = ()
+    set_rule: ClassConditionalSets | None = None
+    condition: Mapping[str, float] | None = None
+    run: str = ""
+    goal: Mapping[str, Any] = field(default_factory=dict)
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def apply(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the probabilities of the place of use ``(N, C)`` for those the run gives ``(N, C)``.
+
+        Raises:
+            InputError: There is not a column a class.
+        """
+        if probabilities.ndim != 2 or probabilities.shape[1] != len(self.class_names):
+            raise InputError(
+                f"probabilities must have a column for each of {', '.join(self.class_names)}, "
+                f"got shape {probabilities.shape}"
+            )
+        adapted = np.asarray(probabilities, dtype=np.float64)
+        for step in self.steps:
+            adapted = step.apply(adapted)
+        return adapted
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return class ids ``(N,)`` for the probabilities the run gives ``(N, C)``."""
+        return self.decision.decide(self.apply(probabilities))
+
+    def sets(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return whether each class is in the set of each image ``(N, C)``, for the probabilities the run gives.
+
+        Raises:
+            InputError: It was chosen without a coverage.
+        """
+        if self.set_rule is None:
+            raise InputError(
+                "this operating point has no sets; choose it again with medtail adapt … --coverage 0.9"
+            )
+        return self.set_rule.contains(self.apply(probabilities))
+
+    def applied_to(self, predictions: AnyPredictions) -> Predictions:
+        """Return predictions, as the run gives them at ``condition``, with adapted probabilities and decisions.
+
+        Raises:
+            InputError: They are of several labels, or of other classes.
+        """
+        if not isinstance(predictions, Predictions):
+            raise InputError(
+                "an operating point is for one class an image, got predictions of several labels"
+            )
+        return replace(
+            predictions,
+            probabilities=self.apply(predictions.probabilities),
+            decided=self.decide(predictions.probabilities),
+        )
+
+    def set_names(self, probabilities: np.ndarray) -> list[str]:
+        """Return the names in each set, joined by ``|``; empty for an empty set."""
+        return [
+            "|".join(name for name, member in zip(self.class_names, row, strict=True) if member)
+            for row in self.sets(probabilities)
+        ]
+
+    def write(self, path: Path) -> None:
+        """Write ``operating_point.json`` in one step."""
+        write_json(path, self.plain())
+
+    def plain(self) -> dict[str, Any]:
+        """Return the content of the file."""
+        return {
+            "format": FORMAT,
+            "medtail": __version__,
+            "run": self.run,
+            "goal": dict(self.goal),
+            "chosen_on": "validation",
+            "class_names": list(self.class_names),
+            "condition": None if self.condition is None else dict(self.condition),
+            "steps": [self._named(_STEPS, step) for step in self.steps],
+            "decision": self._named(_DECISIONS, self.decision),
+            "sets": None if self.set_rule is None else self._named(_SETS, self.set_rule),
+            "validation": dict(self.validation),
+            "notes": list(self.notes),
+        }
+
+    def _named(
+        self, names: Mapping[str, type], part: Step | Decision | ClassConditionalSets
+    ) -> dict[str, Any]:
+        name = next(name for name, kind in names.items() if kind is type(part))
+        return {"name": name, **part.settings(self.class_names)}
+
+    @classmethod
+    def of(cls, run: Run) -> "OperatingPoint":
+        """Read the operating point of a run.
+
+        Raises:
+            InputError: As :meth:`read`, or the folder is no run.
+        """
+        return cls.read(run.operating_point, tuple(run.read_dataset()["class_names"]))
+
+    @classmethod
+    def read(cls, path: Path, class_names: tuple[str, ...]) -> "OperatingPoint":
+        """Read what :meth:`write` wrote.
+
+        Args:
+            path: The file.
+            class_names: Of the run it is used with, in class-id order.
+
+        Raises:
+            InputError: The file is missing, is no JSON, has another format, is for other classes, lacks a value or has
+                one that is wrong.
+        """
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; choose an operating point with medtail adapt")
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(
+                f"{path} is not readable JSON ({error}); write it again with medtail adapt"
+            ) from error
+        fields = Fields(str(path), content, class_names)
+        if fields.take("format") != FORMAT:
+            raise InputError(
+                f"{path} must have format {FORMAT}, got {content['format']!r}; write it again with medtail adapt, or "
+                f"read it with the medtail that wrote it"
+            )
+        names = fields.texts("class_names")
+        if names != class_names:
+            raise InputError(
+                f"{path} must be for the classes of the run in its order ({', '.join(class_names)}), "
+                f"got {', '.join(names)}; write it again with medtail adapt"
+            )
+        return cls(
+            class_names=class_names,
+            decision=_read(_DECISIONS, fields.part("decision")),
+            steps=tuple(_read(_STEPS, part) for part in fields.parts("steps")),
+            set_rule=None if fields.take("sets") is None else _read(_SETS, fields.part("sets")),
+            condition=None if fields.take("condition") is None else fields.part("condition").numbers(),
+            run=str(fields.take("run")),
+            goal=dict(fields.part("goal").values),
+            validation=dict(fields.part("validation").values),
+            notes=fields.texts("notes"),
+        )
+
+
+def _read(kinds: Mapping[str, Any], fields: Fields) -> Any:
+    name = fields.take("name")
+    if name not in kinds:
+        raise InputError(f"{fields.place}.name must be one of {', '.join(kinds)}, got {name!r}")
+    try:
+        return kinds[name].read(fields)
+    except InputError as error:
+        if str(error).startswith(fields.place):
+            raise
+        raise InputError(f"{fields.place}: {error}") from error

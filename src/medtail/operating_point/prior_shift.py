@@ -1,0 +1,82 @@
+"""From probabilities for one mix of classes to those for another."""
+
+from collections.abc import Sequence
+from typing import Any, Self, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from medtail.errors import InputError
+from medtail.operating_point.fields import Fields, by_class
+from medtail.operating_point.steps import Step, log_probabilities, normalised
+
+#: How far a prior may be from summing to 1.
+PRIOR_TOLERANCE = 1e-6
+
+
+@final
+class PriorShift(Step):
+    r"""Bayes' rule for another prior, where the classes themselves look as they did.
+
+    .. math:: p'_c = \frac{p_c\,\pi^\text{target}_c / \pi^\text{source}_c}
+                          {\sum_j p_j\,\pi^\text{target}_j / \pi^\text{source}_j}
+
+    (Saerens et al. 2002, eq. 4). Exact when the images of a class are alike in both places and only the shares of the
+    classes differ.
+
+    Args:
+        source: ``(C,)``, the prior that the probabilities stand for; positive, summing to 1.
+        target: ``(C,)``, the prior of the place of use; likewise.
+
+    Raises:
+        InputError: A prior has another length, is not positive, or does not sum to 1.
+
+    Example:
+        >>> PriorShift([0.9, 0.1], [0.5, 0.5]).apply(np.array([[0.9, 0.1], [0.5, 0.5]])).round(3)
+        array([[0.5, 0.5],
+               [0.1, 0.9]])
+    """
+
+    def __init__(self, source: ArrayLike, target: ArrayLike) -> None:
+        self.source = checked_prior("source", source)
+        self.target = checked_prior("target", target, len(self.source))
+
+    def apply(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the shifted probabilities ``(N, C)``."""
+        return normalised(log_probabilities(probabilities) + np.log(self.target / self.source))
+
+    def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Return both priors by class."""
+        return {"source": by_class(self.source, class_names), "target": by_class(self.target, class_names)}
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        """Read both priors."""
+        return cls(fields.per_class("source"), fields.per_class("target"))
+
+
+def checked_prior(name: str, values: ArrayLike, num_classes: int | None = None) -> np.ndarray:
+    """Return a prior ``(C,)`` that sums to 1 exactly.
+
+    Raises:
+        InputError: It has another length, an entry that is not positive, or another sum.
+
+    Example:
+        >>> checked_prior("prior", [0.2, 0.8])
+        array([0.2, 0.8])
+    """
+    prior = np.asarray(values, dtype=np.float64)
+    if prior.ndim != 1 or len(prior) != (len(prior) if num_classes is None else num_classes):
+        raise InputError(f"{name} must be one number for each of {num_classes} classes, got {prior.size}")
+    if not (np.isfinite(prior) & (prior > 0)).all():
+        wrong = prior[~(np.isfinite(prior) & (prior > 0))][0]
+        raise InputError(
+            f"{name} must be positive for every class, got {wrong:g}; give a class that is almost never met a small "
+            f"share, such as 0.001"
+        )
+    if abs(prior.sum() - 1) > PRIOR_TOLERANCE:
+        shares = ",".join(f"{value:.6g}" for value in prior / prior.sum())
+        raise InputError(
+            f"{name} must sum to 1, sums to {prior.sum():.6g}; divided by its sum it is {shares}"
+        )
+    return np.asarray(prior / prior.sum())

@@ -1,0 +1,45 @@
+"""What happens to probabilities before anything is decided by them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from medtail.operating_point.fields import Fields
+
+#: Probabilities below this are taken for it before a logarithm: float32 knows none that are much smaller.
+SMALLEST = 1e-38
+
+
+class Step(ABC):
+    """A map of class probabilities ``(N, C)`` to others, row by row; abstract."""
+
+    @abstractmethod
+    def apply(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return probabilities ``(N, C)`` in float64, rows summing to 1."""
+
+    @abstractmethod
+    def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Return what :meth:`read` needs, in plain values with class names."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, fields: Fields) -> Self:
+        """Build the step that :meth:`settings` described.
+
+        Raises:
+            InputError: A value is missing or wrong.
+        """
+
+
+def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
+    """Return log p ``(N, C)``, p floored at :data:`SMALLEST`."""
+    return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), SMALLEST))
+
+
+def normalised(scores: np.ndarray) -> np.ndarray:
+    """Return exp(scores) with rows divided by their sums, ``(N, C)``."""
+    exponentials = np.exp(scores - scores.max(axis=1, keepdims=True))
+    rows: np.ndarray = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return rows
