@@ -80,6 +80,7 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
     from medtail.evaluation.sections.gallery import gallery
     from medtail.evaluation.sections.geometry import geometry
     from medtail.evaluation.sections.looked_for import looked_for
+    from medtail.evaluation.sections.operating_point import operating_point
     from medtail.evaluation.sections.overall import overall
     from medtail.evaluation.sections.overview import overview
     from medtail.evaluation.sections.recalls import recalls
@@ -90,6 +91,7 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
         overview,
         data,
         overall,
+        operating_point,
         looked_for,
         recalls,
         confusion,
