@@ -102,6 +102,8 @@ def adapt(
         condition=condition,
     )
     point = adapt_run(outputs, request)
+    for sentence in point.words:
+        typer.echo(sentence)
     _print(point.validation)
     for note in point.notes:
         typer.echo(f"note: {note}")

@@ -73,12 +73,14 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
     """In reading order. Imported here: Matplotlib takes time that reading predictions need not wait for."""
     from medtail.evaluation.sections.angles import angles
     from medtail.evaluation.sections.calibration import calibration
+    from medtail.evaluation.sections.conditions import conditions
     from medtail.evaluation.sections.confusion import confusion
     from medtail.evaluation.sections.curves import curves
     from medtail.evaluation.sections.data import data
     from medtail.evaluation.sections.gallery import gallery
     from medtail.evaluation.sections.geometry import geometry
     from medtail.evaluation.sections.looked_for import looked_for
+    from medtail.evaluation.sections.operating_point import operating_point
     from medtail.evaluation.sections.overall import overall
     from medtail.evaluation.sections.overview import overview
     from medtail.evaluation.sections.recalls import recalls
@@ -89,11 +91,13 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
         overview,
         data,
         overall,
+        operating_point,
         looked_for,
         recalls,
         confusion,
         curves,
         calibration,
+        conditions,
         training,
         angles,
         geometry,

@@ -173,7 +173,7 @@ def summarize(
         ],
         **values,
         "intervals": {
-            name: _interval(name, value, column)
+            name: bootstrap_interval(name, value, column)
             for (name, value), column in zip(values.items(), drawn.T, strict=True)
         },
         **(
@@ -185,7 +185,8 @@ def summarize(
     }
 
 
-def _interval(name: str, value: float | None, resampled: np.ndarray) -> list[float] | None:
+def bootstrap_interval(name: str, value: float | None, resampled: np.ndarray) -> list[float] | None:
+    """Return the 95 % interval of a metric from its resamples ``(R,)``, centred where noise can only raise it."""
     if value is None:
         return None
     if name in _RAISED_BY_NOISE:

@@ -10,7 +10,7 @@ from medtail.evaluation.json_values import defined
 from medtail.evaluation.predictions import Predictions
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import measure
-from medtail.operating_point.calibration import CALIBRATIONS, TemperatureScaling
+from medtail.operating_point.calibration import CALIBRATIONS
 from medtail.operating_point.class_sets import ClassConditionalSets
 from medtail.operating_point.decisions import MostProbable
 from medtail.operating_point.fields import by_class
@@ -91,7 +91,8 @@ def choose(outputs: RunOutputs, request: Request) -> OperatingPoint:
     if request.coverage is not None:
         rule = ClassConditionalSets.fit(adapted.targets, adapted.probabilities, request.coverage)
         point = replace(point, set_rule=rule)
-        notes += _set_notes(adapted, request)
+        notes += _always_in_sets(adapted, request.coverage)
+    notes += _fitted_twice(request)
     before = replace(cases, predictions=outputs.predictions("validation"))
     after = replace(cases, predictions=point.applied_to(validation))
     figures: dict[str, Any] = {
@@ -127,10 +128,10 @@ def _steps(
     if request.calibration is not None:
         return _calibrated(request, request.calibration, validation, source, shares)
     if request.prior is not None:
-        return (PriorShift(source, request.prior),), []
+        return _shift(source, request.prior), []
     if request.goal.needs_mix:
         require_each_class(validation, "a goal without --prior")
-        return (PriorShift(source, shares),), [_AS_IN_VALIDATION]
+        return _shift(source, shares), [_AS_IN_VALIDATION]
     return (), [
         "Probabilities are as the loss reads them: without --prior, --calibrate or --costs they are not moved to any "
         "mix of classes."
@@ -145,20 +146,22 @@ def _calibrated(
 ) -> tuple[tuple[Step, ...], list[str]]:
     """To validation, where the calibration is fitted, and on to the place of use."""
     require_each_class(validation, f"--calibrate {name}")
-    shift = PriorShift(source, shares)
-    shifted = shift.apply(validation.probabilities)
+    shifted = PriorShift(source, shares).apply(validation.probabilities)
     calibration = CALIBRATIONS[name].fit(validation.targets, shifted)
     notes = few_cases_note(validation, "the calibration") if name == "vector" else []
-    if isinstance(calibration, TemperatureScaling) and calibration.at_its_end:
+    if (shifted.argmax(axis=1) == validation.targets).all():
         notes.append(
-            f"The temperature {calibration.temperature:g} is the end of its range: validation has too few mistakes to "
-            f"tell it."
+            "Validation has no mistake, so it cannot tell how sure to be: the calibration means little."
         )
+    steps = (*_shift(source, shares), calibration)
     if request.prior is None:
-        return (shift, calibration), [_AS_IN_VALIDATION, *notes]
-    if np.allclose(request.prior, shares, atol=0, rtol=1e-9):
-        return (shift, calibration), notes
-    return (shift, calibration, PriorShift(shares, request.prior)), notes
+        return steps, [_AS_IN_VALIDATION, *notes]
+    return (*steps, *_shift(shares, request.prior)), notes
+
+
+def _shift(source: np.ndarray, target: np.ndarray) -> tuple[Step, ...]:
+    """From one prior to another; nothing where they are the same."""
+    return () if np.allclose(source, target, atol=0, rtol=1e-9) else (PriorShift(source, target),)
 
 
 def _last_prior(steps: tuple[Step, ...], source: np.ndarray) -> np.ndarray:
@@ -171,7 +174,7 @@ def _weights(
     validation: Predictions, prior: np.ndarray | None, shares: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
     """How much each validation case counts for classes to be as frequent as at the place of use."""
-    if prior is None:
+    if prior is None or np.allclose(prior, shares, atol=0, rtol=1e-9):
         return np.ones(len(validation.targets)), []
     names = np.asarray(validation.class_names)
     absent = names[shares == 0]
@@ -182,26 +185,29 @@ def _weights(
     return per_class[validation.targets], notes
 
 
-def _set_notes(validation: Predictions, request: Request) -> list[str]:
-    assert request.coverage is not None
-    needed = ExpectedShare(request.coverage).cases_needed
+def _always_in_sets(validation: Predictions, coverage: float) -> list[str]:
+    needed = ExpectedShare(coverage).cases_needed
     counts = np.bincount(validation.targets, minlength=len(validation.class_names))
     always = [
         f"{name} ({count})"
         for name, count in zip(validation.class_names, counts, strict=True)
         if count < needed
     ]
-    notes = []
-    if always:
-        notes.append(
-            f"Every set holds {', '.join(always)}: coverage {request.coverage:g} of a class needs {needed} validation "
-            f"cases of it."
-        )
-    if request.calibration is not None:
-        notes.append(
-            "Calibration and sets are fitted to the same validation cases, so the coverage is slightly optimistic."
-        )
-    return notes
+    if not always:
+        return []
+    return [
+        f"Every set holds {', '.join(always)}: coverage {coverage:g} of a class needs {needed} validation cases of it."
+    ]
+
+
+def _fitted_twice(request: Request) -> list[str]:
+    promised = [request.goal.promises, None if request.coverage is None else "coverage"]
+    named = " and ".join(what for what in promised if what is not None)
+    if request.calibration is None or not named:
+        return []
+    return [
+        f"The calibration and the {named} are from the same validation cases, so the latter is slightly optimistic."
+    ]
 
 
 def _figures(goal: Goal, cases: Cases) -> dict[str, float | None]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.fields import Fields, by_class
+from medtail.operating_point.fields import Fields, by_class, listed
 from medtail.operating_point.steps import Step, log_probabilities, normalised
 
 #: How far a temperature, or the inverse of a slope, may go from 1 in either direction: a validation split without a
@@ -40,14 +40,13 @@ class TemperatureScaling(Step):
             raise InputError(f"temperature must be a positive number, got {temperature!r}; 1 changes nothing")
         self.temperature = float(temperature)
 
-    @property
-    def at_its_end(self) -> bool:
-        """Whether it is as far from 1 as a fit may go: the likelihood had no maximum inside."""
-        return max(self.temperature, 1 / self.temperature) >= LARGEST_TEMPERATURE * 0.999
-
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities ``(N, C)``."""
         return normalised(log_probabilities(probabilities) / self.temperature)
+
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return a sentence."""
+        return f"Calibrate: divide log-probabilities by the temperature {self.temperature:.3g}."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return T."""
@@ -114,6 +113,11 @@ class VectorScaling(Step):
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities ``(N, C)``."""
         return normalised(self.slopes * log_probabilities(probabilities) + self.offsets)
+
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return a sentence."""
+        slopes, offsets = listed(self.slopes, class_names), listed(self.offsets, class_names)
+        return f"Calibrate: multiply log-probabilities by a slope ({slopes}) and add an offset ({offsets})."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return slopes and offsets by class."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.fields import Fields, by_class
+from medtail.operating_point.fields import Fields, by_class, listed
 from medtail.operating_point.promises import ExpectedShare
 
 
@@ -46,6 +46,13 @@ class ClassConditionalSets:
     def contains(self, probabilities: np.ndarray) -> np.ndarray:
         """Return whether each class is in the set of each image ``(N, C)``."""
         return np.asarray(probabilities >= self.thresholds)
+
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return a sentence."""
+        thresholds = listed(self.thresholds, class_names)
+        return (
+            f"Sets hold each class from a probability on ({thresholds}), for a coverage of {self.coverage:g}."
+        )
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return coverage and thresholds by class."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.fields import Fields, by_class
+from medtail.operating_point.fields import Fields, by_class, listed
 
 
 class Decision(ABC):
@@ -17,6 +17,10 @@ class Decision(ABC):
     @abstractmethod
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Return class ids ``(N,)``; the lowest id of equals."""
+
+    @abstractmethod
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return what it does, as a sentence for people."""
 
     @abstractmethod
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -39,6 +43,10 @@ class MostProbable(Decision):
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the most probable class of each image."""
         return np.asarray(probabilities.argmax(axis=1))
+
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return a sentence."""
+        return "Decide for the most probable class."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Nothing to tell."""
@@ -80,6 +88,10 @@ class MinimumCost(Decision):
         """Return the class whose decision costs least on average."""
         return np.asarray((probabilities @ self.costs).argmin(axis=1))
 
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return a sentence."""
+        return "Decide for the class of least expected cost."
+
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the costs by truth and decision."""
         rows = zip(class_names, self.costs, strict=True)
@@ -117,6 +129,12 @@ class ClassThreshold(Decision):
         found = probabilities[:, self.class_id] >= self.threshold
         return np.where(found, self.class_id, others.argmax(axis=1))
 
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return a sentence."""
+        name = class_names[self.class_id]
+        rest = "the other class" if len(class_names) == 2 else "the most probable of the others"
+        return f"Decide for {name} from a probability of {self.threshold:.3g} on, else for {rest}."
+
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the class and its threshold."""
         return {"class": class_names[self.class_id], "threshold": self.threshold}
@@ -150,6 +168,11 @@ class ClassWeights(Decision):
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the decisions."""
         return np.asarray((self.weights * probabilities).argmax(axis=1))
+
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return a sentence."""
+        weights = listed(self.weights, class_names)
+        return f"Decide for the class whose probability times its weight is largest ({weights})."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the weights by class."""

@@ -103,3 +103,14 @@ class Fields:
 def by_class(values: np.ndarray, class_names: Sequence[str]) -> dict[str, float]:
     """Return ``(C,)`` numbers by class name, as :meth:`Fields.per_class` reads them."""
     return {name: float(value) for name, value in zip(class_names, values, strict=True)}
+
+
+def listed(values: np.ndarray, class_names: Sequence[str]) -> str:
+    """Return ``(C,)`` numbers with their classes for people; of many classes the ends.
+
+    Example:
+        >>> listed(np.array([0.9, 0.1]), ["nv", "mel"])
+        'nv=0.9, mel=0.1'
+    """
+    entries = [f"{name}={value:.3g}" for name, value in zip(class_names, values, strict=True)]
+    return ", ".join(entries if len(entries) <= 12 else [*entries[:6], "…", *entries[-3:]])

@@ -53,9 +53,11 @@ class Goal(ABC):
     Attributes:
         needs_mix: Whether probabilities must stand for the mix of classes that is met: a cost is an expectation over
             it, a threshold found on validation is not.
+        promises: What it promises of new cases, for people; None where it promises nothing.
     """
 
     needs_mix: ClassVar[bool] = False
+    promises: ClassVar[str | None] = None
 
     @abstractmethod
     def plain(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -127,6 +129,8 @@ class PromisedRecall(Goal):
         class_id: The class.
         promise: Its recall, on average or with a confidence.
     """
+
+    promises: ClassVar[str | None] = "recall"
 
     class_id: int
     promise: Promise

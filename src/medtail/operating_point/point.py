@@ -139,6 +139,18 @@ class OperatingPoint:
             for row in self.sets(probabilities)
         ]
 
+    @property
+    def words(self) -> list[str]:
+        """What happens to the probabilities, a sentence a part."""
+        condition = {} if self.condition is None else self.condition
+        sets = [] if self.set_rule is None else [self.set_rule]
+        parts: list[Step | Decision | ClassConditionalSets] = [*self.steps, self.decision, *sets]
+        read_at = ", ".join(f"{name} = {value:g}" for name, value in condition.items())
+        return [
+            *([f"Read the run at {read_at}."] if condition else []),
+            *(part.words(self.class_names) for part in parts),
+        ]
+
     def write(self, path: Path) -> None:
         """Write ``operating_point.json`` in one step."""
         write_json(path, self.plain())

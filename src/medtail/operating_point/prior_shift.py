@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.fields import Fields, by_class
+from medtail.operating_point.fields import Fields, by_class, listed
 from medtail.operating_point.steps import Step, log_probabilities, normalised
 
 #: How far a prior may be from summing to 1.
@@ -45,6 +45,11 @@ class PriorShift(Step):
         """Return the shifted probabilities ``(N, C)``."""
         return normalised(log_probabilities(probabilities) + np.log(self.target / self.source))
 
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return a sentence."""
+        source, target = listed(self.source, class_names), listed(self.target, class_names)
+        return f"Move probabilities from classes as frequent as {source} to {target}."
+
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return both priors by class."""
         return {"source": by_class(self.source, class_names), "target": by_class(self.target, class_names)}
@@ -56,7 +61,7 @@ class PriorShift(Step):
 
 
 def checked_prior(name: str, values: ArrayLike, num_classes: int | None = None) -> np.ndarray:
-    """Return a prior ``(C,)`` that sums to 1 exactly.
+    """Return a prior ``(C,)`` as it was given.
 
     Raises:
         InputError: It has another length, an entry that is not positive, or another sum.
@@ -79,4 +84,4 @@ def checked_prior(name: str, values: ArrayLike, num_classes: int | None = None) 
         raise InputError(
             f"{name} must sum to 1, sums to {prior.sum():.6g}; divided by its sum it is {shares}"
         )
-    return np.asarray(prior / prior.sum())
+    return prior

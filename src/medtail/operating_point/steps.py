@@ -20,6 +20,10 @@ class Step(ABC):
         """Return probabilities ``(N, C)`` in float64, rows summing to 1."""
 
     @abstractmethod
+    def words(self, class_names: Sequence[str]) -> str:
+        """Return what it does, as a sentence for people."""
+
+    @abstractmethod
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return what :meth:`read` needs, in plain values with class names."""
 
