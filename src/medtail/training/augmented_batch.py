@@ -40,10 +40,10 @@ class AugmentedBatch(Callback):
         shown = (images[:_IMAGES] * 255).round().to(torch.uint8).movedim(1, -1).cpu().numpy()
         targets = batch["target"][:_IMAGES].cpu().numpy()
         captions = [module.labelling.caption(target, module.class_names) for target in targets]
+        sheet = contact_sheet([viewable(image) for image in shown], captions)
         with replacing(self.path) as temporary:
-            contact_sheet([viewable(image) for image in shown], captions).save(
-                temporary, "PNG", optimize=True
-            )
+            # The report carries it: a palette makes it a third as large.
+            sheet.quantize(256).save(temporary, "PNG", optimize=True)
 
 
 def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str]) -> Image.Image:
