@@ -17,7 +17,7 @@ from medtail.losses import LOSSES
 from medtail.run import Run
 from medtail.training.devices import hardware
 from medtail.training.fit import git_commit
-from medtail.training.sweep import train_missing
+from medtail.training.sweep import plan_methods, train_missing
 
 COLUMNS = {
     "balanced_accuracy": "balanced accuracy",
@@ -41,9 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     runs = train_missing(
         arguments.data,
-        arguments.methods,
-        arguments.seeds,
-        arguments.folder,
+        plan_methods(arguments.methods, arguments.seeds, arguments.folder),
         changes=[{"training": {"epochs": arguments.epochs}}],
     )
     write_text(arguments.out, page(arguments, runs))

@@ -44,6 +44,11 @@ class Run:
         return self.folder / "subsample.csv"
 
     @property
+    def augmented(self) -> Path:
+        """A picture of the first training batch after augmentation."""
+        return self.folder / "augmented.png"
+
+    @property
     def environment(self) -> Path:
         """Versions, hardware and duration: what may differ between two runs of one recipe."""
         return self.folder / "environment.json"

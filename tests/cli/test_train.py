@@ -24,6 +24,7 @@ EXPECTED_FILES = {
     "predictions/test.parquet",
     "summary.json",
     "report.html",
+    "augmented.png",
     "angles.csv",  # these two where the head emits cosines
     "features/test.npz",
 }

@@ -228,6 +228,22 @@ def test_the_report_shows_test_before_and_after(tmp_path: Path) -> None:
     assert f"{recall:.3f}" in page
 
 
+def test_a_page_with_a_class_that_test_lacks_says_nothing_of_it(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", test=(18, 26, 0, 120), images_per_group=3)
+    prior = np.array([0.2, 0.2, 0.2, 0.4])
+    adapt(RunOutputs(run), Request(LowestCost(1 - np.eye(4)), prior, None, 0.9))
+    page = run.report.read_text(encoding="utf-8")
+    section = page[page.index('id="operating-point"') :]
+    section = section[: section.index("</section>")]
+    assert "Validation has no case of df" in section
+    assert "Every set holds" in section and "df (0)" in section
+    assert "values of lesion_id" in section
+    for text in ("nan", "None", "inf"):
+        assert f">{text}<" not in section
+    row = section[section.index('<th scope="row">df</th>') :]
+    assert row[: row.index("</tr>")].count("<td>–</td>") >= 4
+
+
 def test_groups_make_a_promise_less_certain(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", class_names=NAMES, train=TRAIN, test=(400, 100), images_per_group=4)
     point = choose(RunOutputs(run), Request(goal=PromisedRecall(1, ExpectedShare(0.9))))

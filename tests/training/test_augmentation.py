@@ -5,9 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from medtail.data import open_collection
 from medtail.errors import InputError
+from medtail.run import Run
+from medtail.training.augmented_batch import contact_sheet
+from medtail.training.fit import train
+from medtail.training.labelling import labelling_of
 from medtail.training.module import ImagePreparation
 from medtail.training.prepare import prepare
 from medtail.training.recipe import Recipe, compose, parse_assignments
@@ -83,3 +88,55 @@ def test_recipes_of_clinical_images_are_whole(name: str) -> None:
     composed = compose(name, "balanced_softmax")
     volumes = composed.backbone.name.endswith("_3d")
     assert (composed.augmentation.depth_flip > 0) == volumes
+
+
+def test_the_picture_shows_every_image_over_the_name_of_its_class() -> None:
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)] * 3
+    images = [np.full((7, 7, 3), colour, dtype=np.uint8) for colour in colours]
+    sheet = contact_sheet(images, ["a", "a class whose name is far too long to fit", "line\nbreak"] * 3)
+    tiles = np.asarray(sheet)
+    counts = [(tiles == colour).all(axis=-1).sum() for colour in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
+    assert counts == [3 * 84 * 84] * 3
+    assert sheet.height > sheet.width / 4  # nine images are two rows
+
+
+def test_captions_are_of_one_class_or_of_all_labels() -> None:
+    names = ["edema", "effusion", "mass"]
+    assert labelling_of(False).caption(np.int64(2), names) == "mass"
+    assert labelling_of(True).caption(np.array([1, 0, 1]), names) == "edema, mass"
+    assert labelling_of(True).caption(np.array([0, 0, 0]), names) == "none"
+
+
+def test_a_run_shows_the_batch_its_first_step_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = parse_assignments(
+        [
+            "training.epochs=1",
+            "training.precision=32-true",
+            "augmentation.brightness=0.5",
+            "augmentation.blur.sigma=1.5",
+        ]
+    )
+    digits = compose("digits-lt", "ce", settings)
+    seen: list[torch.Tensor] = []
+    original = ImagePreparation.augmented
+
+    def watched(self: ImagePreparation, pixels: torch.Tensor) -> torch.Tensor:
+        images = original(self, pixels)
+        if self.training:
+            seen.append(images)
+        return images
+
+    monkeypatch.setattr(ImagePreparation, "augmented", watched)
+    run = Run(tmp_path / "run")
+    train(open_collection("digits-lt"), digits, run)
+    # Once for the picture, once for the step.
+    assert torch.equal(seen[0], seen[1])
+    assert not torch.equal(seen[1][:8], seen[2][:8])
+    with Image.open(run.augmented) as sheet:
+        assert sheet.format == "PNG"
+    assert run.augmented.stat().st_size < 300_000
+    page = run.report.read_text(encoding="utf-8")
+    assert "data:image/png;base64," in page
+    assert "after augmentation and before normalisation (<code>" in page

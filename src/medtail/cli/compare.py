@@ -1,23 +1,48 @@
-"""``medtail compare``: methods side by side, over seeds."""
+"""``medtail compare``: methods side by side, or grids of trainings tuned, over seeds."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from medtail.cli.options import binary_subsample, given
 from medtail.errors import InputError
+from medtail.grid import GridRuns
+from medtail.run import Run
+
+if TYPE_CHECKING:
+    from medtail.evaluation import Comparison, Tuning
+    from medtail.training.sweep import PlannedRun
+
+#: Settings laid over every recipe, in order.
+Changes = Sequence[Mapping[str, Any]]
 
 
 def compare(
     items: Annotated[
-        list[str], typer.Argument(metavar="RUN… | DATA", help="Finished runs; or DATA with --methods.")
+        list[str],
+        typer.Argument(
+            metavar="RUN… | DATA",
+            help="Finished runs, or folders of finished grids; or DATA with --methods or --grids.",
+        ),
     ],
     methods: Annotated[str | None, typer.Option(help="Methods to train on DATA, e.g. ce,focal,dal.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method, seeds 0, 1, …")] = 3,
+    grids: Annotated[
+        str | None,
+        typer.Option(help="Grids of trainings to tune on DATA, e.g. vs,vs_lct; see medtail list grids."),
+    ] = None,
+    grid_points: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,N,…",
+            help="Only these combinations of each grid, from 0, the last setting changing fastest, e.g. 0,5,10,15.",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each method or combination, seeds 0, 1, …")] = 3,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the comparison, and with --methods for the runs.")
+        Path | None, typer.Option(help="Folder for the tables, and with --methods or --grids for the runs.")
     ] = None,
     reference: Annotated[
         str | None, typer.Option(help="Method the others are tested against; ce when present.")
@@ -38,39 +63,106 @@ def compare(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Compare finished runs, or train what is missing on DATA first: mean ± sd, paired tests, report."""
-    from medtail.evaluation.compare import compare_runs
-    from medtail.run import Run
+    """Compare finished runs, or train what is missing on DATA first: mean ± sd, paired tests, report.
 
-    if methods is None:
-        runs = [Run(Path(item)) for item in items]
+    With --grids: train every combination of a grid, choose hyper-parameters by validation, and table what they are
+    worth on test.
+    """
+    if methods is not None and grids is not None:
+        raise InputError("--methods and --grids are two kinds of comparison; give one of them")
+    if grid_points is not None and grids is None:
+        raise InputError(
+            "--grid-points chooses combinations of --grids, which are not given; name some grids"
+        )
+    finished_grids = methods is None and all(GridRuns.in_folder(Path(item)) for item in items)
+    if reference is not None and (grids is not None or finished_grids):
+        raise InputError("--reference is a method to test others against, which grids are not; leave it out")
+    options: dict[str, dict[str, Any]] = {
+        "backbone": {"name": backbone},
+        "data": {"positive": positive, "subsample": binary_subsample(beta)},
+        "training": {"epochs": epochs},
+    }
+    result: Comparison | Tuning
+    if methods is None and grids is None:
+        result = _of_finished([Path(item) for item in items], reference, grids=finished_grids)
     else:
         if len(items) != 1 or out is None:
-            raise InputError("--methods trains on one DATA and needs --out DIR for the runs; give both")
-        from medtail.cli.progress import progress_bar
+            option = "--methods" if grids is None else "--grids"
+            raise InputError(f"{option} trains on one DATA and needs --out DIR for the runs; give both")
         from medtail.training.recipe import parse_assignments
-        from medtail.training.sweep import train_missing
 
-        options: dict[str, Any] = {
-            "backbone": {"name": backbone},
-            "data": {"positive": positive, "subsample": binary_subsample(beta)},
-            "training": {"epochs": epochs},
-        }
-        with progress_bar() as progress:
-            runs = train_missing(
-                items[0],
-                methods.split(","),
-                seeds,
-                out,
-                recipe=recipe,
-                changes=[given(options), parse_assignments(settings or [])],
-                progress=progress,
-            )
-    comparison = compare_runs(runs, reference=reference)
+        changes = [given(options), parse_assignments(settings or [])]
+        if methods is not None:
+            result = _of_methods(items[0], methods.split(","), seeds, out, recipe, changes, reference)
+        else:
+            numbers = None if grid_points is None else _numbers(grid_points)
+            result = _of_grids(items[0], str(grids).split(","), numbers, seeds, out, recipe, changes)
     if out is not None:
-        comparison.write(out)
+        result.write(out)
     typer.echo(
-        json.dumps(comparison.to_dict(), indent=2, ensure_ascii=False)
-        if as_json
-        else comparison.to_markdown()
+        json.dumps(result.to_dict(), indent=2, ensure_ascii=False) if as_json else result.to_markdown()
     )
+
+
+def _of_finished(folders: list[Path], reference: str | None, *, grids: bool) -> "Comparison | Tuning":
+    from medtail.evaluation import compare_runs, tune
+
+    if grids:
+        return tune(folders)
+    return compare_runs([Run(folder) for folder in folders], reference=reference)
+
+
+def _of_methods(
+    data: str,
+    methods: list[str],
+    seeds: int,
+    folder: Path,
+    recipe: str | None,
+    changes: Changes,
+    reference: str | None,
+) -> "Comparison":
+    from medtail.evaluation import compare_runs
+    from medtail.training.sweep import plan_methods
+
+    planned = plan_methods(methods, seeds, folder)
+    return compare_runs(_train(data, planned, recipe, changes), reference=reference)
+
+
+def _of_grids(
+    data: str,
+    names: list[str],
+    points: tuple[int, ...] | None,
+    seeds: int,
+    folder: Path,
+    recipe: str | None,
+    changes: Changes,
+) -> "Tuning":
+    from medtail.evaluation import tune
+    from medtail.training.grids import read_grid
+    from medtail.training.sweep import check_free, plan_grid
+
+    grids = [read_grid(name, points) for name in names]
+    every = [GridRuns(folder / grid.name, grid, seeds) for grid in grids]
+    for runs in every:
+        check_free(runs, changes)
+    _train(data, [plan for runs in every for plan in plan_grid(runs)], recipe, changes)
+    for runs in every:
+        runs.write()
+    return tune([runs.folder for runs in every])
+
+
+def _train(data: str, planned: Sequence["PlannedRun"], recipe: str | None, changes: Changes) -> list[Run]:
+    from medtail.cli.progress import progress_bar
+    from medtail.training.sweep import train_missing
+
+    with progress_bar() as progress:
+        return train_missing(data, planned, recipe=recipe, changes=changes, progress=progress)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(number) for number in text.split(","))
+    except ValueError as error:
+        raise InputError(
+            f"--grid-points must be whole numbers with commas between, got {text!r}; e.g. 0,5,10,15"
+        ) from error

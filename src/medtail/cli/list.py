@@ -19,6 +19,7 @@ class Kind(StrEnum):
     backbones = "backbones"
     datasets = "datasets"
     recipes = "recipes"
+    grids = "grids"
 
 
 def list_names(
@@ -28,7 +29,7 @@ def list_names(
     ] = None,
     only: Annotated[str | None, typer.Option(help="With losses: only these, e.g. ce,focal,alpa.")] = None,
 ) -> None:
-    """List losses, methods, backbones, data sets or recipes, with the paper each is from."""
+    """List losses, methods, backbones, data sets, recipes or grids of trainings, with the paper each is from."""
     if kind is not Kind.losses and (plot is not None or only is not None):
         raise InputError(f"--plot and --only belong to medtail list losses, got {kind.value}; leave them out")
     lines = {
@@ -37,6 +38,7 @@ def list_names(
         Kind.backbones: _backbones,
         Kind.datasets: _datasets,
         Kind.recipes: _recipes,
+        Kind.grids: _grids,
     }[kind]()
     for name, description in lines:
         typer.echo(f"{name:<24} {description}")
@@ -90,9 +92,16 @@ def _datasets() -> Iterable[tuple[str, str]]:
     return ((name, _first_line(opener)) for name, opener in BUILT_IN.items())
 
 
-def _recipes() -> Iterable[tuple[str, str]]:
+def _grids() -> Iterable[tuple[str, str]]:
     from medtail.training.recipe import describe_axis, recipe_names
 
-    for axis in ("datasets", "methods"):
+    return ((name, describe_axis("grids", name)) for name in recipe_names("grids"))
+
+
+def _recipes() -> Iterable[tuple[str, str]]:
+    from medtail.training.recipe import Axis, describe_axis, recipe_names
+
+    axes: tuple[Axis, ...] = ("datasets", "methods", "grids")
+    for axis in axes:
         for name in recipe_names(axis):
             yield f"{axis}/{name}", describe_axis(axis, name)

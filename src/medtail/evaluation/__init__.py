@@ -5,13 +5,16 @@ from medtail.evaluation.label_predictions import MultiLabelPredictions, read_pre
 from medtail.evaluation.predictions import Predictions
 from medtail.evaluation.report import write_report
 from medtail.evaluation.summary import summarize
+from medtail.evaluation.tuning import Tuning, tune
 
 __all__ = [
     "Comparison",
     "MultiLabelPredictions",
     "Predictions",
+    "Tuning",
     "compare_runs",
     "read_predictions",
     "summarize",
+    "tune",
     "write_report",
 ]

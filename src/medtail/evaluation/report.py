@@ -73,6 +73,7 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
     """In reading order. Imported here: Matplotlib takes time that reading predictions need not wait for."""
     from medtail.evaluation.sections.angles import angles
     from medtail.evaluation.sections.calibration import calibration
+    from medtail.evaluation.sections.conditions import conditions
     from medtail.evaluation.sections.confusion import confusion
     from medtail.evaluation.sections.curves import curves
     from medtail.evaluation.sections.data import data
@@ -96,6 +97,7 @@ def _parts() -> tuple[Callable[[Evidence], Section | None], ...]:
         confusion,
         curves,
         calibration,
+        conditions,
         training,
         angles,
         geometry,

@@ -130,7 +130,7 @@ def _steps(
     if request.prior is not None:
         return _shift(source, request.prior), []
     if request.goal.needs_mix:
-        require_each_class(validation, "a goal without --prior")
+        require_each_class(validation, "--costs without --prior")
         return _shift(source, shares), [_AS_IN_VALIDATION]
     return (), [
         "Probabilities are as the loss reads them: without --prior, --calibrate or --costs they are not moved to any "

@@ -12,13 +12,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from medtail import metrics
 from medtail.errors import InputError
-from medtail.evaluation.binary import RECALLS, positive_class
+from medtail.evaluation.binary import positive_class
 from medtail.evaluation.label_predictions import AnyPredictions
+from medtail.evaluation.ranking_figures import ranking_figures
 from medtail.files import replacing
 from medtail.methods import LossConditional
-from medtail.metrics.undefined import mean_over_defined
 from medtail.run import EVALUATED_SPLITS, EvaluatedSplit, Run
 from medtail.training.inference import TrainedModel
 from medtail.training.recipe import LossConditionalSettings
@@ -124,41 +123,10 @@ def conditions_table(
     """
     return pd.DataFrame(
         [
-            {**condition, **_metrics(targets, table, positive)}
+            {**condition, **ranking_figures(targets, table, positive)}
             for condition, table in zip(conditions, probabilities, strict=True)
         ]
     )
-
-
-def _metrics(targets: np.ndarray, probabilities: np.ndarray, positive: int) -> dict[str, float]:
-    """The columns after λ: of the positive class where there are two, else means over classes one-versus-rest."""
-    classes = probabilities.shape[1]
-    scored = (targets == positive, probabilities[:, positive]) if classes == 2 else (targets, probabilities)
-    confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), classes)
-    judged = [positive] if classes == 2 else range(classes)
-    best = np.array([_at_best_thresholds(targets == index, probabilities[:, index]) for index in judged])
-    max_f1, max_balanced_accuracy, *precisions = np.atleast_1d(mean_over_defined(best.T))
-    return {
-        "auc": float(metrics.roc_auc(*scored)),
-        "average_precision": float(metrics.average_precision(*scored)),
-        "brier": float(metrics.brier_score(targets, probabilities)),
-        "max_f1": float(max_f1),
-        "max_balanced_accuracy": float(max_balanced_accuracy),
-        "balanced_accuracy": float(metrics.balanced_accuracy(confusion)),
-        **{
-            f"precision_at_recall_{recall:g}": float(precision)
-            for recall, precision in zip(RECALLS, precisions, strict=True)
-        },
-    }
-
-
-def _at_best_thresholds(positive: np.ndarray, scores: np.ndarray) -> list[float]:
-    """Highest F1, highest balanced accuracy, and precisions at :data:`RECALLS`, of one class against the rest."""
-    return [
-        float(metrics.max_f1(positive, scores)),
-        float(metrics.max_balanced_accuracy(positive, scores)),
-        *metrics.precisions_at_recalls(positive, scores, RECALLS).tolist(),
-    ]
 
 
 def write_conditions(

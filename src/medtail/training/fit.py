@@ -29,6 +29,7 @@ from medtail.evaluation.summary import summarize
 from medtail.files import replacing, write_json
 from medtail.methods import LossConditional
 from medtail.run import EVALUATED_SPLITS, Run
+from medtail.training.augmented_batch import AugmentedBatch
 from medtail.training.build import build_method
 from medtail.training.callbacks import (
     AngleTable,
@@ -205,6 +206,7 @@ def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightni
         MetricsTable(run.metrics),
         AngleTable(run.angles),
         StopOnBrokenLoss(),
+        AugmentedBatch(run.augmented),
         *checkpoints(run, MONITORED[training.monitor]),
     ]
     if sys.stderr.isatty():

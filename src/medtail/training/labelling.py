@@ -57,6 +57,10 @@ class Labelling(ABC):
     def decisions(self, probabilities: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
         """Return the decisions on new images, as columns."""
 
+    @abstractmethod
+    def caption(self, target: np.ndarray, class_names: Sequence[str]) -> str:
+        """Return in words what one image is labelled with."""
+
 
 @final
 class OneClass(Labelling):
@@ -118,6 +122,10 @@ class OneClass(Labelling):
     def decisions(self, probabilities: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
         """Return the most probable class in a column ``decision``."""
         return pd.DataFrame({"decision": np.asarray(class_names)[probabilities.argmax(axis=1)]})
+
+    def caption(self, target: np.ndarray, class_names: Sequence[str]) -> str:
+        """Return the name of the class."""
+        return class_names[int(target)]
 
 
 @final
@@ -196,6 +204,10 @@ class SeveralLabels(Labelling):
         """Return 0 or 1 for each label in columns ``decision_<class>``."""
         columns = [f"decision_{name}" for name in class_names]
         return pd.DataFrame((probabilities >= THRESHOLD).astype(np.int64), columns=columns)
+
+    def caption(self, target: np.ndarray, class_names: Sequence[str]) -> str:
+        """Return the names of all labels the image carries."""
+        return ", ".join(name for name, carried in zip(class_names, target, strict=True) if carried) or "none"
 
 
 def labelling_of(multi_label: bool) -> Labelling:

@@ -90,10 +90,13 @@ class MethodModule(lightning.LightningModule):
         self.method.freeze_backbone(self.current_epoch < self.recipe.backbone.frozen_epochs)
 
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        # Randomness depends on (seed, step, rank) alone, so a resumed run draws what an unbroken one draws.
+        self.seed_step()
+        self.method.set_step(self.global_step)
+
+    def seed_step(self) -> None:
+        """Seed by (seed, step, rank) alone, so that a resumed run draws what an unbroken one draws."""
         entropy = [self.recipe.training.seed, self.global_step, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
-        self.method.set_step(self.global_step)
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
         step = self.method({**batch, "image": self.preparation(batch["image"])})

@@ -19,6 +19,9 @@ from medtail.naming import nearest
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
+#: The folders of recipes that come with medtail.
+Axis = Literal["datasets", "methods", "grids"]
+
 
 class Settings(BaseModel):
     """A part of a recipe: unknown keys are errors, nothing changes after validation."""
@@ -474,13 +477,13 @@ def _number_or_text(text: str) -> float | str:
         return text
 
 
-def recipe_names(axis: Literal["datasets", "methods"]) -> list[str]:
+def recipe_names(axis: Axis) -> list[str]:
     """The recipes that come with medtail, on one axis."""
     folder = resources.files("medtail") / "recipes" / axis
     return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
-def read_axis(axis: Literal["datasets", "methods"], name: str) -> dict[str, Any]:
+def read_axis(axis: Axis, name: str) -> dict[str, Any]:
     """Read one recipe of one axis.
 
     Raises:
@@ -496,7 +499,7 @@ def read_axis(axis: Literal["datasets", "methods"], name: str) -> dict[str, Any]
     return dict(yaml.safe_load(text))
 
 
-def describe_axis(axis: Literal["datasets", "methods"], name: str) -> str:
+def describe_axis(axis: Axis, name: str) -> str:
     """The first comment line of a recipe file: what it is for."""
     text = (resources.files("medtail") / "recipes" / axis / f"{name}.yaml").read_text(encoding="utf-8")
     return text.splitlines()[0].removeprefix("#").strip()

@@ -9,6 +9,7 @@ from medtail.evaluation.chosen_epoch import MONITORED, monitor_of
 from medtail.evaluation.drawing import SERIES, draw, plain_powers
 from medtail.evaluation.evidence import Evidence
 from medtail.evaluation.page import Section
+from medtail.evaluation.sections.augmented import augmented
 from medtail.evaluation.sections.layout import MANY_CLASSES
 
 
@@ -36,6 +37,7 @@ def data(evidence: Evidence) -> Section:
         "section_data.html",
         {
             "facts": evidence.facts,
+            "augmented": augmented(evidence),
             "chosen_by_validation": MONITORED[monitor_of(evidence.recipe)] is not None,
             "positive": evidence.facts.get("positive"),
             "subsample": _subsample(evidence),

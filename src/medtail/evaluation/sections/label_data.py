@@ -3,6 +3,7 @@
 from medtail.evaluation.chosen_epoch import MONITORED, monitor_of
 from medtail.evaluation.evidence import LabelEvidence
 from medtail.evaluation.page import Section
+from medtail.evaluation.sections.augmented import augmented
 
 
 def label_data(evidence: LabelEvidence) -> Section:
@@ -15,6 +16,7 @@ def label_data(evidence: LabelEvidence) -> Section:
         "section_label_data.html",
         {
             "facts": evidence.facts,
+            "augmented": augmented(evidence),
             "chosen_by_validation": MONITORED[monitor_of(evidence.recipe)] is not None,
             "images": images,
             "each": splits["train"].sum() / images["train"],
