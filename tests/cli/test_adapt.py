@@ -169,6 +169,15 @@ def test_costs_by_name_lower_the_cost(adapted_to, run: Path, tmp_path: Path) -> 
     assert "Cost of a decision" in (run / "report.html").read_text()
 
 
+def validation_shares(run: Path) -> dict[str, float]:
+    counts = json.loads((run / "dataset.json").read_text())
+    total = sum(counts["class_counts"]["validation"])
+    return {
+        name: count / total
+        for name, count in zip(counts["class_names"], counts["class_counts"]["validation"], strict=True)
+    }
+
+
 @pytest.mark.parametrize("metric", ["auc", "brier", "max_f1", "precision_at_recall_0.99"])
 def test_a_metric_chooses_the_condition_that_its_table_says(
     run_main: Run, adapted_to, lct_run: Path, metric: str
@@ -186,6 +195,12 @@ def test_a_metric_chooses_the_condition_that_its_table_says(
     row = table[here & (table["split"] == "test")]
     for name in ("auc", "average_precision", "max_f1"):
         assert binary[name] == pytest.approx(row[name].item(), abs=5e-3)
+    # Scores of a λ stand for a mix of their own; those that only rank are moved to validation's.
+    shares = validation_shares(lct_run)
+    moved = {} if metric == "brier" else shares
+    assert {
+        name: share for step in point["steps"] for name, share in step["target"].items()
+    } == pytest.approx(moved)
     if metric == "max_f1":
         decided = pd.read_parquet(lct_run / "predictions" / "test_at_operating_point.parquet")
         assert point["decision"]["name"] == "class_threshold" and point["decision"]["class"] == "1"

@@ -130,11 +130,11 @@ def _steps(
     if request.prior is not None:
         return _shift(source, request.prior), []
     if request.goal.needs_mix:
-        require_each_class(validation, "--costs without --prior")
+        require_each_class(validation, "costs, or λ by a metric of ranks, without --prior")
         return _shift(source, shares), [_AS_IN_VALIDATION]
     return (), [
-        "Probabilities are as the loss reads them: without --prior, --calibrate or --costs they are not moved to any "
-        "mix of classes."
+        "Probabilities are as the loss reads them: without --prior, --calibrate, --costs or λ they are not moved to "
+        "any mix of classes."
     ]
 
 

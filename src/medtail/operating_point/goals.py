@@ -51,13 +51,18 @@ class Goal(ABC):
     """What to decide by; abstract.
 
     Attributes:
-        needs_mix: Whether probabilities must stand for the mix of classes that is met: a cost is an expectation over
-            it, a threshold found on validation is not.
         promises: What it promises of new cases, for people; None where it promises nothing.
     """
 
-    needs_mix: ClassVar[bool] = False
     promises: ClassVar[str | None] = None
+
+    @property
+    def needs_mix(self) -> bool:
+        """Whether probabilities must stand for the mix of classes that is met.
+
+        A cost is an expectation over it, a threshold found on validation is not.
+        """
+        return False
 
     @abstractmethod
     def plain(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -99,9 +104,12 @@ class LowestCost(Goal):
         costs: ``(C, C)``, rows the truth, columns the decision.
     """
 
-    needs_mix: ClassVar[bool] = True
-
     costs: np.ndarray
+
+    @property
+    def needs_mix(self) -> bool:
+        """Costs are expected over the mix."""
+        return True
 
     def plain(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the name; the costs are in the decision."""
@@ -210,6 +218,15 @@ class BestCondition(Goal):
     """
 
     metric: str
+
+    @property
+    def needs_mix(self) -> bool:
+        """Whether the metric looks at ranks alone.
+
+        Scores of a λ that ranks best may stand for any mix, under which one class is always the most probable. The
+        Brier score is of the probabilities as they are.
+        """
+        return self.metric != "brier"
 
     def plain(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the metric."""
