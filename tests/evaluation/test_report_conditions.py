@@ -5,11 +5,11 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from evaluation.synthetic_grids import CLASSES, VALUES, write_conditions
 
 from medtail.evaluation.condition_figures import CHOSEN_BY, ConditionFigures
 from medtail.evaluation.report import write_report
 from medtail.run import Run
+from references.grids import CLASSES, VALUES, write_conditions
 from references.pages import Page, read_page, what_a_page_needs_from_elsewhere
 
 ALL_VALUES = {**VALUES, "scale": [1.0, 2.0]}

@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from evaluation.synthetic_grids import (
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from medtail.errors import InputError
+from medtail.evaluation import Predictions, Tuning, tune
+from medtail.evaluation.condition_figures import CHOSEN_BY
+from medtail.grid import Grid, GridRuns, Point
+from references.grids import (
     CLASSES,
     VALUES,
     VS,
@@ -17,12 +23,6 @@ from evaluation.synthetic_grids import (
     write_conditional,
     write_plain,
 )
-from sklearn.metrics import average_precision_score, roc_auc_score
-
-from medtail.errors import InputError
-from medtail.evaluation import Predictions, Tuning, tune
-from medtail.evaluation.condition_figures import CHOSEN_BY
-from medtail.grid import Grid, GridRuns, Point
 from references.pages import read_page, what_a_page_needs_from_elsewhere
 
 ONE = {"gamma": [0.0, 0.3]}
@@ -39,30 +39,28 @@ def disagreeing(point: Point, seed: int, condition: Mapping[str, float], split: 
 
 
 @pytest.fixture(scope="module")
-def conditional(make_run, tmp_path_factory) -> Path:
-    return write_conditional(tmp_path_factory.mktemp("grids"), make_run, disagreeing, values=ONE)
+def conditional(tmp_path_factory) -> Path:
+    return write_conditional(tmp_path_factory.mktemp("grids"), disagreeing, values=ONE)
 
 
 @pytest.fixture(scope="module")
-def plain(make_run, make_predictions, tmp_path_factory) -> Path:
+def plain(tmp_path_factory) -> Path:
     """Point 3 ranks best on validation and worst on test."""
 
     def skill(point: Point, seed: int, split: str) -> float:
         return 0.6 + 0.6 * (point.number if split == "validation" else 3 - point.number)
 
-    return write_plain(tmp_path_factory.mktemp("grids"), make_run, make_predictions, skill, seeds=3)
+    return write_plain(tmp_path_factory.mktemp("grids"), skill, seeds=3)
 
 
 @pytest.fixture(scope="module")
-def pair(make_run, make_predictions, tmp_path_factory) -> Tuning:
+def pair(tmp_path_factory) -> Tuning:
     """A plain grid and the conditional one that names it as its baseline."""
     folder = tmp_path_factory.mktemp("pair")
     return tune(
         [
-            write_plain(
-                folder, make_run, make_predictions, lambda point, seed, split: 1.0 + 0.2 * point.number
-            ),
-            write_conditional(folder, make_run, smooth),
+            write_plain(folder, lambda point, seed, split: 1.0 + 0.2 * point.number),
+            write_conditional(folder, smooth),
         ]
     )
 
@@ -92,13 +90,13 @@ def test_the_papers_protocol_is_kept_apart(conditional: Path) -> None:
     assert "| Area under ROC | 0.900 ± 0.007 |" in dishonest
 
 
-def test_nothing_of_test_reaches_a_choice(make_run, conditional: Path, tmp_path: Path) -> None:
+def test_nothing_of_test_reaches_a_choice(conditional: Path, tmp_path: Path) -> None:
     def other(point: Point, seed: int, condition: Mapping[str, float], split: str) -> dict[str, float]:
         if split == "validation":
             return disagreeing(point, seed, condition, split)
         return dict.fromkeys(CHOSEN_BY, 1.0 - 0.1 * point.number - condition["gamma"])
 
-    again = write_conditional(tmp_path, make_run, other, values=ONE)
+    again = write_conditional(tmp_path, other, values=ONE)
     for metric in CHOSEN_BY:
         first, second = (chosen(tune([folder]), metric) for folder in (conditional, again))
         assert {**first, "test": None} == {**second, "test": None}
@@ -121,17 +119,18 @@ def test_models_without_conditions_are_judged_by_their_predictions(plain: Path) 
     assert chosen(tune([plain]), "auc", "best_on_test")["point"] == 0
 
 
-def test_the_mean_over_seeds_chooses_not_the_luckiest_seed(make_run, tmp_path: Path) -> None:
+def test_the_mean_over_seeds_chooses_not_the_luckiest_seed(tmp_path: Path) -> None:
     def figures(point: Point, seed: int, condition: Mapping[str, float], split: str) -> dict[str, float]:
         lucky = point.number == 0 and condition["gamma"] == 0.0
         return {"auc": (0.99 if seed == 0 else 0.5) if lucky else 0.8}
 
-    assert chosen(tune([write_conditional(tmp_path, make_run, figures, values=ONE)]), "auc")["validation"][
-        "auc"
-    ] == {"mean": 0.8, "sd": 0.0}
+    assert chosen(tune([write_conditional(tmp_path, figures, values=ONE)]), "auc")["validation"]["auc"] == {
+        "mean": 0.8,
+        "sd": 0.0,
+    }
 
 
-def test_what_one_seed_cannot_judge_is_not_chosen(make_run, tmp_path: Path) -> None:
+def test_what_one_seed_cannot_judge_is_not_chosen(tmp_path: Path) -> None:
     def figures(point: Point, seed: int, condition: Mapping[str, float], split: str) -> dict[str, float]:
         undefined = point.number == 0 and seed == 1
         return {
@@ -139,7 +138,7 @@ def test_what_one_seed_cannot_judge_is_not_chosen(make_run, tmp_path: Path) -> N
             "max_f1": float("nan"),
         }
 
-    tuning = tune([write_conditional(tmp_path, make_run, figures, values=ONE)])
+    tuning = tune([write_conditional(tmp_path, figures, values=ONE)])
     assert chosen(tuning, "auc")["point"] == 1
     assert chosen(tuning, "max_f1") is None
     assert "| Highest F1 of any threshold | – |" in tuning.to_markdown()
@@ -147,19 +146,15 @@ def test_what_one_seed_cannot_judge_is_not_chosen(make_run, tmp_path: Path) -> N
     assert "NaN" not in (tmp_path / "tuning.json").read_text()
 
 
-def test_one_seed_has_no_deviation(make_run, tmp_path: Path) -> None:
-    tuning = tune([write_conditional(tmp_path, make_run, disagreeing, values=ONE, seeds=1)])
+def test_one_seed_has_no_deviation(tmp_path: Path) -> None:
+    tuning = tune([write_conditional(tmp_path, disagreeing, values=ONE, seeds=1)])
     assert chosen(tuning, "auc")["test"]["auc"] == {"mean": pytest.approx(0.795), "sd": None}
     assert "±" not in tuning.to_markdown().split("\n", 1)[1]
 
 
-def test_the_positive_class_is_the_one_with_fewer_training_images(
-    make_run, make_predictions, tmp_path: Path
-) -> None:
+def test_the_positive_class_is_the_one_with_fewer_training_images(tmp_path: Path) -> None:
     rare_first = {"class_names": ("melanoma", "benign"), "train": (9, 900), "test": (30, 60)}
-    folder = write_plain(
-        tmp_path, make_run, make_predictions, lambda point, seed, split: 1.0, seeds=1, classes=rare_first
-    )
+    folder = write_plain(tmp_path, lambda point, seed, split: 1.0, seeds=1, classes=rare_first)
     tuning = tune([folder])
     assert tuning.positive == "melanoma"
     figures = tuning.to_dict()["grids"][0]["candidates"][0]["test"]
@@ -169,11 +164,9 @@ def test_the_positive_class_is_the_one_with_fewer_training_images(
     assert figures["average_precision"]["mean"] == pytest.approx(expected)
 
 
-def test_several_classes_are_judged_one_against_the_rest(make_run, make_predictions, tmp_path: Path) -> None:
+def test_several_classes_are_judged_one_against_the_rest(tmp_path: Path) -> None:
     classes = {"class_names": ("a", "b", "c"), "train": (90, 30, 10), "test": (30, 20, 10)}
-    folder = write_plain(
-        tmp_path, make_run, make_predictions, lambda point, seed, split: 1.0, seeds=1, classes=classes
-    )
+    folder = write_plain(tmp_path, lambda point, seed, split: 1.0, seeds=1, classes=classes)
     tuning = tune([folder])
     assert tuning.positive is None
     runs = GridRuns.read(folder)
@@ -220,18 +213,18 @@ def test_the_page_has_the_figures_of_the_paper(pair: Tuning) -> None:
     ]
 
 
-def test_a_conditional_grid_alone_and_part_of_a_grid(make_run, tmp_path: Path) -> None:
+def test_a_conditional_grid_alone_and_part_of_a_grid(tmp_path: Path) -> None:
     part = Grid(VS_LCT.name, "", VS_LCT.method, VS_LCT.axes, VS_LCT.baseline, chosen=(0, 3))
-    tuning = tune([write_conditional(tmp_path, make_run, smooth, grid=part)])
+    tuning = tune([write_conditional(tmp_path, smooth, grid=part)])
     page = read_page(tuning.to_html())
     assert len(page.drawings) == 2 + 1 + len(CHOSEN_BY)
     assert any(row[:4] == ["vs_lct", "vs_lct", "2 of 4", "2"] for row in page.rows)
 
 
 @pytest.mark.parametrize("parameters", [1, 3])
-def test_other_numbers_of_parameters_have_a_page_too(make_run, tmp_path: Path, parameters: int) -> None:
+def test_other_numbers_of_parameters_have_a_page_too(tmp_path: Path, parameters: int) -> None:
     values = dict(list({**VALUES, "scale": [1.0, 2.0]}.items())[:parameters])
-    tuning = tune([write_conditional(tmp_path, make_run, smooth, values=values)])
+    tuning = tune([write_conditional(tmp_path, smooth, values=values)])
     page = read_page(tuning.to_html())
     maps = [drawing for drawing in page.drawings if "over gamma" in drawing["aria-label"]]
     assert len(maps) == (len(CHOSEN_BY) if parameters == 1 else 0)
@@ -294,9 +287,9 @@ def test_folders_that_are_no_grids_are_refused(conditional: Path, plain: Path, t
         tune([folder])
 
 
-def test_grids_of_other_images_are_refused(make_run, make_predictions, plain: Path, tmp_path: Path) -> None:
+def test_grids_of_other_images_are_refused(plain: Path, tmp_path: Path) -> None:
     fewer = {**CLASSES, "test": (50, 20)}
-    other = write_conditional(tmp_path, make_run, smooth, classes=fewer)
+    other = write_conditional(tmp_path, smooth, classes=fewer)
     with pytest.raises(InputError, match="grids must be of the same images"):
         tune([plain, other])
 

@@ -219,6 +219,8 @@ def heat_map(
         return (column * pitch[0] + small_column * unit, row * pitch[1] + small_row)
 
     def paint(figure: Figure) -> None:
+        # The browser's letters may be taller than Matplotlib's: room above the title's two lines.
+        figure.set_layout_engine("constrained", h_pad=0.12)
         axes = figure.subplots()
         for place in np.ndindex(values.shape):
             if np.isnan(values[place]):

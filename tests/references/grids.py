@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medtail.evaluation.predictions import Predictions
 from medtail.evaluation.ranking_figures import RANKING_FIGURES
 from medtail.grid import Grid, GridRuns, Point
 from medtail.run import EVALUATED_SPLITS, Run
+from references.runs import make_predictions, make_run
 
 #: From point, seed and split to the skill of a model: its logit of the true class.
 Skill = Callable[[Point, int, str], float]
@@ -37,8 +37,6 @@ CLASSES = {"class_names": ("benign", "melanoma"), "train": (900, 9), "test": (60
 
 def write_plain(
     folder: Path,
-    make_run: Callable[..., Run],
-    make_predictions: Callable[..., Predictions],
     skill: Skill,
     *,
     grid: Grid = VS,
@@ -48,7 +46,7 @@ def write_plain(
     """Write a grid of models without λ."""
     runs = GridRuns(folder / grid.name, grid, seeds)
     for point, seed in product(grid.points, range(seeds)):
-        run = _run(make_run, runs, point, seed, classes, {})
+        run = _run(runs, point, seed, classes, {})
         for split in EVALUATED_SPLITS:
             predictions = make_predictions(
                 classes["class_names"],
@@ -63,7 +61,6 @@ def write_plain(
 
 def write_conditional(
     folder: Path,
-    make_run: Callable[..., Run],
     figures: Figures,
     *,
     grid: Grid = VS_LCT,
@@ -79,7 +76,7 @@ def write_conditional(
             "distributions": {name: [0.0, 1.0, 1.0] for name in values},
             "grid": {name: list(those) for name, those in values.items()},
         }
-        run = _run(make_run, runs, point, seed, classes, {"method": method})
+        run = _run(runs, point, seed, classes, {"method": method})
         write_conditions(run, values, partial(figures, point, seed))
     runs.write()
     return runs.folder
@@ -101,7 +98,6 @@ def write_conditions(
 
 
 def _run(
-    make_run: Callable[..., Run],
     runs: GridRuns,
     point: Point,
     seed: int,
