@@ -46,5 +46,5 @@ def test_tables_and_pages_say_so(tmp_path: Path) -> None:
         "validation holds 15 images of melanoma: what is chosen by so few is partly luck"
     ]
     assert "Note: validation holds 15 images" in tuning.to_markdown()
-    assert "Validation holds 15 images" in tuning.to_html()
+    assert "Note: validation holds 15 images" in tuning.to_html()
     assert tuning.to_dict()["doubts"] == tuning.doubts
