@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Callback
 from torch.nn import functional
 
 from medtail.backbones import create_backbone
@@ -142,3 +143,26 @@ def test_it_learns_and_two_runs_are_equal(partners: str, tmp_path: Path) -> None
     assert summaries[0] == summaries[1]
     assert summaries[0]["balanced_accuracy"] > 0.3
     assert runs[0].metrics.read_bytes() == runs[1].metrics.read_bytes()
+
+
+def test_a_resumed_run_draws_the_partners_of_an_unbroken_one(tmp_path: Path) -> None:
+    settings = [
+        "augmentation.mixup.partners=class_balanced",
+        "training.precision=32-true",
+        "training.epochs=3",
+    ]
+    recipe = compose("digits-lt", "ce", parse_assignments(settings))
+
+    class Cut(Callback):
+        def on_train_epoch_start(self, trainer, pl_module) -> None:
+            if trainer.current_epoch == 1:
+                raise RuntimeError("cut")
+
+    whole, broken = Run(tmp_path / "whole"), Run(tmp_path / "broken")
+    train(open_collection("digits-lt"), recipe, whole)
+    with pytest.raises(RuntimeError, match="cut"):
+        train(open_collection("digits-lt"), recipe, broken, callbacks=[Cut()])
+    picture = broken.augmented.read_bytes()
+    train(open_collection("digits-lt"), recipe, broken, resume=True)
+    assert broken.metrics.read_bytes() == whole.metrics.read_bytes()
+    assert broken.augmented.read_bytes() == picture == whole.augmented.read_bytes()
