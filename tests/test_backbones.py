@@ -113,3 +113,26 @@ def test_gradients_pass_every_shortcut_of_volumes() -> None:
             torch.nn.init.zeros_(module.weight)
     backbone(torch.randn(4, 1, 16, 16, 16)).square().sum().backward()
     assert backbone.conv1.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (2, 1, 1), (1, 2, 2), (2, 2, 2), (3, 2, 2), (2, 3, 3), (3, 3, 3)]
+)
+def test_gradients_of_small_maps_are_those_of_float32(shape: tuple[int, ...]) -> None:
+    backbone = create_backbone("resnet18_3d", channels=1, dimensions=3)
+    convolution = backbone.layer2[1].conv1.to(memory_format=torch.channels_last_3d)
+    maps = torch.randn(8, 128, *shape).contiguous(memory_format=torch.channels_last_3d)
+    up = torch.randn(8, 128, *shape)
+
+    def gradient(enabled: bool) -> torch.Tensor:
+        convolution.zero_grad()
+        rubbish = [torch.full((size,), float("nan")) for size in (1_000, 100_000, 500_000)]
+        del rubbish
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            outputs = convolution(maps)
+        (outputs.float() * up).sum().backward()
+        return convolution.weight.grad.clone()
+
+    expected = gradient(False)
+    for _ in range(4):
+        assert (gradient(True) - expected).norm() < 0.02 * expected.norm()

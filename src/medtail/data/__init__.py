@@ -4,7 +4,7 @@ A data set is a table plus pixels (:class:`ImageCollection`). Only the training 
 augmented.
 """
 
-from medtail.data.batches import ImageBatches, batch_loader
+from medtail.data.batches import ImageBatches, PairedBatches, batch_loader
 from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
 from medtail.data.image_files import ImageFiles, image_paths
 from medtail.data.opening import BUILT_IN, open_collection
@@ -23,6 +23,7 @@ __all__ = [
     "ImageFiles",
     "ImageForm",
     "ImageSource",
+    "PairedBatches",
     "Pixels",
     "Split",
     "UnreadableImage",

@@ -51,13 +51,41 @@ class ImageBatches(Dataset[dict[str, Tensor]]):
         }
 
 
+@final
+class PairedBatches(Dataset[dict[str, Tensor]]):
+    """Batches of :class:`ImageBatches` with a partner for each image.
+
+    Positions are pairs, as :class:`medtail.data.samplers.PairedSampler` draws them.
+    A batch also has ``partner_image`` and ``partner_target``, like ``image`` and ``target``.
+
+    Args:
+        images: Where both come from.
+    """
+
+    def __init__(self, images: ImageBatches) -> None:
+        self.images = images
+        self.pixels = images.pixels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitems__(self, pairs: Sequence[tuple[int, int]]) -> dict[str, Tensor]:
+        own, partners = zip(*pairs, strict=True)
+        partner = self.images.__getitems__(partners)
+        return {
+            **self.images.__getitems__(own),
+            "partner_image": partner["image"],
+            "partner_target": partner["target"],
+        }
+
+
 def _as_it_is(batch: Any) -> Any:
     return batch
 
 
 def batch_loader(
-    dataset: ImageBatches,
-    sampler: Sampler[int],
+    dataset: ImageBatches | PairedBatches,
+    sampler: Sampler[Any],
     batch_size: int,
     *,
     workers: int = 2,

@@ -267,6 +267,37 @@ class ProgressivelyBalancedSampler(ClassProbabilitySampler):
         return probabilities
 
 
+@final
+class PairedSampler(Sampler[tuple[int, int]]):
+    """Positions by one sampler, each with a partner by another one; as many as both have.
+
+    Args:
+        own: Of the images.
+        partners: Of what they are paired with; of another seed, so that the two draws are independent.
+
+    Example:
+        >>> targets = np.array([0, 0, 0, 1])
+        >>> len(list(PairedSampler(UniformSampler(targets), ClassBalancedSampler(targets, seed=1))))
+        4
+    """
+
+    def __init__(self, own: TrainingSampler, partners: TrainingSampler) -> None:
+        self.own = own
+        self.partners = partners
+
+    def __len__(self) -> int:
+        return min(len(self.own), len(self.partners))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Start another epoch of both."""
+        self.own.set_epoch(epoch)
+        self.partners.set_epoch(epoch)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        # Both iterators run to their end, so that both start the next epoch from its beginning.
+        return iter(list(zip(self.own, self.partners, strict=True)))
+
+
 #: By name, as recipes call them.
 SAMPLERS: dict[str, Callable[..., TrainingSampler]] = {
     "uniform": UniformSampler,

@@ -26,6 +26,7 @@ from medtail.evaluation.json_values import defined
 from medtail.evaluation.page import number
 from medtail.evaluation.ranking_figures import RANKING_FIGURES
 from medtail.evaluation.summary import LOWER_IS_BETTER
+from medtail.evaluation.validation_doubts import validation_doubts
 from medtail.files import replacing, write_json, write_text
 from medtail.grid import Grid, GridRuns, Point
 from medtail.run import EVALUATED_SPLITS, EvaluatedSplit
@@ -174,12 +175,14 @@ class Tuning:
         positive: The class that is looked for, of two; None of several, whose figures are means one-versus-rest.
         images: Number of images of validation and test.
         grids: In the order they were given.
+        doubts: What speaks against choosing by this validation split, one sentence each.
     """
 
     dataset: str
     positive: str | None
     images: Mapping[EvaluatedSplit, int]
     grids: Sequence[GridFigures]
+    doubts: Sequence[str]
 
     @property
     def table(self) -> pd.DataFrame:
@@ -202,6 +205,7 @@ class Tuning:
             "dataset": self.dataset,
             "positive": self.positive,
             "images": dict(self.images),
+            "doubts": list(self.doubts),
             "grids": [_grid_to_dict(grid) for grid in self.grids],
         }
 
@@ -217,6 +221,7 @@ class Tuning:
             f"**{self.dataset}**, {self.images['validation']} validation and {self.images['test']} test images. {what} "
             f"Mean ± standard deviation over seeds ({seeds}).",
             "",
+            *(line for doubt in self.doubts for line in (f"Note: {doubt}.", "")),
             "**Chosen on validation, read on test:**",
             "",
             *self._markdown_values("chosen_on_validation"),
@@ -294,6 +299,7 @@ def tune(folders: Sequence[Path]) -> Tuning:
         positive=str(classes[positive_of(facts)]) if len(classes) == 2 else None,
         images={split: int(sum(facts["class_counts"][split])) for split in EVALUATED_SPLITS},
         grids=grids,
+        doubts=validation_doubts(facts),
     )
 
 

@@ -82,6 +82,7 @@ def _values(tuning: Tuning) -> Section:
         {
             "grids": [(grid.grid.name, grid.seeds, len(grid.candidates)) for grid in tuning.grids],
             "positive": tuning.positive,
+            "doubts": tuning.doubts,
             "honest": rows("chosen_on_validation"),
             "dishonest": rows("best_on_test"),
         },

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from medtail.errors import InputError
 
 #: What a method is given: ``image`` (N, channels, H, W) float, normalised; ``target`` (N,) class ids, or
-#: 0/1 (N, C) of several labels where the loss takes them.
+#: 0/1 (N, C) of several labels where the loss takes them. Of mixed images also ``partner_target``, like
+#: ``target``, and ``partner_share``, a scalar: see :func:`medtail.methods.mixed_targets.batch_loss`.
 Batch = Mapping[str, Tensor]
 
 

@@ -17,6 +17,7 @@ from medtail.losses.pipeline import ClassificationLoss
 from medtail.methods.base import Batch, StepOutput
 from medtail.methods.families import LossFamily
 from medtail.methods.linear_density import LinearDensity
+from medtail.methods.mixed_targets import batch_loss
 from medtail.methods.one_head import OneHeadMethod
 from medtail.naming import nearest
 
@@ -110,7 +111,7 @@ class LossConditional(OneHeadMethod):
         outputs = self.predict_features(self.features(batch["image"]), condition)
         loss = self.loss_at(condition).to(outputs.device)
         terms = {f"drawn_{name}": torch.tensor(value) for name, value in condition.items()}
-        return StepOutput(loss=loss(outputs, batch["target"]), outputs=outputs, terms=terms)
+        return StepOutput(loss=batch_loss(loss, outputs, batch), outputs=outputs, terms=terms)
 
     def head_input(self, features: Tensor) -> Tensor:
         """Return the features as modulated by ``condition`` ``(N, D)``."""

@@ -5,6 +5,7 @@ from typing import final
 from torch import Tensor
 
 from medtail.methods.base import Batch, StepOutput
+from medtail.methods.mixed_targets import batch_loss
 from medtail.methods.one_head import OneHeadMethod
 
 
@@ -36,7 +37,7 @@ class Supervised(OneHeadMethod):
     def forward(self, batch: Batch) -> StepOutput:
         """Compute the loss of one batch."""
         outputs = self.predict(batch["image"])
-        return StepOutput(loss=self.loss(outputs, batch["target"]), outputs=outputs)
+        return StepOutput(loss=batch_loss(self.loss, outputs, batch), outputs=outputs)
 
     def head_input(self, features: Tensor) -> Tensor:
         """Return the features as they are."""

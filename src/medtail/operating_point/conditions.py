@@ -7,21 +7,12 @@ import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
+from medtail.evaluation.condition_figures import CHOSEN_BY, best_index
 from medtail.naming import nearest
 from medtail.run import Run
 
 #: What ``--metric`` takes: columns of ``conditions.csv``.
-CONDITION_METRICS = (
-    "auc",
-    "average_precision",
-    "brier",
-    "max_f1",
-    "max_balanced_accuracy",
-    "precision_at_recall_0.99",
-)
-
-#: Those of which less is better.
-_LOWER_IS_BETTER = frozenset({"brier"})
+CONDITION_METRICS = tuple(CHOSEN_BY)
 
 
 @final
@@ -73,12 +64,11 @@ def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
 
 
 def _choice(table: pd.DataFrame, parameters: list[str], metric: str, path: str) -> ConditionChoice:
-    known = table.dropna(subset=[metric])
-    if known.empty:
+    values = table[metric].to_numpy(dtype=np.float64)
+    best = best_index(metric, values)
+    if best is None:
         raise InputError(
             f"{path} has no {metric} of the validation split; it is undefined where a class is missing"
         )
-    values = known[metric].to_numpy(dtype=np.float64)
-    best = int(values.argmin() if metric in _LOWER_IS_BETTER else values.argmax())
-    condition = {name: float(known[name].iloc[best]) for name in parameters}
+    condition = {name: float(table[name].iloc[best]) for name in parameters}
     return ConditionChoice(metric, condition, float(values[best]))

@@ -123,6 +123,7 @@ def _build_supervised(
 ) -> Supervised:
     loss = _loss(recipe, class_counts)
     _check_accumulation(recipe, loss)
+    _check_mixup(recipe, loss)
     backbone = create()
     head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
     return Supervised(backbone, head, loss)
@@ -135,6 +136,7 @@ def _build_loss_conditional(
     family = _family(recipe, class_counts)
     loss = family()
     _check_accumulation(recipe, loss)
+    _check_mixup(recipe, loss)
     backbone = create()
     head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
     return LossConditional(
@@ -161,6 +163,15 @@ def _check_accumulation(recipe: Recipe, loss: ClassificationLoss) -> None:
         raise InputError(
             f"training.accumulate_batches must be 1 for loss {recipe.loss.name}, got {batches}: it counts classes in "
             f"the whole batch, so {batches} small batches are not one large one; raise training.batch_size instead"
+        )
+
+
+def _check_mixup(recipe: Recipe, loss: ClassificationLoss) -> None:
+    """A mixture of two losses is the loss of a mixed image only where samples do not see each other."""
+    if recipe.augmentation.mixup is not None and loss.uses_batch_statistics:
+        raise InputError(
+            f"augmentation.mixup must be null for loss {recipe.loss.name}: it measures classes in the batch, and a "
+            f"mixed image is of two; leave mixup out or take a loss of single images, e.g. ce or balanced_softmax"
         )
 
 

@@ -150,6 +150,12 @@ class SeveralLabels(Labelling):
                 f"several labels an image need a loss of one decision a label, got {recipe.loss.name} for the label_ "
                 f"columns of {collection.data}; take one of {', '.join(multi_label_losses())}"
             )
+        mixup = recipe.augmentation.mixup
+        if mixup is not None and mixup.partners == "class_balanced":
+            raise InputError(
+                "augmentation.mixup.partners must be batch for several labels an image, got class_balanced, which "
+                "draws images by their one class; set it to batch"
+            )
         if recipe.sampling.name != "uniform":
             raise InputError(
                 f"sampling.name must be uniform for several labels an image, got {recipe.sampling.name}, which draws "

@@ -4,13 +4,17 @@ from dataclasses import replace
 from typing import Any, final
 
 import lightning
+import numpy as np
 from torch.utils.data import DataLoader, SequentialSampler
 
-from medtail.data import ImageBatches, batch_loader
-from medtail.data.samplers import SAMPLERS
+from medtail.data import ImageBatches, PairedBatches, batch_loader
+from medtail.data.samplers import SAMPLERS, PairedSampler, TrainingSampler
 from medtail.training.devices import has_room
 from medtail.training.prepare import PreparedData
 from medtail.training.recipe import Recipe
+
+#: Sets the seed of partners apart from that of the images they are mixed with.
+_PARTNERS = 1
 
 
 @final
@@ -45,18 +49,35 @@ class RunData(lightning.LightningDataModule):
         training = self.recipe.training
         images = self._images("train")
         share = training.batch_size // training.devices
-        sampler = SAMPLERS[self.recipe.sampling.name](
-            self.data.facts.labelling.sampling_targets(images.targets),
+        sampler = self._sampler(self.recipe.sampling.name, images.targets, training.seed)
+        # Batch normalisation has no statistics of a single image.
+        drop_last = len(sampler) > share and len(sampler) % share == 1
+        mixup = self.recipe.augmentation.mixup
+        if mixup is None or mixup.partners == "batch":
+            return batch_loader(
+                images, sampler=sampler, batch_size=share, workers=training.workers, drop_last=drop_last
+            )
+        seed = int(np.random.SeedSequence([training.seed, _PARTNERS]).generate_state(1)[0])
+        partners = self._sampler(mixup.partners, images.targets, seed)
+        return batch_loader(
+            PairedBatches(images),
+            sampler=PairedSampler(sampler, partners),
             batch_size=share,
-            seed=training.seed,
+            workers=training.workers,
+            drop_last=drop_last,
+        )
+
+    def _sampler(self, name: str, targets: np.ndarray, seed: int) -> TrainingSampler:
+        """Return the share that this process has of a draw of training images."""
+        assert self.trainer is not None
+        training = self.recipe.training
+        return SAMPLERS[name](
+            self.data.facts.labelling.sampling_targets(targets),
+            batch_size=training.batch_size // training.devices,
+            seed=seed,
             num_replicas=self.trainer.world_size,
             rank=self.trainer.global_rank,
             num_epochs=training.epochs,
-        )
-        # Batch normalisation has no statistics of a single image.
-        drop_last = len(sampler) > share and len(sampler) % share == 1
-        return batch_loader(
-            images, sampler=sampler, batch_size=share, workers=training.workers, drop_last=drop_last
         )
 
     def val_dataloader(self) -> DataLoader[Any]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from medtail.data.transforms import CentreCrop, MaskedNormalize, Normalize, build_augmentation
 from medtail.methods import Method
 from medtail.training.build import build_optimizer, learning_rate_factor
+from medtail.training.mixing import build_mixing
 from medtail.training.prepare import DatasetFacts
 from medtail.training.recipe import Recipe
 from medtail.training.sam import SAM
@@ -46,7 +47,7 @@ class ImagePreparation(nn.Module):
         crop = recipe.augmentation.crop
         masked = recipe.data.normalization == "masked"
         return cls(
-            build_augmentation(recipe.augmentation.model_dump(), mean=facts.mean),
+            build_augmentation(recipe.augmentation.model_dump(exclude={"mixup"}), mean=facts.mean),
             MaskedNormalize() if masked else Normalize(facts.mean, facts.standard_deviation),
             None if crop is None else CentreCrop(crop),
         )
@@ -71,6 +72,7 @@ class MethodModule(lightning.LightningModule):
         super().__init__()
         self.method = method.to(memory_format=memory_format(facts.dimensions))
         self.preparation = ImagePreparation.of(recipe, facts)
+        self.mixing = build_mixing(recipe.augmentation.mixup)
         self.recipe = recipe
         self.class_names = facts.class_names
         self.labelling = facts.labelling
@@ -99,7 +101,7 @@ class MethodModule(lightning.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        step = self.method({**batch, "image": self.preparation(batch["image"])})
+        step = self.method(self.mixing(batch, self.preparation))
         if not self._is_second_pass():
             size = batch["target"].shape[0]
             logged = {"train_loss": step.loss.detach(), **step.terms}

@@ -143,6 +143,15 @@ class BlurSettings(Settings):
     sigma: float = Field(1.5, ge=0.0, description="pixels: standard deviation drawn from [0, sigma]")
 
 
+class MixupSettings(Settings):
+    """:class:`medtail.training.mixing.Mixup`, or :class:`medtail.training.mixing.BalancedMixup`."""
+
+    alpha: float = Field(0.2, gt=0.0)
+    partners: Literal["batch", "class_balanced"] = Field(
+        "batch", description="images of the same batch, or drawn with every class equally likely"
+    )
+
+
 class Augmentation(Settings):
     """Random changes of training images; each image draws its own."""
 
@@ -162,6 +171,7 @@ class Augmentation(Settings):
     contrast_gain: ContrastGainSettings | None = Field(None, description="sigmoid contrast")
     blur: BlurSettings | None = Field(None, description="Gaussian blur")
     cutout: int = Field(0, ge=0, description="pixels: side of the square that is hidden")
+    mixup: MixupSettings | None = Field(None, description="each image mixed with another, and so its loss")
 
 
 class Sampling(Settings):

@@ -21,6 +21,7 @@ from medtail.evaluation.tuning_figures import (
     precision_at_recalls,
     precision_limits,
 )
+from medtail.evaluation.validation_doubts import validation_doubts
 
 
 def conditions(evidence: Evidence) -> Section | None:
@@ -38,6 +39,7 @@ def conditions(evidence: Evidence) -> Section | None:
             "parameters": table.parameters,
             "conditions": len(table.conditions),
             "positive": binary["positive"] if binary else None,
+            "doubts": validation_doubts(evidence.facts),
             "shown": table.parameters[-1],
             "rows": [_choice(table, metric, index) for metric, index in chosen.items() if index is not None],
             "scatter": _scatter(table, chosen),
