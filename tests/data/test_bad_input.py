@@ -194,12 +194,13 @@ def test_images_that_are_not_bytes_are_refused_before_they_are_unpacked(
 # --- paths
 
 
-@pytest.mark.parametrize("column", ["image", "image_t1"])
-def test_no_column_leaves_the_folder_of_the_table(tmp_path: Path, refuses, column: str) -> None:
+@pytest.mark.parametrize("columns", [["image"], ["image_t1", "image_t2"]])
+def test_no_column_leaves_the_folder_of_the_table(tmp_path: Path, refuses, columns: list[str]) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     (tmp_path / "outside.nii").write_bytes(volume(5, 5, 5))
-    pd.DataFrame({column: ["../outside.nii"], "label": ["a"]}).to_csv(folder / "labels.csv", index=False)
+    table = {column: ["../outside.nii"] for column in columns} | {"label": ["a"]}
+    pd.DataFrame(table).to_csv(folder / "labels.csv", index=False)
     assert "images must lie in the folder of the table, 1 of" in refuses(open_collection, folder)
 
 

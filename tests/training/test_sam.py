@@ -1,6 +1,7 @@
 """SAM in a plain PyTorch loop: where it goes, and what its second pass leaves alone."""
 
 import copy
+import gc
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules import module as torch_modules
 from torch.nn.utils import parameters_to_vector
 
 from medtail.errors import InputError
@@ -293,6 +295,42 @@ def test_weights_and_statistics_are_back_when_the_second_pass_fails() -> None:
     assert model[1].running_mean.equal(calls[0])
     assert not calls[1].equal(calls[0])
     optimizer.step(whole)  # and it can go on
+
+
+class Refusing(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        if self.calls == 2:
+            raise InputError("targets must be whole numbers")
+        return images
+
+
+def test_a_module_that_refuses_in_the_second_pass_is_heard() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), Refusing())
+    optimizer = SAM(model.parameters(), torch.optim.SGD, lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = model(torch.ones(2, 3)).sum()
+        loss.backward()
+        return loss
+
+    with pytest.raises(InputError, match="targets must be whole numbers"):
+        optimizer.step(closure)
+    assert not model._forward_hooks
+
+
+def test_an_optimizer_dropped_while_perturbed_leaves_no_hook() -> None:
+    before = dict(torch_modules._global_forward_pre_hooks)
+    optimizer = _perturbed()
+    assert len(torch_modules._global_forward_pre_hooks) == len(before) + 1
+    del optimizer
+    gc.collect()
+    assert dict(torch_modules._global_forward_pre_hooks) == before
 
 
 def test_a_saved_state_goes_on_as_if_never_stopped() -> None:

@@ -1,6 +1,7 @@
 """Sharpness-aware minimisation: step along the gradient at the worst point near the weights."""
 
 import math
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, final
 
@@ -99,6 +100,8 @@ class SAM(Optimizer):
         self._originals: dict[Tensor, Tensor] = {}
         self._moved: list[Tensor] | None = None
         self._buffers = _KeptBuffers()
+        # Dropped while perturbed, it leaves no hook behind.
+        weakref.finalize(self, self._buffers.stop).atexit = False
         self._has_both_gradients = False
 
     @property
@@ -291,14 +294,19 @@ class _KeptBuffers:
         self._values: list[tuple[nn.Module, str, Tensor, Tensor]] = []
         self._noticed: set[nn.Module] = set()
         self._hook: RemovableHandle | None = None
+        self._ends: dict[nn.Module, RemovableHandle] = {}
 
     def start(self) -> None:
         """Notice every module that is called from now on, and what its buffers hold before."""
-        self._watch(register_module_forward_pre_hook(self._enter))
+        if self._hook is None:
+            self._hook = register_module_forward_pre_hook(self._enter)
 
     def stop(self) -> None:
         """Give the buffers their values back."""
-        self._watch(None)
+        self._pause()
+        for end in self._ends.values():
+            end.remove()
+        self._ends.clear()
         for module, name, buffer, value in self._values:
             buffer.copy_(value)
             if getattr(module, name) is not buffer:
@@ -306,13 +314,16 @@ class _KeptBuffers:
         self._values.clear()
         self._noticed.clear()
 
-    def _watch(self, hook: RemovableHandle | None) -> None:
+    def _pause(self) -> None:
         if self._hook is not None:
             self._hook.remove()
-        self._hook = hook
+        self._hook = None
 
     def _enter(self, outermost: nn.Module, _: Any) -> None:
-        self._watch(outermost.register_forward_hook(self._leave, always_call=True))
+        self._pause()
+        # Removed by stop only: a module whose forward raises is still going through its hooks when they are called.
+        if outermost not in self._ends:
+            self._ends[outermost] = outermost.register_forward_hook(self._leave, always_call=True)
         for module in outermost.modules():
             if module not in self._noticed:
                 self._noticed.add(module)
