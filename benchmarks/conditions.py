@@ -10,19 +10,16 @@ busy one it may fall below 1. ``sweep_share`` times what follows the backbone al
 """
 
 import argparse
-import csv
 import statistics
 from collections.abc import Callable, Iterator
-from datetime import date
 from functools import partial
 from pathlib import Path
 
 import torch
-from measuring import commit, hardware, one_run
+from measuring import one_run, results_file
 from torch import Tensor
 
 from medtail.backbones import create_backbone
-from medtail.files import replacing
 from medtail.heads import LinearHead
 from medtail.losses import VectorScalingLoss
 from medtail.methods import LinearDensity, LossConditional
@@ -68,21 +65,19 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=9, help="measurements of the sweep and of one pass")
     arguments = parser.parse_args()
 
-    circumstances = {
-        "device": arguments.device,
-        "hardware": hardware(arguments.device),
-        "torch": torch.__version__,
-        "commit": commit("src/medtail/methods", "src/medtail/training/conditions.py", "src/medtail/heads.py"),
-        "date": date.today().isoformat(),
-    }
-    with replacing(arguments.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
+    with results_file(
+        arguments.out,
+        COLUMNS,
+        arguments.device,
+        "src/medtail/methods",
+        "src/medtail/training/conditions.py",
+        "src/medtail/heads.py",
+    ) as write:
         for row in rows(arguments):
             print(
                 f"{row['backbone']:9} C={row['num_classes']} {row['ratio']} (λ alone: {row['sweep_share']})"
             )
-            writer.writerow(row | circumstances)
+            write(row)
 
 
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:

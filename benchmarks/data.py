@@ -16,7 +16,6 @@ memory is anonymous memory that preparing and training add: pages of a mapped fi
 
 import argparse
 import copy
-import csv
 import math
 import multiprocessing
 import re
@@ -27,18 +26,16 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
-from measuring import commit, hardware, synchronize
+from measuring import results_file, synchronize
 
 from medtail.data import load_pixels, open_collection
 from medtail.data.cache import PixelCache
-from medtail.files import replacing
 from medtail.training.build import build_method, build_optimizer
 from medtail.training.loaders import RunData
 from medtail.training.module import MethodModule, memory_format
@@ -97,24 +94,14 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    circumstances = {
-        "pairs": arguments.pairs,
-        "device": device,
-        "hardware": hardware(device),
-        "torch": torch.__version__,
-        "commit": commit("src/medtail/data", "src/medtail/training"),
-        "date": date.today().isoformat(),
-    }
-    with replacing(arguments.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
+    with results_file(arguments.out, COLUMNS, device, "src/medtail/data", "src/medtail/training") as write:
         for setting in arguments.settings:
             for store in arguments.stores:
                 # A process of its own, so that one measurement's memory is not another's.
                 with multiprocessing.get_context("spawn").Pool(1) as pool:
                     row = pool.apply(measure, (arguments.data, setting, store, arguments.pairs, device))
                 print(f"{setting:12} {store:7} ratio {row['ratio']}", flush=True)
-                writer.writerow(row | circumstances)
+                write({**row, "pairs": arguments.pairs})
 
 
 def measure(folder: Path, setting: str, store: str, pairs: int, device: str) -> Mapping[str, Any]:

@@ -10,18 +10,15 @@ of different rows.
 """
 
 import argparse
-import csv
 import statistics
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 
 import torch
-from measuring import commit, hardware, paired_seconds
+from measuring import paired_seconds, results_file
 from torch import Tensor
 from torch.nn import functional
 
-from medtail.files import replacing
 from medtail.losses import LOSSES, create_loss
 
 COLUMNS = [
@@ -58,21 +55,14 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    circumstances = {
-        "device": arguments.device,
-        "hardware": hardware(arguments.device),
-        "torch": torch.__version__,
-        "commit": commit("src/medtail/losses", "src/medtail/distributed.py"),
-        "date": date.today().isoformat(),
-    }
-    with replacing(arguments.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
+    with results_file(
+        arguments.out, COLUMNS, arguments.device, "src/medtail/losses", "src/medtail/distributed.py"
+    ) as write:
         for row in rows(arguments):
             print(
                 f"{row['loss']:18} {row['mode']:9} C={row['num_classes']:<5} N={row['batch_size']:<5} {row['ratio']}"
             )
-            writer.writerow(row | circumstances)
+            write(row)
 
 
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:

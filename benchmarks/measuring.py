@@ -1,13 +1,39 @@
 """Timing of one thing against another, and where it was measured."""
 
+import csv
 import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import torch
+
+from medtail.files import replacing
+
+
+@contextmanager
+def results_file(
+    path: Path, columns: Sequence[str], device: str, *measured: str
+) -> Iterator[Callable[[Mapping[str, object]], object]]:
+    """Open a CSV of results; what is yielded writes a row, with where and on which commit it was measured.
+
+    The file appears when all rows are written. ``measured`` are the paths whose changes mark the commit.
+    """
+    circumstances = {
+        "device": device,
+        "hardware": hardware(device),
+        "torch": torch.__version__,
+        "commit": commit(*measured),
+        "date": date.today().isoformat(),
+    }
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        yield lambda row: writer.writerow({**row, **circumstances})
 
 
 def paired_seconds(

@@ -8,20 +8,17 @@ the ratio is the median over pairs, so that a busy machine slows both.
 """
 
 import argparse
-import csv
 import statistics
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import torch
-from measuring import commit, hardware, paired_seconds
+from measuring import paired_seconds, results_file
 from torch import nn
 from torch.nn import functional
 from torch.optim import SGD, Optimizer
 
 from medtail.backbones import create_backbone
-from medtail.files import replacing
 from medtail.training import SAM
 
 COLUMNS = [
@@ -54,16 +51,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=20, help="steps of SAM and of its base optimizer")
     arguments = parser.parse_args()
 
-    circumstances = {
-        "device": arguments.device,
-        "hardware": hardware(arguments.device),
-        "torch": torch.__version__,
-        "commit": commit("src/medtail/training/sam.py", "src/medtail/backbones.py"),
-        "date": date.today().isoformat(),
-    }
-    with replacing(arguments.out) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
+    with results_file(
+        arguments.out, COLUMNS, arguments.device, "src/medtail/training/sam.py", "src/medtail/backbones.py"
+    ) as write:
         for network in arguments.networks:
             for adaptive in (False, True):
                 size, batch, device = SIZES[network], arguments.batch_size, arguments.device
@@ -98,7 +88,7 @@ def main() -> None:
                     "pairs": arguments.pairs,
                 }
                 print(f"{network:10} {size} px  adaptive={adaptive!s:5} {row['ratio']}")
-                writer.writerow(row | circumstances)
+                write(row)
 
 
 def training_step(

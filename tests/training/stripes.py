@@ -8,8 +8,8 @@ from medtail.training.recipe import Recipe, compose, parse_assignments
 SIZES = {"train": (60, 20, 8), "validation": (10, 10, 10), "test": (10, 10, 10)}
 
 
-def stripes() -> ImageCollection:
-    """Three classes of noise with a bright stripe at a different height."""
+def stripes(images_a_patient: int | None = None) -> ImageCollection:
+    """Three classes of noise with a bright stripe at a different height; patients unknown unless told."""
     generator = np.random.default_rng(0)
     images, labels, splits = [], [], []
     for split, counts in SIZES.items():
@@ -26,6 +26,9 @@ def stripes() -> ImageCollection:
         labels=labels,
         source=ImageArray(np.concatenate(images)),
         splits=splits,
+        groups=None
+        if images_a_patient is None
+        else [f"patient {row // images_a_patient}" for row in range(len(labels))],
     )
 
 

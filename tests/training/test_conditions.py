@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from training.stripes import SIZES, stripes
+from training.stripes import recipe as recipe_of_stripes
 
 from medtail import metrics
-from medtail.data import ImageArray, ImageCollection, load_pixels
+from medtail.data import ImageCollection, load_pixels
 from medtail.errors import InputError
 from medtail.evaluation.binary import RECALLS
 from medtail.evaluation.predictions import Predictions
@@ -19,42 +21,16 @@ from medtail.run import Run
 from medtail.training.conditions import BackboneFeatures, conditions_table, sweep
 from medtail.training.fit import train
 from medtail.training.inference import TrainedModel
-from medtail.training.recipe import Recipe, compose, load_recipe, parse_assignments
-
-SIZES = {"train": (60, 20, 8), "validation": (10, 10, 10), "test": (10, 10, 10)}
-
-
-def stripes(classes: int) -> ImageCollection:
-    """Noise with a bright stripe at a different height for each class."""
-    generator = np.random.default_rng(0)
-    images, labels, splits = [], [], []
-    for split, counts in SIZES.items():
-        for target, count in enumerate(counts[:classes]):
-            noise = generator.integers(0, 120, size=(count, 12, 12, 1), dtype=np.uint8)
-            noise[:, 4 * target : 4 * target + 3] += 120
-            images.append(noise)
-            labels += [f"class {target}"] * count
-            splits += [split] * count
-    return ImageCollection.build(
-        name="stripes",
-        data="stripes",
-        ids=[f"image {row}" for row in range(len(labels))],
-        labels=labels,
-        source=ImageArray(np.concatenate(images)),
-        splits=splits,
-        groups=[f"patient {row // 2}" for row in range(len(labels))],
-    )
+from medtail.training.recipe import Recipe, load_recipe
 
 
 @pytest.fixture(scope="module")
 def collection() -> ImageCollection:
-    return stripes(3)
+    return stripes(images_a_patient=2)
 
 
 def recipe(method: str, *assignments: str) -> Recipe:
-    small = ["data.image_size=12", "data.channels=1", "backbone.name=resnet8", "training.epochs=2"]
-    small += ["training.batch_size=16", "optimizer.learning_rate=0.05"]
-    return compose("small_images", method, parse_assignments([*small, *assignments]))
+    return recipe_of_stripes(method, "training.epochs=2", *assignments)
 
 
 @pytest.fixture(scope="module")
