@@ -11,13 +11,13 @@ import shlex
 from pathlib import Path
 
 from medtail.data import open_collection
-from medtail.evaluation.compare import compare_runs
+from medtail.evaluation.comparison.comparison import compare_runs
+from medtail.experiments.planned_runs import plan_methods, train_missing
 from medtail.files import write_text
 from medtail.losses import LOSSES
-from medtail.run import Run
+from medtail.runs.run import Run
 from medtail.training.devices import hardware
 from medtail.training.fit import git_commit
-from medtail.training.sweep import plan_methods, train_missing
 
 COLUMNS = {
     "balanced_accuracy": "balanced accuracy",

@@ -35,12 +35,12 @@ from lightning.pytorch.callbacks import Callback
 from measuring import results_file, synchronize
 
 from medtail.data import load_pixels, open_collection
-from medtail.data.cache import PixelCache
+from medtail.data.decoded.cache import PixelCache
+from medtail.recipes.compose import compose, parse_assignments
 from medtail.training.build import build_method, build_optimizer
 from medtail.training.loaders import RunData
 from medtail.training.module import MethodModule, memory_format
 from medtail.training.prepare import prepare
-from medtail.training.recipe import compose, parse_assignments
 
 #: Data, recipe of the data, and what is changed in it.
 SETTINGS: dict[str, tuple[str, str, tuple[str, ...]]] = {

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Imported for the tests to use: small data sets, and the check of a refusal.
+from references.data_sets import class_folders, draw, edit, refuses, table_folder, write_npz  # noqa: F401
+
 # Data and parity vectors that are too large or too restricted to commit.
 SHARED = Path(os.environ.get("MEDTAIL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 

@@ -5,15 +5,8 @@ import pytest
 import torch
 
 from medtail.errors import InputError
-from medtail.heads import (
-    DEFAULT_HEADS,
-    HEADS,
-    CosineClassifier,
-    EmbeddingHead,
-    FiLM,
-    LinearHead,
-    NoModulation,
-)
+from medtail.heads import DEFAULT_HEADS, HEADS, CosineClassifier, EmbeddingHead, FiLM, LinearHead
+from medtail.modulation import NoModulation
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -1,4 +1,4 @@
-"""Help for a misspelt name."""
+"""Names in messages: the nearest to a misspelt one, and lists of them."""
 
 import difflib
 from collections.abc import Iterable
@@ -15,3 +15,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def listing(names: Iterable[object], most: int = 10) -> str:
+    """Join names for a message: the first ``most`` and how many more there are.
+
+    Example:
+        >>> listing(["a", "b", "c"], most=2)
+        'a, b and 1 more'
+    """
+    texts = [str(name) for name in names]
+    shown = ", ".join(texts[:most])
+    return f"{shown} and {len(texts) - most} more" if len(texts) > most else shown

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from medtail.data import open_collection
-from medtail.evaluation.predictions import Predictions
-from medtail.evaluation.summary import measure
+from medtail.evaluation.summaries.summary import measure
+from medtail.runs.predictions import Predictions
 from references.stripes import write_stripes
 
 OPTIONS = ("--method", "ce", "--epochs", 1, "--folds", 3)

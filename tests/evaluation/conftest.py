@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from medtail.evaluation.predictions import Predictions
-from medtail.run import Run
+from medtail.runs.predictions import Predictions
+from medtail.runs.run import Run
 from references.runs import make_predictions, make_run
 
 

@@ -20,8 +20,8 @@ from medtail.evaluation import (
     summarize,
     write_report,
 )
-from medtail.evaluation.summary import METRIC_TITLES, measure
-from medtail.run import Run
+from medtail.evaluation.summaries.summary import METRIC_TITLES, measure
+from medtail.runs.run import Run
 
 UNDEFINED = {"geometric_mean", "mcc", "iba_0.1", "iba_0.5", "iba_1.0", "cov", "ece"}
 

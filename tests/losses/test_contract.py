@@ -19,7 +19,7 @@ from medtail.losses import (
     create_loss,
 )
 from medtail.losses.numerics import EDGE_CASES, PRECISIONS, measure
-from medtail.losses.parts import Part
+from medtail.losses.parts.base import Part
 
 COUNTS = [400, 37, 90, 12, 5]
 

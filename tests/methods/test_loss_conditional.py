@@ -9,9 +9,10 @@ from torch import nn
 
 from medtail.backbones import create_backbone
 from medtail.errors import InputError
-from medtail.heads import CosineClassifier, FiLM, LinearHead, NoModulation
+from medtail.heads import CosineClassifier, FiLM, LinearHead
 from medtail.losses import DynamicAngularLoss, FocalLoss, VectorScalingLoss
 from medtail.methods import LinearDensity, LossConditional, Supervised, create_family
+from medtail.modulation import NoModulation
 
 COUNTS = [60, 30, 10]
 GAMMA, TAU = LinearDensity(0, 0.3, 3.3), LinearDensity(0, 3, 0.33)

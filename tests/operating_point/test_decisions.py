@@ -11,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import beta, binom
 
 from medtail import metrics
+from medtail.adaptation.best_threshold import THRESHOLD_METRICS, best_threshold
+from medtail.adaptation.class_weights import balanced_weights
 from medtail.errors import InputError
 from medtail.operating_point import (
     ClassConditionalSets,
@@ -21,8 +23,6 @@ from medtail.operating_point import (
     MinimumCost,
     MostProbable,
 )
-from medtail.operating_point.best_threshold import THRESHOLD_METRICS, best_threshold
-from medtail.operating_point.class_weights import balanced_weights
 
 TABLES = st.integers(2, 4).flatmap(
     lambda size: st.tuples(

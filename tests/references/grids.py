@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medtail.evaluation.ranking_figures import RANKING_FIGURES
-from medtail.grid import Grid, GridRuns, Point
-from medtail.run import EVALUATED_SPLITS, Run
+from medtail.evaluation.summaries.ranking_metrics import RANKING_FIGURES
+from medtail.runs.grid import Grid, GridRuns, Point
+from medtail.runs.run import EVALUATED_SPLITS, Run
 from references.runs import make_predictions, make_run
 
 #: From point, seed and split to the skill of a model: its logit of the true class.

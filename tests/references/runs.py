@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from medtail.evaluation.predictions import Predictions
-from medtail.evaluation.summary import summarize
-from medtail.run import Run
+from medtail.evaluation.summaries.summary import summarize
+from medtail.runs.predictions import Predictions
+from medtail.runs.run import Run
 
 
 def make_predictions(

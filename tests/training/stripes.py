@@ -3,7 +3,8 @@
 import numpy as np
 
 from medtail.data import ImageArray, ImageCollection
-from medtail.training.recipe import Recipe, compose, parse_assignments
+from medtail.recipes.compose import compose, parse_assignments
+from medtail.recipes.schema import Recipe
 
 SIZES = {"train": (60, 20, 8), "validation": (10, 10, 10), "test": (10, 10, 10)}
 

@@ -9,13 +9,14 @@ from PIL import Image
 
 from medtail.data import open_collection
 from medtail.errors import InputError
-from medtail.run import Run
+from medtail.recipes.compose import compose, parse_assignments
+from medtail.recipes.schema import Recipe
+from medtail.runs.run import Run
+from medtail.runs.tasks import task_of
 from medtail.training.augmented_batch import contact_sheet
 from medtail.training.fit import train
-from medtail.training.labelling import labelling_of
 from medtail.training.module import ImagePreparation
 from medtail.training.prepare import prepare
-from medtail.training.recipe import Recipe, compose, parse_assignments
 
 
 def recipe(*assignments: str, dataset: str = "small_volumes") -> Recipe:
@@ -102,9 +103,9 @@ def test_the_picture_shows_every_image_over_the_name_of_its_class() -> None:
 
 def test_captions_are_of_one_class_or_of_all_labels() -> None:
     names = ["edema", "effusion", "mass"]
-    assert labelling_of(False).caption(np.int64(2), names) == "mass"
-    assert labelling_of(True).caption(np.array([1, 0, 1]), names) == "edema, mass"
-    assert labelling_of(True).caption(np.array([0, 0, 0]), names) == "none"
+    assert task_of(False).caption(np.int64(2), names) == "mass"
+    assert task_of(True).caption(np.array([1, 0, 1]), names) == "edema, mass"
+    assert task_of(True).caption(np.array([0, 0, 0]), names) == "none"
 
 
 def test_a_run_shows_the_batch_its_first_step_learned_from(

@@ -14,14 +14,15 @@ from training.stripes import recipe as recipe_of_stripes
 from medtail import metrics
 from medtail.data import ImageCollection, load_pixels
 from medtail.errors import InputError
-from medtail.evaluation.binary import RECALLS
-from medtail.evaluation.predictions import Predictions
+from medtail.evaluation.summaries.binary import RECALLS
 from medtail.methods import LossConditional
-from medtail.run import Run
+from medtail.recipes.compose import load_recipe
+from medtail.recipes.schema import Recipe
+from medtail.runs.predictions import Predictions
+from medtail.runs.run import Run
 from medtail.training.conditions import BackboneFeatures, conditions_table, sweep
 from medtail.training.fit import train
 from medtail.training.inference import TrainedModel
-from medtail.training.recipe import Recipe, load_recipe
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from training.stripes import SIZES, recipe, stripes
 from medtail import metrics
 from medtail.data import ImageCollection
 from medtail.errors import InputError
-from medtail.evaluation.predictions import Predictions
-from medtail.run import Run
+from medtail.recipes.compose import load_recipe
+from medtail.runs.predictions import Predictions
+from medtail.runs.run import Run
+from medtail.runs.tasks import SingleLabel
 from medtail.training.fit import train
 from medtail.training.inference import TrainedModel
-from medtail.training.labelling import OneClass
-from medtail.training.recipe import load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -97,13 +97,13 @@ def test_the_epoch_that_is_kept_is_the_one_asked_for(
     collection, tmp_path: Path, monkeypatch, monitor, expected, wording
 ) -> None:
     """Where one class is decided throughout, recalls say nothing, and areas rise, then fall."""
-    areas, judge = iter([0.6, 0.9, 0.7]), OneClass.validation_metrics
+    areas, judge = iter([0.6, 0.9, 0.7]), SingleLabel.validation_metrics
 
     def staged(self, *arguments) -> dict[str, float]:
         said = {"validation_balanced_accuracy": 1 / 3, "validation_auc": next(areas)}
         return {**judge(self, *arguments), **said}
 
-    monkeypatch.setattr(OneClass, "validation_metrics", staged)
+    monkeypatch.setattr(SingleLabel, "validation_metrics", staged)
     run = Run(tmp_path / "run")
     train(collection, recipe("ce", f"training.monitor={monitor}"), run)
     assert torch.load(run.best_checkpoint, weights_only=True)["epoch"] == expected

@@ -16,10 +16,11 @@ from medtail.heads import LinearHead
 from medtail.losses import BalancedSoftmaxLoss, CrossEntropyLoss
 from medtail.methods import Supervised
 from medtail.methods.mixed_targets import batch_loss
-from medtail.run import Run
+from medtail.recipes.compose import compose, parse_assignments
+from medtail.recipes.schema import MixupSettings
+from medtail.runs.run import Run
 from medtail.training.fit import train
 from medtail.training.mixing import BalancedMixup, Mixup, Unmixed, build_mixing
-from medtail.training.recipe import MixupSettings, compose, parse_assignments
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 from training.stripes import recipe, stripes
 
 from medtail.data import ImageArray, ImageCollection, ImageFiles, open_collection
-from medtail.run import Run
+from medtail.runs.run import Run
 from medtail.training.devices import has_room
 from medtail.training.fit import train
 from medtail.training.loaders import RunData

@@ -12,7 +12,7 @@ from lightning.pytorch.plugins.precision import MixedPrecision
 from training.stripes import SIZES, recipe, stripes
 
 from medtail.data import ImageCollection
-from medtail.run import Run
+from medtail.runs.run import Run
 from medtail.training.build import build_method
 from medtail.training.fit import train
 from medtail.training.loaders import RunData

@@ -9,8 +9,8 @@ import typer
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
-    from medtail.operating_point.goals import Goal
-    from medtail.operating_point.outputs import RunOutputs
+    from medtail.adaptation.goals import Goal
+    from medtail.adaptation.run_outputs import RunOutputs
 
 
 def adapt(
@@ -86,11 +86,11 @@ def adapt(
     if coverage is not None and not 0 < coverage < 1:
         raise InputError(f"--coverage must lie between 0 and 1, got {coverage:g}; 0.9 is usual")
 
-    from medtail.operating_point.adapt import Request
-    from medtail.operating_point.adapt import adapt as adapt_run
-    from medtail.operating_point.outputs import RunOutputs
-    from medtail.operating_point.texts import parse_prior
-    from medtail.run import Run
+    from medtail.adaptation.adapt import Request
+    from medtail.adaptation.adapt import adapt as adapt_run
+    from medtail.adaptation.run_outputs import RunOutputs
+    from medtail.cli.adapt_options import parse_prior
+    from medtail.runs.run import Run
 
     outputs = RunOutputs(Run(run))
     goal, condition = _goal(outputs, metric, recall, costs, balanced_accuracy, confidence)
@@ -120,9 +120,9 @@ def _goal(
     confidence: float | None,
 ) -> "tuple[Goal, dict[str, float] | None]":
     """The one goal that was asked for, and λ where it chooses one."""
-    from medtail.operating_point import goals
+    from medtail.adaptation import goals
+    from medtail.cli.adapt_options import parse_recall, read_costs
     from medtail.operating_point.promises import ConfidentShare, ExpectedShare
-    from medtail.operating_point.texts import parse_recall, read_costs
 
     if recall is not None:
         class_id, share = parse_recall(recall, outputs.class_names)
@@ -142,7 +142,7 @@ def _condition(outputs: "RunOutputs", metric: str) -> dict[str, float]:
     from rich.console import Console
     from rich.table import Table
 
-    from medtail.operating_point.conditions import check_metric, condition_choices
+    from medtail.adaptation.best_condition import check_metric, condition_choices
 
     check_metric(metric)
     default = outputs.condition

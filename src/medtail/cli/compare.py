@@ -9,12 +9,12 @@ import typer
 
 from medtail.cli.options import binary_subsample, given
 from medtail.errors import InputError
-from medtail.grid import GridRuns
-from medtail.run import Run
+from medtail.runs.grid import GridRuns
+from medtail.runs.run import Run
 
 if TYPE_CHECKING:
     from medtail.evaluation import Comparison, Tuning
-    from medtail.training.sweep import PlannedRun
+    from medtail.experiments.planned_runs import PlannedRun
 
 #: Settings laid over every recipe, in order.
 Changes = Sequence[Mapping[str, Any]]
@@ -89,7 +89,7 @@ def compare(
         if len(items) != 1 or out is None:
             option = "--methods" if grids is None else "--grids"
             raise InputError(f"{option} trains on one DATA and needs --out DIR for the runs; give both")
-        from medtail.training.recipe import parse_assignments
+        from medtail.recipes.compose import parse_assignments
 
         changes = [given(options), parse_assignments(settings or [])]
         if methods is not None:
@@ -122,7 +122,7 @@ def _of_methods(
     reference: str | None,
 ) -> "Comparison":
     from medtail.evaluation import compare_runs
-    from medtail.training.sweep import plan_methods
+    from medtail.experiments.planned_runs import plan_methods
 
     planned = plan_methods(methods, seeds, folder)
     return compare_runs(_train(data, planned, recipe, changes), reference=reference)
@@ -138,8 +138,8 @@ def _of_grids(
     changes: Changes,
 ) -> "Tuning":
     from medtail.evaluation import tune
-    from medtail.training.grids import read_grid
-    from medtail.training.sweep import check_free, plan_grid
+    from medtail.experiments.planned_runs import check_free, plan_grid
+    from medtail.recipes.grid_files import read_grid
 
     grids = [read_grid(name, points) for name in names]
     every = [GridRuns(folder / grid.name, grid, seeds) for grid in grids]
@@ -153,7 +153,7 @@ def _of_grids(
 
 def _train(data: str, planned: Sequence["PlannedRun"], recipe: str | None, changes: Changes) -> list[Run]:
     from medtail.cli.progress import progress_bar
-    from medtail.training.sweep import train_missing
+    from medtail.experiments.planned_runs import train_missing
 
     with progress_bar() as progress:
         return train_missing(data, planned, recipe=recipe, changes=changes, progress=progress)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from medtail.evaluation.label_predictions import AnyPredictions
-    from medtail.run import EvaluatedSplit, Run
+    from medtail.runs.label_predictions import AnyPredictions
+    from medtail.runs.run import EvaluatedSplit, Run
 
     ReadPredictions: TypeAlias = Callable[[Mapping[str, float] | None], AnyPredictions]
 
@@ -39,15 +39,13 @@ def evaluate(
     ] = False,
 ) -> None:
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
-    import numpy as np
-
     from medtail.cli.tables import print_summary
-    from medtail.evaluation.binary import positive_of
-    from medtail.evaluation.summary import summarize
-    from medtail.run import Run
+    from medtail.evaluation.summaries.summary import summarize
+    from medtail.runs.facts import DatasetFacts
+    from medtail.runs.run import Run
 
     folder = Run(run)
-    own = data is None or Path(data).resolve() == Path(folder.read_dataset()["data"]).resolve()
+    own = data is None or Path(data).resolve() == Path(DatasetFacts.load(folder).data).resolve()
     read = (
         _own_predictions(folder, split.value)
         if own
@@ -61,12 +59,12 @@ def evaluate(
         predictions, before = point.applied_to(read(point.condition)), predictions
     if out is not None:
         predictions.write(out)
-    facts = folder.read_dataset()
+    facts = DatasetFacts.load(folder)
     judge = partial(
         summarize,
         split=split.value,
-        training_counts=np.asarray(facts["class_counts"]["train"]),
-        positive=positive_of(facts),
+        training_counts=facts.training_counts,
+        positive=facts.positive_id,
     )
     summary = judge(predictions)
     if before is not None:
@@ -79,12 +77,12 @@ def evaluate(
 
 def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
     """From λ, or None for the default, to predictions of the run's own data; no network for the default."""
-    from medtail.evaluation.label_predictions import read_predictions
+    from medtail.runs.label_predictions import read_predictions
 
     def read(condition: Mapping[str, float] | None) -> "AnyPredictions":
         if condition is None:
             return read_predictions(run.require(run.predictions(split)))
-        from medtail.operating_point.outputs import RunOutputs
+        from medtail.adaptation.run_outputs import RunOutputs
 
         return RunOutputs(run).predictions(split, condition)
 

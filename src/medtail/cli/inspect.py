@@ -26,7 +26,7 @@ def inspect(
     """Count classes, sizes and unreadable files; find shared patients and repeated images; suggest a recipe."""
     from medtail.cli.progress import progress_bar
     from medtail.data import open_collection, positive_versus_rest
-    from medtail.data.audit import audit
+    from medtail.inspection.audit import audit
 
     collection = open_collection(data, max_pixels=max_pixels)
     if positive is not None:

@@ -68,7 +68,7 @@ def _losses(only: str | None, plot: Path | None) -> Iterable[tuple[str, str]]:
 
 
 def _methods() -> Iterable[tuple[str, str]]:
-    from medtail.training.recipe import describe_axis, recipe_names
+    from medtail.recipes.compose import describe_axis, recipe_names
 
     return ((name, describe_axis("methods", name)) for name in recipe_names("methods"))
 
@@ -93,13 +93,13 @@ def _datasets() -> Iterable[tuple[str, str]]:
 
 
 def _grids() -> Iterable[tuple[str, str]]:
-    from medtail.training.recipe import describe_axis, recipe_names
+    from medtail.recipes.compose import describe_axis, recipe_names
 
     return ((name, describe_axis("grids", name)) for name in recipe_names("grids"))
 
 
 def _recipes() -> Iterable[tuple[str, str]]:
-    from medtail.training.recipe import Axis, describe_axis, recipe_names
+    from medtail.recipes.compose import Axis, describe_axis, recipe_names
 
     axes: tuple[Axis, ...] = ("datasets", "methods", "grids")
     for axis in axes:

@@ -19,7 +19,7 @@ def predict(
     from medtail.cli.progress import progress_bar
     from medtail.files import replacing
     from medtail.operating_point import OperatingPoint
-    from medtail.run import Run
+    from medtail.runs.run import Run
     from medtail.training.new_images import predict_images
 
     folder = Run(run)

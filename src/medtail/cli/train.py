@@ -72,9 +72,9 @@ def train(
     }
     from medtail.cli.progress import progress_bar
     from medtail.data import open_collection
-    from medtail.run import Run
-    from medtail.training.choose import choose_recipe
-    from medtail.training.recipe import parse_assignments
+    from medtail.recipes.choose_recipe import choose_recipe
+    from medtail.recipes.compose import parse_assignments
+    from medtail.runs.run import Run
 
     changes = [given(options), parse_assignments(settings or [])]
     if method is None and not (recipe or "").endswith((".yaml", ".yml")):

@@ -4,14 +4,14 @@ A data set is a table plus pixels (:class:`ImageCollection`). Only the training 
 augmented.
 """
 
-from medtail.data.batches import ImageBatches, PairedBatches, batch_loader
 from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
-from medtail.data.image_files import ImageFiles, image_paths
-from medtail.data.opening import BUILT_IN, open_collection
-from medtail.data.pixels import Pixels, UnreadableImage, load_pixels
-from medtail.data.positive import positive_versus_rest
-from medtail.data.sources import ImageArray, ImageForm, ImageSource, UnreadableImageError
-from medtail.data.splits import assign_splits, read_splits, shared_groups, write_splits
+from medtail.data.datasets.opening import BUILT_IN, open_collection
+from medtail.data.decoded.batches import ImageBatches, PairedBatches, batch_loader
+from medtail.data.decoded.pixels import Pixels, UnreadableImage, load_pixels
+from medtail.data.formats.image_files import ImageFiles, image_paths
+from medtail.data.formats.sources import ImageArray, ImageForm, ImageSource, UnreadableImageError
+from medtail.data.splitting.one_versus_rest import positive_versus_rest
+from medtail.data.splitting.splits import assign_splits, read_splits, shared_groups, write_splits
 
 __all__ = [
     "BUILT_IN",

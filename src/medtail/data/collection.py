@@ -10,8 +10,10 @@ from typing import Literal, final
 import numpy as np
 import pandas as pd
 
-from medtail.data.sources import ImageForm, ImageSource, UnreadableImageError
+from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.errors import InputError
+from medtail.naming import listing
+from medtail.runs.tasks import LABEL_PREFIX
 
 Split = Literal["train", "validation", "test"]
 
@@ -32,9 +34,6 @@ _SPLIT_ALIASES: dict[str, Split] = {
 #: Columns that say which images belong together, the coarsest first.
 GROUP_COLUMNS = ("patient", "patient_id", "lesion_id")
 
-#: What columns of several labels begin with, in the user's tables and in ours.
-LABEL_PREFIX = "label_"
-
 
 class DataWarning(UserWarning):
     """The data can be used, but something in it is probably not what its owner meant."""
@@ -48,18 +47,6 @@ def split_name(text: str) -> Split | None:
         ('validation', None)
     """
     return _SPLIT_ALIASES.get(text.strip().lower())
-
-
-def listing(names: Iterable[object], most: int = 10) -> str:
-    """Join names for a message: the first ``most`` and how many more there are.
-
-    Example:
-        >>> listing(["a", "b", "c"], most=2)
-        'a, b and 1 more'
-    """
-    texts = [str(name) for name in names]
-    shown = ", ".join(texts[:most])
-    return f"{shown} and {len(texts) - most} more" if len(texts) > most else shown
 
 
 @final

@@ -1,11 +1,11 @@
 """After training: everything here is a function of saved files, and none of it loads a model."""
 
-from medtail.evaluation.compare import Comparison, compare_runs
-from medtail.evaluation.label_predictions import MultiLabelPredictions, read_predictions
-from medtail.evaluation.predictions import Predictions
-from medtail.evaluation.report import write_report
-from medtail.evaluation.summary import summarize
-from medtail.evaluation.tuning import Tuning, tune
+from medtail.evaluation.comparison.comparison import Comparison, compare_runs
+from medtail.evaluation.report.report import write_report
+from medtail.evaluation.summaries.summary import summarize
+from medtail.evaluation.tuning.tuning import Tuning, tune
+from medtail.runs.label_predictions import MultiLabelPredictions, read_predictions
+from medtail.runs.predictions import Predictions
 
 __all__ = [
     "Comparison",

@@ -6,7 +6,6 @@ docs/how_to_add_a_loss.md.
 """
 
 from medtail.losses import functional
-from medtail.losses.adjustments import NoAdjustment, PriorAdjustment
 from medtail.losses.catalogue import (
     COMPOSITIONS,
     LOSSES,
@@ -26,6 +25,15 @@ from medtail.losses.margin_losses import (
     SphereFaceLoss,
 )
 from medtail.losses.metric_losses import SoftF1Loss, SoftMCCLoss
+from medtail.losses.parts.adjustments import NoAdjustment, PriorAdjustment
+from medtail.losses.parts.weightings import (
+    BatchInverseFrequencyWeighting,
+    ClassWeighting,
+    DeferredWeighting,
+    EffectiveNumberWeighting,
+    InverseFrequencyWeighting,
+    NoWeighting,
+)
 from medtail.losses.pipeline import ClassificationLoss, PipelineLoss, WeightedSumLoss
 from medtail.losses.prior_losses import BalancedSoftmaxLoss, LogitAdjustedLoss, VectorScalingLoss
 from medtail.losses.sigmoid_losses import (
@@ -41,14 +49,6 @@ from medtail.losses.weighted_losses import (
     CrossEntropyLoss,
     FocalLoss,
     WeightedCrossEntropyLoss,
-)
-from medtail.losses.weightings import (
-    BatchInverseFrequencyWeighting,
-    ClassWeighting,
-    DeferredWeighting,
-    EffectiveNumberWeighting,
-    InverseFrequencyWeighting,
-    NoWeighting,
 )
 
 __all__ = [

@@ -4,9 +4,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from medtail.checks import ClassCounts
 from medtail.errors import InputError
-from medtail.losses.adjustments import ADJUSTMENTS, PriorAdjustment
-from medtail.losses.checks import ClassCounts
 from medtail.losses.margin_losses import (
     AdaCosLoss,
     ArcFaceLoss,
@@ -22,6 +21,8 @@ from medtail.losses.metric_losses import (
     cross_entropy_and_soft_f1,
     cross_entropy_and_soft_mcc,
 )
+from medtail.losses.parts.adjustments import ADJUSTMENTS, PriorAdjustment
+from medtail.losses.parts.weightings import WEIGHTINGS
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.losses.prior_losses import BalancedSoftmaxLoss, LogitAdjustedLoss, VectorScalingLoss
 from medtail.losses.sigmoid_losses import (
@@ -38,7 +39,6 @@ from medtail.losses.weighted_losses import (
     FocalLoss,
     WeightedCrossEntropyLoss,
 )
-from medtail.losses.weightings import WEIGHTINGS
 from medtail.naming import nearest
 
 

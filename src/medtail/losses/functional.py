@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from medtail import checks
+from medtail.checks import ClassCounts
 from medtail.distributed import sum_over_ranks
 from medtail.errors import InputError
-from medtail.losses import checks
-from medtail.losses.checks import ClassCounts
 
 # ---------------------------------------------------------------------------------------------- targets
 

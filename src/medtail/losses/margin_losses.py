@@ -2,10 +2,10 @@
 
 from typing import Literal, final
 
-from medtail.losses import checks
-from medtail.losses.adjustments import Adjustment
-from medtail.losses.checks import ClassCounts
-from medtail.losses.margins import (
+from medtail import checks
+from medtail.checks import ClassCounts
+from medtail.losses.parts.adjustments import Adjustment
+from medtail.losses.parts.margins import (
     ANGULAR_MARGINS,
     INSTANCE_MARGINS,
     REFERENCE_CLASSES,
@@ -16,10 +16,10 @@ from medtail.losses.margins import (
     CosineMargin,
     MultiplicativeMargin,
 )
+from medtail.losses.parts.reductions import Reduction
+from medtail.losses.parts.scales import PAPER_SCALE, FixedScale, adacos_scale_part, dal_scale_part
+from medtail.losses.parts.weightings import BatchInverseFrequencyWeighting, Weighting
 from medtail.losses.pipeline import PipelineLoss
-from medtail.losses.reductions import Reduction
-from medtail.losses.scales import PAPER_SCALE, FixedScale, adacos_scale_part, dal_scale_part
-from medtail.losses.weightings import BatchInverseFrequencyWeighting, Weighting
 
 
 @final

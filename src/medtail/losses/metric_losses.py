@@ -7,8 +7,9 @@ from typing import Literal, final
 import torch
 from torch import Tensor
 
-from medtail.losses import checks, functional
-from medtail.losses.checks import ClassCounts
+from medtail import checks
+from medtail.checks import ClassCounts
+from medtail.losses import functional
 from medtail.losses.pipeline import ClassificationLoss, WeightedSumLoss
 from medtail.losses.weighted_losses import CrossEntropyLoss
 

@@ -7,16 +7,16 @@ from typing import Literal, cast, final
 import torch
 from torch import Tensor, nn
 
+from medtail import checks
+from medtail.checks import ClassCounts
 from medtail.errors import InputError
-from medtail.losses import checks
-from medtail.losses.adjustments import Adjustment, NoAdjustment
-from medtail.losses.checks import ClassCounts
-from medtail.losses.likelihoods import CrossEntropy, Likelihood
-from medtail.losses.margins import Margin, NoMargin
-from medtail.losses.parts import Part
-from medtail.losses.reductions import REDUCTIONS, Reduction
-from medtail.losses.scales import NoScale, Scale
-from medtail.losses.weightings import NoWeighting, Weighting
+from medtail.losses.parts.adjustments import Adjustment, NoAdjustment
+from medtail.losses.parts.base import Part
+from medtail.losses.parts.likelihoods import CrossEntropy, Likelihood
+from medtail.losses.parts.margins import Margin, NoMargin
+from medtail.losses.parts.reductions import REDUCTIONS, Reduction
+from medtail.losses.parts.scales import NoScale, Scale
+from medtail.losses.parts.weightings import NoWeighting, Weighting
 
 Expects = Literal["logits", "cosines"]
 

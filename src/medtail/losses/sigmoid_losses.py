@@ -2,9 +2,9 @@
 
 from typing import Literal, final
 
-from medtail.losses import checks
-from medtail.losses.checks import ClassCounts
-from medtail.losses.likelihoods import (
+from medtail import checks
+from medtail.checks import ClassCounts
+from medtail.losses.parts.likelihoods import (
     APPROXIMANTS,
     Asymmetric,
     AsymmetricPolynomial,
@@ -12,8 +12,8 @@ from medtail.losses.likelihoods import (
     Coefficients,
     PadeAsymmetric,
 )
+from medtail.losses.parts.reductions import Reduction
 from medtail.losses.pipeline import PipelineLoss
-from medtail.losses.reductions import Reduction
 
 
 @final

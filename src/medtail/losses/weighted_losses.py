@@ -7,16 +7,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medtail.losses import checks, functional
-from medtail.losses.checks import ClassCounts
-from medtail.losses.likelihoods import (
+from medtail import checks
+from medtail.checks import ClassCounts
+from medtail.losses import functional
+from medtail.losses.parts.likelihoods import (
     CLASS_BALANCED_LIKELIHOODS,
     COMPLEMENT_LIKELIHOODS,
     Focal,
 )
+from medtail.losses.parts.reductions import Reduction
+from medtail.losses.parts.weightings import (
+    EffectiveNumberWeighting,
+    InverseFrequencyWeighting,
+    alpha_weighting,
+)
 from medtail.losses.pipeline import ClassificationLoss, PipelineLoss
-from medtail.losses.reductions import Reduction
-from medtail.losses.weightings import EffectiveNumberWeighting, InverseFrequencyWeighting, alpha_weighting
 
 
 @final

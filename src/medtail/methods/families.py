@@ -5,19 +5,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from medtail import checks
+from medtail.checks import ClassCounts
 from medtail.errors import InputError
 from medtail.losses import (
     LOSSES,
     DifficultyAwareMarginLoss,
     FocalLoss,
     PriorAdjustment,
-    checks,
     create_loss,
     functional,
 )
-from medtail.losses.checks import ClassCounts
+from medtail.losses.parts.reductions import Reduction
 from medtail.losses.pipeline import ClassificationLoss
-from medtail.losses.reductions import Reduction
 
 #: Called with λ by name, gives a loss; ``functools.partial(VectorScalingLoss, class_counts)`` is one.
 LossFamily = Callable[..., ClassificationLoss]

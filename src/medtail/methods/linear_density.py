@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.errors import InputError
-from medtail.losses import checks
 
 #: A height written with six digits may exceed the largest legal one by its rounding.
 _ROUNDING = 1e-6

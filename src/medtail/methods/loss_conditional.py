@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from medtail import checks
 from medtail.errors import InputError
-from medtail.heads import MODULATIONS, Head
-from medtail.losses import checks
+from medtail.heads import Head
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.methods.base import Batch, StepOutput
 from medtail.methods.families import LossFamily
 from medtail.methods.linear_density import LinearDensity
 from medtail.methods.mixed_targets import batch_loss
 from medtail.methods.one_head import OneHeadMethod
+from medtail.modulation import MODULATIONS
 from medtail.naming import nearest
 
 #: Keeps the draws of λ apart from every other use of (seed, step).

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.fields import Fields, by_class, listed
+from medtail.operating_point.saved_values import Fields, by_class, listed
 from medtail.operating_point.steps import Step, log_probabilities, normalised
 
 #: How far a temperature, or the inverse of a slope, may go from 1 in either direction: a validation split without a

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.fields import Fields, by_class, listed
 from medtail.operating_point.promises import ExpectedShare
+from medtail.operating_point.saved_values import Fields, by_class, listed
 
 
 @final

@@ -10,8 +10,6 @@ import numpy as np
 
 from medtail import __version__
 from medtail.errors import InputError
-from medtail.evaluation.label_predictions import AnyPredictions
-from medtail.evaluation.predictions import Predictions
 from medtail.files import write_json
 from medtail.operating_point.calibration import TemperatureScaling, VectorScaling
 from medtail.operating_point.class_sets import ClassConditionalSets
@@ -22,10 +20,13 @@ from medtail.operating_point.decisions import (
     MinimumCost,
     MostProbable,
 )
-from medtail.operating_point.fields import Fields
 from medtail.operating_point.prior_shift import PriorShift
+from medtail.operating_point.saved_values import Fields
 from medtail.operating_point.steps import Step
-from medtail.run import Run
+from medtail.runs.facts import DatasetFacts
+from medtail.runs.label_predictions import AnyPredictions
+from medtail.runs.predictions import Predictions
+from medtail.runs.run import Run
 
 #: Of the file.
 FORMAT = 1
@@ -185,7 +186,7 @@ class OperatingPoint:
         Raises:
             InputError: As :meth:`read`, or the folder is no run.
         """
-        return cls.read(run.operating_point, tuple(run.read_dataset()["class_names"]))
+        return cls.read(run.operating_point, tuple(DatasetFacts.load(run).class_names))
 
     @classmethod
     def read(cls, path: Path, class_names: tuple[str, ...]) -> "OperatingPoint":

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from medtail.operating_point.fields import Fields
+from medtail.operating_point.saved_values import Fields
 
 #: Probabilities below this are taken for it before a logarithm: float32 knows none that are much smaller.
 SMALLEST = 1e-38

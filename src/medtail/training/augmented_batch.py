@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from medtail.data.working_form import viewable
+from medtail.data.decoded.image_shape import viewable
 from medtail.files import replacing
 from medtail.training.module import MethodModule
 
@@ -39,7 +39,7 @@ class AugmentedBatch(Callback):
             images = module.preparation.augmented(pixels)
         shown = (images[:_IMAGES] * 255).round().to(torch.uint8).movedim(1, -1).cpu().numpy()
         targets = batch["target"][:_IMAGES].cpu().numpy()
-        captions = [module.labelling.caption(target, module.class_names) for target in targets]
+        captions = [module.task.caption(target, module.class_names) for target in targets]
         sheet = contact_sheet([viewable(image) for image in shown], captions)
         with replacing(self.path) as temporary:
             # The report carries it: a palette makes it a third as large.

@@ -22,8 +22,8 @@ from medtail.methods import (
     create_family,
     whole_condition,
 )
-from medtail.training.recipe import LossConditionalSettings, Recipe, Settings
-from medtail.training.sam import SAM
+from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings
+from medtail.sam import SAM
 from medtail.training.schedules import SCHEDULES
 
 _OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {

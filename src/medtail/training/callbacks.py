@@ -16,7 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from medtail.errors import InputError
 from medtail.files import replacing
-from medtail.run import Run
+from medtail.runs.run import Run
 from medtail.training.module import MethodModule
 
 

@@ -13,14 +13,13 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from medtail.errors import InputError
-from medtail.evaluation.binary import positive_class
-from medtail.evaluation.label_predictions import AnyPredictions
-from medtail.evaluation.ranking_figures import ranking_figures
+from medtail.evaluation.summaries.ranking_metrics import ranking_figures
 from medtail.files import replacing
 from medtail.methods import LossConditional
-from medtail.run import EVALUATED_SPLITS, EvaluatedSplit, Run
+from medtail.recipes.schema import LossConditionalSettings
+from medtail.runs.label_predictions import AnyPredictions
+from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit, Run
 from medtail.training.inference import TrainedModel
-from medtail.training.recipe import LossConditionalSettings
 
 Grid = Mapping[str, Sequence[float]]
 """The values of each parameter of λ, by its name."""
@@ -156,7 +155,7 @@ def write_conditions(
             conditions,
             probabilities,
             images.targets,
-            positive=positive_class(model.facts.training_counts, model.facts.positive),
+            positive=model.facts.positive_id,
         )
         table.insert(0, "split", split)
         tables.append(table)

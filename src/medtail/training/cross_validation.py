@@ -8,7 +8,8 @@ import numpy as np
 import typer
 
 from medtail.data import ImageCollection, positive_versus_rest
-from medtail.data.folds import (
+from medtail.data.collection_images import read_image
+from medtail.data.splitting.folds import (
     assign_folds,
     folds_fingerprint,
     with_test_fold,
@@ -16,19 +17,19 @@ from medtail.data.folds import (
     write_folds,
 )
 from medtail.errors import InputError
-from medtail.evaluation.cross_validation import (
-    pooled_evidence,
+from medtail.evaluation.report.evidence import pooled_evidence
+from medtail.evaluation.report.report import write_cross_validation_report
+from medtail.evaluation.summaries.cross_validation import (
     pooled_facts,
     pooled_predictions,
     summarize_folds,
 )
-from medtail.evaluation.report import write_cross_validation_report
 from medtail.files import write_json
-from medtail.run import Run
+from medtail.progress import Progress
+from medtail.recipes.schema import Recipe
+from medtail.runs.run import Run
 from medtail.training.callbacks import AtStart
 from medtail.training.fit import check_folder, check_same_recipe, environment, train, with_precision
-from medtail.training.prepare import Progress, read_image
-from medtail.training.recipe import Recipe
 
 
 def cross_validate(
@@ -62,8 +63,8 @@ def cross_validate(
         The content of ``summary.json``: metrics of the out-of-fold predictions, and of each fold.
 
     Raises:
-        InputError: As :func:`medtail.training.fit.train` and :func:`medtail.data.folds.assign_folds`; the recipe asks
-            for several devices, or the folds to go on with are others.
+        InputError: As :func:`medtail.training.train` and :func:`medtail.data.splitting.folds.assign_folds`; the recipe
+            asks for several devices, or the folds to go on with are others.
     """
     started = time.time()
     if recipe.training.devices > 1:
@@ -142,7 +143,7 @@ def _pool(
     pooled = pooled_predictions(folds, images.table["id"].tolist())
     pooled.write(run.out_of_fold)
     facts = pooled_facts(folds, fingerprint)
-    summary = summarize_folds(pooled, folds, np.asarray(facts["class_counts"]["train"]))
+    summary = summarize_folds(pooled, folds, np.asarray(facts.class_counts["train"]))
     seconds = sum(fold.read_environment()["seconds"] for fold in folds)
     write_json(run.environment, {**environment(started), "seconds": round(seconds, 1)})
     write_json(run.summary, summary)

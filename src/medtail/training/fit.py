@@ -21,14 +21,18 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from torch import Tensor
 
 from medtail.data import ImageCollection, write_splits
+from medtail.data.collection_images import read_image
 from medtail.errors import InputError
-from medtail.evaluation.binary import positive_class
-from medtail.evaluation.chosen_epoch import MONITORED
-from medtail.evaluation.report import write_report
-from medtail.evaluation.summary import summarize
+from medtail.evaluation.report.report import write_report
+from medtail.evaluation.summaries.chosen_epoch import MONITORED
+from medtail.evaluation.summaries.summary import summarize
 from medtail.files import replacing, write_json
 from medtail.methods import LossConditional
-from medtail.run import EVALUATED_SPLITS, Run
+from medtail.progress import Progress
+from medtail.recipes.compose import load_recipe
+from medtail.recipes.schema import Recipe
+from medtail.runs.facts import DatasetFacts
+from medtail.runs.run import EVALUATED_SPLITS, Run
 from medtail.training.augmented_batch import AugmentedBatch
 from medtail.training.build import build_method
 from medtail.training.callbacks import (
@@ -42,11 +46,10 @@ from medtail.training.callbacks import (
 from medtail.training.conditions import write_conditions
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
 from medtail.training.inference import TrainedModel
-from medtail.training.labelling import labelling_of
 from medtail.training.loaders import RunData
 from medtail.training.module import MethodModule
-from medtail.training.prepare import DatasetFacts, PreparedData, Progress, prepare, read_image
-from medtail.training.recipe import Recipe, load_recipe
+from medtail.training.multi_label import check_multi_label_recipe
+from medtail.training.prepare import PreparedData, prepare
 
 _RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
 
@@ -91,7 +94,8 @@ def train(
     if is_main_process():
         _check_no_folds(run)
         check_folder(run, recipe, resume=resume)
-    labelling_of(collection.multi_label).check_recipe(recipe, collection)
+    if collection.multi_label:
+        check_multi_label_recipe(recipe, collection)
     data = prepare(
         collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
     )
@@ -286,7 +290,7 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         predictions["test"],
         "test",
         training_counts=data.facts.training_counts,
-        positive=positive_class(data.facts.training_counts, data.facts.positive),
+        positive=data.facts.positive_id,
     )
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)

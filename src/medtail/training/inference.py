@@ -11,15 +11,17 @@ from torch import Tensor
 
 from medtail.data import ImageCollection, Pixels
 from medtail.errors import InputError
-from medtail.evaluation.label_predictions import AnyPredictions
 from medtail.methods import LossConditional, Method
-from medtail.run import Run
+from medtail.progress import Progress
+from medtail.recipes.compose import load_recipe
+from medtail.recipes.schema import Recipe
+from medtail.runs.facts import DatasetFacts
+from medtail.runs.label_predictions import AnyPredictions
+from medtail.runs.run import Run
 from medtail.training.build import build_method
 from medtail.training.callbacks import read_checkpoint
 from medtail.training.devices import autocast, choose_precision, device
 from medtail.training.module import ImagePreparation, memory_format
-from medtail.training.prepare import DatasetFacts, Progress
-from medtail.training.recipe import Recipe, load_recipe
 
 _METHOD_PREFIX = "method."
 
@@ -109,7 +111,7 @@ class TrainedModel:
     def feature_probabilities(self, features: Tensor) -> np.ndarray:
         """Class or label probabilities ``(N, C)`` in float64 from the backbone's features ``(N, D)``."""
         outputs = self._after_features(self.method.predict_features, features).to(device())
-        read = self.facts.labelling.probabilities(self.method, outputs)
+        read = self.facts.task.probabilities(self.method, outputs)
         probabilities: np.ndarray = read.double().cpu().numpy()
         return probabilities
 
@@ -119,7 +121,7 @@ class TrainedModel:
 
     def predictions(self, collection: ImageCollection, rows: np.ndarray, features: Tensor) -> AnyPredictions:
         """Predictions for rows of a collection from their backbone features, labels mapped to the run's class ids."""
-        return self.facts.labelling.predictions(
+        return self.facts.task.predictions(
             collection.table.iloc[rows], self.feature_probabilities(features), self.facts.class_names
         )
 

@@ -9,9 +9,9 @@ from torch.utils.data import DataLoader, SequentialSampler
 
 from medtail.data import ImageBatches, PairedBatches, batch_loader
 from medtail.data.samplers import SAMPLERS, PairedSampler, TrainingSampler
+from medtail.recipes.schema import Recipe
 from medtail.training.devices import has_room
 from medtail.training.prepare import PreparedData
-from medtail.training.recipe import Recipe
 
 #: Sets the seed of partners apart from that of the images they are mixed with.
 _PARTNERS = 1
@@ -72,7 +72,7 @@ class RunData(lightning.LightningDataModule):
         assert self.trainer is not None
         training = self.recipe.training
         return SAMPLERS[name](
-            self.data.facts.labelling.sampling_targets(targets),
+            self.data.facts.task.sampling_targets(targets),
             batch_size=training.batch_size // training.devices,
             seed=seed,
             num_replicas=self.trainer.world_size,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medtail.errors import InputError
-from medtail.training.recipe import MixupSettings
+from medtail.recipes.schema import MixupSettings
 
 #: From uint8 pixels to what the network takes.
 Prepare = Callable[[Tensor], Tensor]

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from medtail.data.transforms import CentreCrop, MaskedNormalize, Normalize, build_augmentation
 from medtail.methods import Method
+from medtail.recipes.schema import Recipe
+from medtail.runs.facts import DatasetFacts
+from medtail.sam import SAM
 from medtail.training.build import build_optimizer, learning_rate_factor
 from medtail.training.mixing import build_mixing
-from medtail.training.prepare import DatasetFacts
-from medtail.training.recipe import Recipe
-from medtail.training.sam import SAM
 
 
 def memory_format(dimensions: int) -> torch.memory_format:
@@ -75,7 +75,7 @@ class MethodModule(lightning.LightningModule):
         self.mixing = build_mixing(recipe.augmentation.mixup)
         self.recipe = recipe
         self.class_names = facts.class_names
-        self.labelling = facts.labelling
+        self.task = facts.task
         self._validation: list[tuple[Tensor, Tensor]] = []
         #: Outputs ``(N, C)`` and targets of the whole validation split, for callbacks.
         self.validated: tuple[Tensor, Tensor] | None = None
@@ -139,8 +139,10 @@ class MethodModule(lightning.LightningModule):
         self.validated = outputs, targets
         # Every rank validates on the whole split, so there is nothing to reduce.
         self.log("validation_loss", self.method.evaluate(outputs, targets))
-        probabilities = self.labelling.probabilities(self.method, outputs)
-        figures = self.labelling.validation_metrics(probabilities, targets, self.class_names)
-        for name, value in figures.items():
+        probabilities = self.task.probabilities(self.method, outputs)
+        values = self.task.validation_metrics(
+            probabilities.double().cpu().numpy(), targets.cpu().numpy(), self.class_names
+        )
+        for name, value in values.items():
             in_the_bar = name in ("validation_balanced_accuracy", "validation_auc")
             self.log(name, torch.tensor(value, dtype=torch.float32), prog_bar=in_the_bar)

@@ -8,9 +8,10 @@ import pandas as pd
 
 from medtail.data import ImageCollection, ImageFiles, image_paths, load_pixels
 from medtail.operating_point import OperatingPoint
-from medtail.run import Run
+from medtail.progress import Progress
+from medtail.runs.facts import DatasetFacts
+from medtail.runs.run import Run
 from medtail.training.inference import TrainedModel
-from medtail.training.prepare import DatasetFacts, Progress
 
 
 def predict_images(
@@ -58,7 +59,7 @@ def predict_images(
     probabilities = model.probabilities(pixels, rows, progress)
     names = model.facts.class_names
     if operating_point is None:
-        decisions = model.facts.labelling.decisions(probabilities, names)
+        decisions = model.facts.task.decisions(probabilities, names)
     else:
         decisions = _decisions(operating_point, probabilities)
         probabilities = operating_point.apply(probabilities)

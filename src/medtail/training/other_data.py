@@ -7,12 +7,13 @@ from typing import final
 import numpy as np
 from torch import Tensor
 
-from medtail.data import ImageCollection, load_pixels, open_collection
+from medtail.data import ImageCollection, load_pixels, open_collection, positive_versus_rest
 from medtail.errors import InputError
-from medtail.evaluation.label_predictions import AnyPredictions
-from medtail.run import EvaluatedSplit, Run
+from medtail.progress import Progress
+from medtail.runs.facts import DatasetFacts
+from medtail.runs.label_predictions import AnyPredictions
+from medtail.runs.run import EvaluatedSplit, Run
 from medtail.training.inference import TrainedModel
-from medtail.training.prepare import DatasetFacts, Progress
 
 
 @final
@@ -48,8 +49,10 @@ def pass_other_data(
         InputError: The labels are not those of the run, an image cannot be read, or the split is empty.
     """
     facts = DatasetFacts.load(run)
-    collection = facts.relabelled(open_collection(data))
-    facts.labelling.check_classes(collection, facts.class_names)
+    collection = open_collection(data)
+    if facts.positive is not None:
+        collection = positive_versus_rest(collection, facts.positive)
+    facts.task.check_classes(collection, facts.class_names)
     model = TrainedModel.load(run)
     if "split" in collection.table:
         collection = collection.select(collection.rows(split))

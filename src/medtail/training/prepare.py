@@ -1,7 +1,6 @@
 """Before training: images decoded, splits drawn, and the facts of the training data measured."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, final
@@ -11,89 +10,28 @@ import pandas as pd
 import torch
 
 from medtail.data import (
+    SPLITS,
     ImageCollection,
     Pixels,
     assign_splits,
     load_pixels,
-    open_collection,
     positive_versus_rest,
 )
-from medtail.data.cache import PixelCache, default_cache_folder
-from medtail.data.copies import content_digest, duplicates, rows_by_content
-from medtail.data.long_tail import PROFILES, training_rows_left_out
-from medtail.data.splits import check_learnable
+from medtail.data.decoded.cache import PixelCache, default_cache_folder
+from medtail.data.splitting.long_tail import PROFILES, training_rows_left_out
+from medtail.data.splitting.splits import check_learnable
 from medtail.data.transforms import MaskedNormalize
-from medtail.data.working_form import viewable
 from medtail.errors import InputError
-from medtail.files import replacing, write_json
-from medtail.run import Run
-from medtail.training.labelling import Labelling, labelling_of
-from medtail.training.recipe import Recipe
+from medtail.files import replacing
+from medtail.inspection.copies import content_digest, duplicates, rows_by_content
+from medtail.progress import Progress
+from medtail.recipes.schema import Recipe
+from medtail.runs.facts import DatasetFacts
+from medtail.runs.run import Run
 
 #: What published ImageNet weights were trained with.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
-
-SPLITS = ("train", "validation", "test")
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much is done and how much there is."""
-
-
-@final
-@dataclass(frozen=True)
-class DatasetFacts:
-    """What later stages need to know of the data a run was trained on; the content of ``dataset.json``.
-
-    ``num_images``, the images of each split, is known only of several labels an image: of one class an image it is
-    the sum of ``class_counts``, and the file does without. So it does without ``positive``, the class that stands
-    against the rest, and ``counts_before_subsample``, the training counts that were cut, where there are none.
-    ``repeated`` counts images with the same pixels, where pixels are at hand; :func:`repeated_images`.
-    """
-
-    name: str
-    data: str
-    class_names: list[str]
-    class_counts: dict[str, list[int]]
-    group_column: str | None
-    image_size: int
-    channels: int
-    mean: list[float]
-    standard_deviation: list[float]
-    unreadable: list[dict[str, str]]
-    fingerprint: str
-    num_images: dict[str, int] | None = None
-    dimensions: int = 2
-    positive: str | None = None
-    counts_before_subsample: list[int] | None = None
-    repeated: dict[str, Any] | None = None
-
-    def save(self, run: Run) -> None:
-        """Write ``dataset.json``."""
-        content = asdict(self)
-        for name in ("num_images", "positive", "counts_before_subsample", "repeated"):
-            if content[name] is None:
-                del content[name]
-        write_json(run.dataset, content)
-
-    @classmethod
-    def load(cls, run: Run) -> "DatasetFacts":
-        """Read ``dataset.json``."""
-        return cls(**run.read_dataset())
-
-    @property
-    def labelling(self) -> Labelling:
-        """Whether images are of one class or carry several labels, and what follows."""
-        return labelling_of(self.num_images is not None)
-
-    def relabelled(self, collection: ImageCollection) -> ImageCollection:
-        """Other data with its original labels, labelled as the run's."""
-        return collection if self.positive is None else positive_versus_rest(collection, self.positive)
-
-    @property
-    def training_counts(self) -> np.ndarray:
-        """``(C,)`` training counts in class-id order."""
-        return np.asarray(self.class_counts["train"], dtype=np.int64)
 
 
 @final
@@ -180,9 +118,8 @@ def prepare(
         standard_deviation=deviation,
         unreadable=unreadable,
         fingerprint=collection.fingerprint(),
-        num_images={split: len(collection.rows(split)) for split in SPLITS}
-        if collection.multi_label
-        else None,
+        multi_label=collection.multi_label,
+        num_images={split: len(collection.rows(split)) for split in SPLITS},
         dimensions=pixels.dimensions,
         positive=recipe.data.positive,
         counts_before_subsample=None if kept is None else counts_before.tolist(),
@@ -272,19 +209,3 @@ def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tu
     # A channel that never varies carries nothing; dividing by 1 keeps it finite.
     deviation = torch.where(variance > 0, variance.sqrt(), torch.tensor(255.0, dtype=torch.float64))
     return (mean / 255).tolist(), (deviation / 255).tolist()
-
-
-def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
-    """A function from an image's id to a picture of it ``(H, W, 3)``, for galleries."""
-    row_of: dict[str, Any] = {str(name): row for row, name in enumerate(collection.table["id"])}
-    return lambda name: viewable(collection.source.read(row_of[name]))
-
-
-def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
-    """As :func:`read_image`, of the data a run was trained on; None where it is no longer at hand."""
-    try:
-        collection = open_collection(run.read_dataset()["data"])
-    except (InputError, OSError):
-        return None
-    known = pd.read_csv(run.require(run.splits), dtype={"id": str})["id"]
-    return read_image(collection) if known.isin(collection.table["id"].astype(str)).all() else None

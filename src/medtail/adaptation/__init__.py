@@ -1,0 +1,1 @@
+"""Choosing an operating point on validation, without retraining."""

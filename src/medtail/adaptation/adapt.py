@@ -1,0 +1,216 @@
+"""Choose an operating point on validation, and tell what it does to test."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from medtail.adaptation.goals import Cases, Goal, few_cases_note, require_each_class
+from medtail.adaptation.run_outputs import RunOutputs
+from medtail.data.collection_images import own_images
+from medtail.evaluation.report.report import write_report
+from medtail.evaluation.summaries.json_values import defined
+from medtail.evaluation.summaries.summary import measure
+from medtail.operating_point.calibration import CALIBRATIONS
+from medtail.operating_point.class_sets import ClassConditionalSets
+from medtail.operating_point.decisions import MostProbable
+from medtail.operating_point.point import OperatingPoint
+from medtail.operating_point.prior_shift import PriorShift
+from medtail.operating_point.promises import ExpectedShare
+from medtail.operating_point.saved_values import by_class
+from medtail.operating_point.steps import Step
+from medtail.runs.predictions import Predictions
+
+#: The figures told of every operating point, before and after.
+_FIGURES = (
+    "accuracy",
+    "balanced_accuracy",
+    "macro_f1",
+    "auc",
+    "average_precision",
+    "brier",
+    "ece",
+)
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """What is asked of an operating point.
+
+    Attributes:
+        goal: What to decide by.
+        prior: Shares of the classes at the place of use ``(C,)``; None where they are as in validation, or do not
+            matter.
+        calibration: ``"temperature"``, ``"vector"``, or None.
+        coverage: Of each class by sets, in (0, 1), or None for no sets.
+        condition: λ to read the run at, or None for its default.
+    """
+
+    goal: Goal
+    prior: np.ndarray | None = None
+    calibration: str | None = None
+    coverage: float | None = None
+    condition: Mapping[str, float] | None = None
+
+
+def choose(outputs: RunOutputs, request: Request) -> OperatingPoint:
+    """Return the operating point that a request asks for, chosen on validation alone.
+
+    Args:
+        outputs: Of a finished run.
+        request: What is asked.
+
+    Raises:
+        InputError: Validation holds too few cases, or a setting is wrong.
+    """
+    condition = outputs.condition if request.condition is None else request.condition
+    validation = outputs.predictions("validation", condition)
+    shares = np.bincount(validation.targets, minlength=len(outputs.class_names)) / len(validation.targets)
+    source = outputs.score_prior(condition)
+    steps, notes = _steps(request, validation, source, shares)
+    point = OperatingPoint(
+        class_names=outputs.class_names,
+        decision=MostProbable(),
+        steps=steps,
+        condition=condition,
+        run=outputs.run.folder.resolve().name,
+        goal={
+            **request.goal.plain(outputs.class_names),
+            "prior": None if request.prior is None else by_class(request.prior, outputs.class_names),
+            "calibrate": request.calibration or "none",
+            "coverage": request.coverage,
+        },
+    )
+    adapted = point.applied_to(validation)
+    weights, weight_notes = _weights(validation, request.prior, shares)
+    cases = Cases(adapted, weights, _last_prior(steps, source), outputs.positive)
+    decision, decision_notes = request.goal.decision(cases)
+    point = replace(point, decision=decision)
+    if request.coverage is not None:
+        rule = ClassConditionalSets.fit(adapted.targets, adapted.probabilities, request.coverage)
+        point = replace(point, set_rule=rule)
+        notes += _always_in_sets(adapted, request.coverage)
+    notes += _fitted_twice(request)
+    before = replace(cases, predictions=outputs.predictions("validation"))
+    after = replace(cases, predictions=point.applied_to(validation))
+    figures: dict[str, Any] = {
+        "n": len(validation.ids),
+        "prior": by_class(shares if request.prior is None else request.prior, outputs.class_names),
+        "before": _figures(request.goal, before),
+        "after": _figures(request.goal, after),
+    }
+    if point.set_rule is not None:
+        figures["mean_set_size"] = float(point.set_rule.contains(adapted.probabilities).sum(axis=1).mean())
+    return replace(point, validation=figures, notes=(*notes, *decision_notes, *weight_notes))
+
+
+def adapt(outputs: RunOutputs, request: Request) -> OperatingPoint:
+    """Choose an operating point and write it, the test split at it, and the report with both.
+
+    Writes ``operating_point.json``, ``predictions/test_at_operating_point.parquet`` and ``report.html``.
+
+    Raises:
+        InputError: As :func:`choose`. Nothing is written then.
+    """
+    point = choose(outputs, request)
+    run = outputs.run
+    point.applied_to(outputs.predictions("test", point.condition)).write(run.operating_point_predictions)
+    point.write(run.operating_point)
+    write_report(run, own_images(run))
+    return point
+
+
+def _steps(
+    request: Request, validation: Predictions, source: np.ndarray, shares: np.ndarray
+) -> tuple[tuple[Step, ...], list[str]]:
+    if request.calibration is not None:
+        return _calibrated(request, request.calibration, validation, source, shares)
+    if request.prior is not None:
+        return _shift(source, request.prior), []
+    if request.goal.needs_mix:
+        require_each_class(validation, "costs, or λ by a metric of ranks, without --prior")
+        return _shift(source, shares), [_AS_IN_VALIDATION]
+    return (), [
+        "Probabilities are as the loss reads them: without --prior, --calibrate, --costs or λ they are not moved to "
+        "any mix of classes."
+    ]
+
+
+_AS_IN_VALIDATION = "No --prior was given: classes are taken to come as often as in validation."
+
+
+def _calibrated(
+    request: Request, name: str, validation: Predictions, source: np.ndarray, shares: np.ndarray
+) -> tuple[tuple[Step, ...], list[str]]:
+    """To validation, where the calibration is fitted, and on to the place of use."""
+    require_each_class(validation, f"--calibrate {name}")
+    shifted = PriorShift(source, shares).apply(validation.probabilities)
+    calibration = CALIBRATIONS[name].fit(validation.targets, shifted)
+    notes = few_cases_note(validation, "the calibration") if name == "vector" else []
+    if (shifted.argmax(axis=1) == validation.targets).all():
+        notes.append(
+            "Validation has no mistake, so it cannot tell how sure to be: the calibration means little."
+        )
+    steps = (*_shift(source, shares), calibration)
+    if request.prior is None:
+        return steps, [_AS_IN_VALIDATION, *notes]
+    return (*steps, *_shift(shares, request.prior)), notes
+
+
+def _shift(source: np.ndarray, target: np.ndarray) -> tuple[Step, ...]:
+    """From one prior to another; nothing where they are the same."""
+    return () if np.allclose(source, target, atol=0, rtol=1e-9) else (PriorShift(source, target),)
+
+
+def _last_prior(steps: tuple[Step, ...], source: np.ndarray) -> np.ndarray:
+    """The prior that probabilities stand for after the steps."""
+    targets = [step.target for step in steps if isinstance(step, PriorShift)]
+    return targets[-1] if targets else source
+
+
+def _weights(
+    validation: Predictions, prior: np.ndarray | None, shares: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """How much each validation case counts for classes to be as frequent as at the place of use."""
+    if prior is None or np.allclose(prior, shares, atol=0, rtol=1e-9):
+        return np.ones(len(validation.targets)), []
+    names = np.asarray(validation.class_names)
+    absent = names[shares == 0]
+    notes = ["Validation figures count each case so that classes are as frequent as in --prior."]
+    if len(absent):
+        notes.append(f"Validation has no case of {', '.join(absent)}, so its figures are of the others.")
+    per_class = np.divide(prior, shares, out=np.zeros_like(prior), where=shares > 0)
+    return per_class[validation.targets], notes
+
+
+def _always_in_sets(validation: Predictions, coverage: float) -> list[str]:
+    needed = ExpectedShare(coverage).cases_needed
+    counts = np.bincount(validation.targets, minlength=len(validation.class_names))
+    always = [
+        f"{name} ({count})"
+        for name, count in zip(validation.class_names, counts, strict=True)
+        if count < needed
+    ]
+    if not always:
+        return []
+    return [
+        f"Every set holds {', '.join(always)}: coverage {coverage:g} of a class needs {needed} validation cases of it."
+    ]
+
+
+def _fitted_twice(request: Request) -> list[str]:
+    promised = [request.goal.promises, None if request.coverage is None else "coverage"]
+    named = " and ".join(what for what in promised if what is not None)
+    if request.calibration is None or not named:
+        return []
+    return [
+        f"The calibration and the {named} are from the same validation cases, so the latter is slightly optimistic."
+    ]
+
+
+def _figures(goal: Goal, cases: Cases) -> dict[str, float | None]:
+    measured = measure(cases.predictions, cases.weights[:, None])
+    figures = {name: float(measured[name][0]) for name in _FIGURES} | goal.figures(cases)
+    return {name: defined(value) for name, value in figures.items()}

@@ -1,0 +1,30 @@
+"""Pictures of the images of a collection, by their ids."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medtail.data.collection import ImageCollection
+from medtail.data.datasets.opening import open_collection
+from medtail.data.decoded.image_shape import viewable
+from medtail.errors import InputError
+from medtail.runs.facts import DatasetFacts
+from medtail.runs.run import Run
+
+
+def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
+    """A function from an image's id to a picture of it ``(H, W, 3)``, for galleries."""
+    row_of: dict[str, Any] = {str(name): row for row, name in enumerate(collection.table["id"])}
+    return lambda name: viewable(collection.source.read(row_of[name]))
+
+
+def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
+    """As :func:`read_image`, of the data a run was trained on; None where it is no longer at hand."""
+    try:
+        collection = open_collection(DatasetFacts.load(run).data)
+    except (InputError, OSError):
+        return None
+    known = pd.read_csv(run.require(run.splits), dtype={"id": str})["id"]
+    return read_image(collection) if known.isin(collection.table["id"].astype(str)).all() else None

@@ -1,0 +1,130 @@
+"""Lists of images, ``path label`` a line, one file a split: ImageNet-LT, iNaturalist 2018, Places-LT."""
+
+import os
+import posixpath
+from collections.abc import Sequence
+from pathlib import Path
+
+from medtail.data.collection import ImageCollection, Split, sort_labels, split_name
+from medtail.data.formats.image_files import ImageFiles
+from medtail.errors import InputError
+from medtail.naming import listing
+
+LIST_EXTENSION = ".txt"
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Find the list files of a folder: those whose names end in that of a split, e.g. ``ImageNet_LT_train.txt``."""
+    return sorted(
+        path
+        for path in folder.glob(f"*{LIST_EXTENSION}")
+        if _named(path)[1] is not None and path.is_file() and not path.name.startswith(".")
+    )
+
+
+def open_list_files(files: Sequence[Path], data: str, max_pixels: int) -> ImageCollection:
+    """Read list files of one data set: a line is a path below their folder, a space, and a class id.
+
+    The end of a file's name says its split (``_train``, ``_val``, ``_test``); a single file with another name has
+    none. Class names are the ids. Paths may hold spaces; empty lines are left alone. Missing files are reported with
+    the unreadable ones, when pixels are loaded.
+
+    Args:
+        files: Such files, in one folder.
+        data: DATA as the user gave it.
+        max_pixels: Of one image.
+
+    Raises:
+        InputError: The files are of several data sets or two of one split, a line is none (its number is named), a
+            path leaves the folder, an image occurs twice, or no image is there at all.
+    """
+    names = {_named(file)[0] for file in files}
+    splits_of_files = {file: _named(file)[1] for file in files}
+    if len(names) > 1:
+        raise InputError(
+            f"DATA must be the lists of one data set, {files[0].parent} has those of {listing(sorted(names))} "
+            f"({listing(file.name for file in files)}); give one of the files, its splits are then found"
+        )
+    if len(set(splits_of_files.values())) < len(files):
+        raise InputError(
+            f"DATA must have one list a split, {files[0].parent} has {listing(file.name for file in files)}; "
+            f"remove one"
+        )
+    folder = files[0].parent
+    ids: list[str] = []
+    labels: list[str] = []
+    splits: list[Split] = []
+    for file, split in splits_of_files.items():
+        paths, classes = _read(file)
+        ids += paths
+        labels += classes
+        if split is not None:
+            splits += [split] * len(paths)
+    if ids and not any((folder / name).exists() for name in ids):
+        raise InputError(
+            f"none of the {len(ids)} images named in {listing(file.name for file in files)} is in {folder} "
+            f"(first: {ids[0]}); put the lists into the folder that their paths start from"
+        )
+    return ImageCollection.build(
+        name=names.pop() or folder.resolve().name,
+        data=data,
+        ids=ids,
+        labels=labels,
+        source=ImageFiles((folder / name for name in ids), max_pixels),
+        class_names=sort_labels(set(labels)),
+        splits=splits or None,
+    )
+
+
+def with_siblings(file: Path) -> list[Path]:
+    """The lists of the other splits beside one: naming one opens all; a list without a split stands alone."""
+    name, split = _named(file)
+    if split is None:
+        return [file]
+    return [other for other in list_files(file.parent) if _named(other)[0] == name]
+
+
+def _named(file: Path) -> tuple[str, Split | None]:
+    """The data set and the split in the name of a list: ImageNet_LT_train.txt is (ImageNet_LT, train)."""
+    for separator in ("_", "-", "."):
+        name, _, ending = file.stem.rpartition(separator)
+        split = split_name(ending)
+        if split is not None:
+            return name, split
+    return file.stem, None
+
+
+def _read(file: Path) -> tuple[list[str], list[str]]:
+    """Paths, normalised, and class ids as text."""
+    try:
+        lines = file.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"list {file} must be text in UTF-8, is not ({error}); save it again") from error
+    paths: list[str] = []
+    labels: list[str] = []
+    root = Path.cwd() / file.parent
+    for number, line in enumerate(lines, start=1):
+        words = line.rsplit(maxsplit=1)
+        if not words:
+            continue
+        if len(words) < 2 or not (words[1].isascii() and words[1].isdecimal()):
+            raise InputError(
+                f"line {number} of {file} must be a path and a class id (a whole number), e.g. train/0001.jpg 17, got "
+                f"{_short(line.strip())!r}; mend it, or move the file elsewhere if it is no list of images"
+            )
+        name = os.path.relpath(words[0], root) if posixpath.isabs(words[0]) else words[0]
+        path = posixpath.normpath(name.strip())
+        if path == "." or path == ".." or path.startswith("../"):
+            raise InputError(
+                f"line {number} of {file} must name an image below {file.parent}, got {_short(words[0])!r}; move the "
+                f"image or the list"
+            )
+        paths.append(path)
+        labels.append(str(int(words[1])))
+    if not paths:
+        raise InputError(f"list {file} must have a line for each image, has none; fill or remove it")
+    return paths, labels
+
+
+def _short(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"

@@ -1,0 +1,1 @@
+"""Decoded pixels: resized, stored, cached and batched."""

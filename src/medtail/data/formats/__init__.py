@@ -1,0 +1,1 @@
+"""How one image lies on disk: one file per format."""

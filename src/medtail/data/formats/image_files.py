@@ -1,0 +1,225 @@
+"""Image files of every format: finding them, and decoding them without trusting them."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TypeVar, final
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError
+from medtail.data.formats.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom, is_series, slice_files
+from medtail.data.formats.nifti import NIFTI_EXTENSIONS, Nifti
+from medtail.data.formats.pictures import PICTURE_EXTENSIONS, Picture
+from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
+from medtail.errors import InputError
+
+EXTENSIONS = (*PICTURE_EXTENSIONS, *DICOM_EXTENSIONS, *NIFTI_EXTENSIONS)
+
+_FORMAT_OF: dict[str, FileFormat] = {
+    **dict.fromkeys(PICTURE_EXTENSIONS, Picture()),
+    **dict.fromkeys(DICOM_EXTENSIONS, Dicom()),
+    **dict.fromkeys(NIFTI_EXTENSIONS, Nifti()),
+}
+
+#: Letters of a library's complaint that are passed on.
+_LONGEST = 200
+
+_Answer = TypeVar("_Answer")
+
+
+def _extension(name: str) -> str | None:
+    """The extension of ours that a file name ends with; ``.nii.gz`` counts as one."""
+    lower = name.lower()
+    return next((extension for extension in EXTENSIONS if lower.endswith(extension)), None)
+
+
+def _may_be_bare_dicom(name: str) -> bool:
+    """Whether a name has no extension, as exports of clinics have it: ``IM000001``, ``1.2.840.113619.2``."""
+    suffix = PurePosixPath(name).suffix[1:]
+    return (not suffix or suffix.isdecimal()) and not name.startswith(".") and name != "DICOMDIR"
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file name ends like an image's (and does not begin like a hidden file's)."""
+    return _extension(name) is not None and not name.startswith(".")
+
+
+def without_extension(path: str) -> str:
+    """A path without its extension, if that is one of ours.
+
+    Example:
+        >>> without_extension("a/t1.nii.gz"), without_extension("1.2.840")
+        ('a/t1', '1.2.840')
+    """
+    extension = _extension(path)
+    return path if extension is None else path[: -len(extension)]
+
+
+def file_format(path: Path) -> FileFormat:
+    """How a path is read: by extension; without one by content; a folder as a DICOM series."""
+    extension = _extension(path.name)
+    if extension is not None:
+        return _FORMAT_OF[extension]
+    if path.is_dir():
+        return DicomSeries()
+    return Dicom() if is_dicom(path) else Picture()
+
+
+def walk_images(folder: Path) -> Iterator[str]:
+    """Yield every image below ``folder`` as a relative path with ``/``, sorted; hidden folders are left out.
+
+    The folder is listed once; only files without an extension are opened, to see whether they are DICOM. Links to
+    folders are followed, each folder once.
+    """
+    seen: set[str] = set()
+    found = []
+    for current, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(current)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = [name for name in folders if not is_ignored_folder(name)]
+        here = Path(current)
+        prefix = PurePosixPath(here.relative_to(folder).as_posix())
+        found += [
+            str(prefix / name)
+            for name in names
+            if is_image_name(name) or (_may_be_bare_dicom(name) and is_dicom(here / name))
+        ]
+    yield from sorted(found)
+
+
+def is_ignored_folder(name: str) -> bool:
+    """Folders that tools leave behind."""
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def image_paths(paths: Sequence[Path], *, volumes: bool = False) -> list[Path]:
+    """The given files, and every image below the given folders.
+
+    Args:
+        paths: Files and folders.
+        volumes: Whether a folder of single DICOM slices is one image, in place of its files.
+
+    Raises:
+        InputError: A path does not exist, or a folder holds no image.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = [path / name for name in walk_images(path)]
+            if not inside:
+                raise InputError(
+                    f"folder {path} must hold at least one image ({', '.join(EXTENSIONS)}), holds none; "
+                    f"give another folder"
+                )
+            found += _series_as_one(inside) if volumes else inside
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(f"image {path} does not exist; check the path")
+    return found
+
+
+def _series_as_one(files: Sequence[Path]) -> list[Path]:
+    has_series = {folder: is_series(folder) for folder in {file.parent for file in files}}
+    return list(
+        dict.fromkeys(
+            file.parent if has_series[file.parent] and isinstance(file_format(file), Dicom) else file
+            for file in files
+        )
+    )
+
+
+@final
+class ImageFiles(ImageSource):
+    """One image or volume a file (or, of a DICOM series, a folder), in the format its name says.
+
+    The size in the header is checked before anything is decoded.
+
+    Args:
+        paths: One a row.
+        max_pixels: Images with more pixels (slices and samples counted) are refused.
+    """
+
+    max_pixels: int
+
+    def __init__(self, paths: Iterable[Path], max_pixels: int = MAX_PIXELS) -> None:
+        self.paths = list(paths)
+        self.max_pixels = check_max_pixels(max_pixels)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, row: int, *, at_least: int = 0) -> np.ndarray:
+        path = self.paths[row]
+        return answer(path, lambda: file_format(path).read(path, self.max_pixels, at_least))
+
+    def form(self, row: int) -> ImageForm:
+        path = self.paths[row]
+        return answer(path, lambda: file_format(path).form(path))
+
+    def files(self, row: int) -> tuple[Path, ...]:
+        path = self.paths[row]
+        # Most names have an extension; the others are asked what they are.
+        is_series = _extension(path.name) is None and path.is_dir()
+        return tuple(slice_files(path)) if is_series else (path,)
+
+    def select(self, rows: np.ndarray) -> "ImageFiles":
+        return ImageFiles([self.paths[row] for row in rows], self.max_pixels)
+
+    def limited(self, max_pixels: int) -> "ImageFiles":
+        return ImageFiles(self.paths, max_pixels)
+
+
+def check_max_pixels(max_pixels: int) -> int:
+    """The limit itself, if it is one.
+
+    Raises:
+        InputError: It is not positive.
+    """
+    if max_pixels < 1:
+        raise InputError(f"max_pixels must be positive, got {max_pixels}; e.g. {MAX_PIXELS}")
+    return max_pixels
+
+
+def answer(path: Path, ask: Callable[[], _Answer]) -> _Answer:
+    """Ask a format about a file, and give every failure its reason.
+
+    Raises:
+        UnreadableImageError: Saying why.
+        InputError: The package that reads this format is missing.
+    """
+    try:
+        return ask()
+    except InputError:
+        raise
+    except RefusedError as error:
+        raise UnreadableImageError(str(path), str(error)) from error
+    # Decoders raise almost anything on broken bytes: SyntaxError, struct.error, IndexError, ….
+    except Exception as error:
+        raise UnreadableImageError(str(path), _reason(path, error)) from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    if isinstance(error, PermissionError):
+        return "may not be read (permission denied)"
+    if path.is_dir():
+        return "is a folder"
+    if path.stat().st_size == 0:
+        return "is empty (0 bytes)"
+    if isinstance(error, UnidentifiedImageError):
+        return "is not an image, or its header is garbled"
+    if isinstance(error, Image.DecompressionBombError):
+        return "has far more pixels than the limit (max_pixels)"
+    message = " ".join(str(error).split())
+    if isinstance(error, EOFError) or any(
+        word in message.lower() for word in ("truncated", "less than expected")
+    ):
+        return "is truncated"
+    return f"is garbled ({message[:_LONGEST] or type(error).__name__})"

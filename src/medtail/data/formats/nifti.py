@@ -1,0 +1,133 @@
+"""NIfTI volumes, through nibabel."""
+
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from medtail.data.formats.base import FileFormat, RefusedError, check_size
+from medtail.data.formats.sources import ImageForm
+from medtail.errors import InputError
+
+NIFTI_EXTENSIONS = (".nii.gz", ".nii")
+
+#: Percentiles of the voxels that are not zero, which become 0 and 255: a few bright voxels do not darken the rest.
+LOW, HIGH = 0.5, 99.5
+
+#: Millimetres in a header's unit of length; most files that name none mean millimetres.
+_MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
+
+
+@final
+class Nifti(FileFormat):
+    """One volume a file, turned to the axes of an axial slice as it is shown.
+
+    Axes are (depth, height, width): from feet to head, from front to back, from the patient's right to the left.
+    The nearest of the header's 48 orientations is used; nothing is resampled. Intensities have no fixed meaning, so
+    :func:`to_bytes` scales each volume by its own.
+    """
+
+    def read(self, path: Path, max_pixels: int, at_least: int) -> np.ndarray:
+        image = _opened(path)
+        check_size(image.shape[:3], max_pixels)
+        values = np.asarray(image.dataobj, dtype=np.float32).reshape(image.shape[:3])
+        turned = _nibabel().orientations.apply_orientation(values, _orientation(image))
+        return to_bytes(turned.transpose(2, 1, 0)[:, ::-1, ::-1])[..., None]
+
+    def form(self, path: Path) -> ImageForm:
+        image = _opened(path)
+        order = _axes_from_depth(image)
+        depth, height, width = (image.shape[axis] for axis in order)
+        return ImageForm(
+            height, width, str(image.get_data_dtype()), depth=depth, spacing=_spacing(image.header, order)
+        )
+
+    def affine(self, path: Path) -> np.ndarray:
+        """Where voxels counted from left, back and feet lie, ``(4, 4)``."""
+        image = _opened(path)
+        turn = _nibabel().orientations.inv_ornt_aff(_orientation(image), image.shape[:3])
+        affine: np.ndarray = image.affine @ turn
+        return affine
+
+
+def _nibabel() -> Any:
+    try:
+        import nibabel
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "NIfTI files need the package nibabel, which is not installed; pip install 'medtail[volumes]'"
+        ) from error
+    return nibabel
+
+
+def _opened(path: Path) -> Any:
+    """The header; voxels stay in the file."""
+    nibabel = _nibabel()
+    try:
+        # mmap keeps files open, one for each volume of a large set.
+        image = nibabel.load(path, mmap=False)
+    except nibabel.filebasedimages.ImageFileError as error:
+        if path.stat().st_size == 0:
+            raise
+        raise RefusedError("is not a NIfTI file, or its header is garbled") from error
+    if not isinstance(image, nibabel.Nifti1Image):
+        raise RefusedError(f"is {type(image).__name__}, not a NIfTI volume")
+    if image.get_data_dtype().kind not in "iufb":
+        raise RefusedError(f"holds {image.get_data_dtype()}, not one number a voxel (save it as float32)")
+    if len(image.shape) < 3:
+        raise RefusedError(f"has {len(image.shape)} dimensions where a volume has 3")
+    if max(image.shape[3:], default=1) > 1:
+        raise RefusedError(
+            f"has a fourth dimension ({' x '.join(map(str, image.shape))}) where one volume is expected (save one "
+            f"volume a file; several sequences go into columns image_<name>)"
+        )
+    return image
+
+
+def _orientation(image: Any) -> np.ndarray:
+    """For each axis, which one of (right, front, up) it is nearest to, and its sign ``(3, 2)``."""
+    orientation: np.ndarray = _nibabel().io_orientation(image.affine)
+    if np.isnan(orientation).any():
+        raise RefusedError("has an affine that does not say where its axes point")
+    return orientation
+
+
+def _axes_from_depth(image: Any) -> list[int]:
+    """The axes of the file in the order up, front, right."""
+    return [int(axis) for axis in np.argsort(-_orientation(image)[:, 0])]
+
+
+def _spacing(header: Any, order: list[int]) -> tuple[float, ...] | None:
+    millimetres = _MILLIMETRES.get(header.get_xyzt_units()[0], 1.0)
+    zooms = [float(header.get_zooms()[axis]) * millimetres for axis in order]
+    return tuple(zooms) if all(np.isfinite(zoom) and zoom > 0 for zoom in zooms) else None
+
+
+def to_bytes(values: np.ndarray) -> np.ndarray:
+    """Intensities as uint8, scaled by the voxels that are not zero.
+
+    Their percentiles 0.5 and 99.5 become 0 and 255, what lies beyond is clipped, and zero itself lands where the
+    same line puts it. Where both percentiles are equal there is no contrast but that to zero: zero becomes 0 and all
+    else 255. A volume of one value becomes zeros.
+
+    Raises:
+        RefusedError: A value is NaN or infinite.
+
+    Example:
+        >>> to_bytes(np.array([0.0, 1.0, 2.0, 3.0])).tolist()
+        [0, 0, 127, 255]
+        >>> to_bytes(np.array([0.0, 7.0, 7.0])).tolist(), to_bytes(np.array([7.0, 7.0])).tolist()
+        ([0, 255, 255], [0, 0])
+    """
+    broken = values.size - np.count_nonzero(np.isfinite(values))
+    if broken:
+        raise RefusedError(f"holds {broken} voxels that are NaN or infinite (mend them or mask them with 0)")
+    inside = values != 0
+    if not inside.any() or values.min() == values.max():
+        return np.zeros(values.shape, dtype=np.uint8)
+    low, high = np.percentile(values[inside], (LOW, HIGH))
+    if low == high:
+        return np.where(inside, 255, 0).astype(np.uint8)
+    scaled = ((values - np.float32(low)) * np.float32(255 / (high - low))).clip(0, 255)
+    rounded: np.ndarray = np.rint(scaled).astype(np.uint8)
+    return rounded

@@ -1,0 +1,105 @@
+"""Picture files: what Pillow decodes."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import final
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from medtail.data.formats.base import FileFormat, RefusedError, scale_whole_range
+from medtail.data.formats.sources import ImageForm
+
+PICTURE_EXTENSIONS = (
+    ".jpg",
+    ".jpeg",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".webp",
+    ".gif",
+    ".jp2",
+    ".pgm",
+    ".ppm",
+)
+
+#: Only raster formats that Pillow decodes itself: an EPS file named .jpg would start an interpreter.
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "PPM")
+
+_WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
+
+
+@cache
+def _known_formats() -> tuple[str, ...]:
+    """Those of ours that this build of Pillow decodes."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+@final
+class Picture(FileFormat):
+    """One image a file.
+
+    EXIF orientation is honoured. 16-bit grey is scaled by its whole range (65535 becomes 255); palettes become
+    colours; transparent images are laid on black, because the colour below a transparent pixel means nothing. Files
+    of several frames and floating-point pixels are refused: which frame or which range is meant is not ours to
+    guess.
+    """
+
+    def read(self, path: Path, max_pixels: int, at_least: int) -> np.ndarray:
+        # Pillow's own limit, one for the whole process, is raised to ours where it is lower.
+        if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+            Image.MAX_IMAGE_PIXELS = max_pixels
+        with _opened(path) as image:
+            if image.width * image.height > max_pixels:
+                raise RefusedError(
+                    f"has {image.width} x {image.height} pixels, more than the limit of {max_pixels} (max_pixels)"
+                )
+            if at_least:
+                image.draft(None, (at_least, at_least))
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_bytes(image)
+
+    def form(self, path: Path) -> ImageForm:
+        with _opened(path) as image:
+            return ImageForm(image.height, image.width, image.mode)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    with Image.open(path, formats=_known_formats()) as image:
+        frames = getattr(image, "n_frames", 1)
+        # MPO is a JPEG with a preview behind it, as phones write it.
+        if frames > 1 and image.format != "MPO":
+            raise RefusedError(f"holds {frames} frames where one image is expected")
+        if image.mode == "F":
+            raise RefusedError(
+                "holds floating-point pixels, whose range is unknown (save it with 8 or 16 bits)"
+            )
+        yield image
+
+
+def _to_bytes(image: Image.Image) -> np.ndarray:
+    """Pixels as uint8 ``(H, W, 1)`` or ``(H, W, 3)``."""
+    if image.mode.startswith("I"):
+        return _scale_sixteen_bits(np.asarray(image))
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        colours = image.convert("RGBA")
+        flat = Image.new("RGBA", colours.size, (0, 0, 0, 255))
+        flat.alpha_composite(colours)
+        image = flat.convert("L" if image.mode in ("LA", "La", "L") else "RGB")
+    elif image.mode in ("1", "L"):
+        image = image.convert("L")
+    else:
+        image = image.convert("RGB")
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _scale_sixteen_bits(pixels: np.ndarray) -> np.ndarray:
+    if pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
+        raise RefusedError("holds grey values outside 0 to 65535 (save it with 8 or 16 bits)")
+    return scale_whole_range(pixels, 16)[..., None]

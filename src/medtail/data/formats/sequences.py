@@ -1,0 +1,104 @@
+"""Several files a case, one channel each: T1, T1 with contrast, T2, FLAIR."""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import final
+
+import numpy as np
+
+from medtail.data.formats.base import MAX_PIXELS
+from medtail.data.formats.image_files import ImageFiles, answer, file_format
+from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
+from medtail.naming import listing
+
+#: Millimetres by which the corners of the volumes of one case may differ: programs round headers.
+TOLERANCE = 0.1
+
+
+@final
+class SequenceFiles(ImageSource):
+    """Grey images or volumes of one case, registered to each other, as channels in the order given.
+
+    The files of a case must have one shape and, where their format says where voxels lie, one place in the patient:
+    nothing is resampled, so others would lie askew on each other.
+
+    Args:
+        names: Of the cases, one a row, for messages.
+        sequences: Files of each sequence by its name, one a row.
+        max_pixels: Files with more pixels are refused.
+    """
+
+    max_pixels: int
+
+    def __init__(
+        self, names: Sequence[str], sequences: Mapping[str, Sequence[Path]], max_pixels: int = MAX_PIXELS
+    ) -> None:
+        self.names = list(names)
+        self.sequences = {name: ImageFiles(paths, max_pixels) for name, paths in sequences.items()}
+        self.max_pixels = max_pixels
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, row: int, *, at_least: int = 0) -> np.ndarray:
+        self._check_one_place(row, self.form(row).shape)
+        # Decoded smaller, files of one size could come out as two.
+        channels = [files.read(row) for files in self.sequences.values()]
+        for name, channel in zip(self.sequences, channels, strict=True):
+            if channel.shape[-1] != 1:
+                raise UnreadableImageError(
+                    self.names[row], f"is in colour where one channel is expected (image_{name})"
+                )
+        self._check_alike(row, "shapes", [channel.shape[:-1] for channel in channels])
+        return np.concatenate(channels, axis=-1)
+
+    def form(self, row: int) -> ImageForm:
+        forms = [files.form(row) for files in self.sequences.values()]
+        self._check_alike(row, "shapes", [form.shape for form in forms])
+        first = forms[0]
+        return ImageForm(
+            first.height, first.width, first.mode, first.depth, first.spacing, channels=len(forms)
+        )
+
+    def files(self, row: int) -> tuple[Path, ...]:
+        return tuple(path for files in self.sequences.values() for path in files.files(row))
+
+    def select(self, rows: np.ndarray) -> "SequenceFiles":
+        return SequenceFiles(
+            [self.names[row] for row in rows],
+            {name: [files.paths[row] for row in rows] for name, files in self.sequences.items()},
+            self.max_pixels,
+        )
+
+    def limited(self, max_pixels: int) -> "SequenceFiles":
+        return SequenceFiles(
+            self.names, {name: files.paths for name, files in self.sequences.items()}, max_pixels
+        )
+
+    def _check_alike(self, row: int, what: str, values: Sequence[tuple[int, ...]]) -> None:
+        if len(set(values)) > 1:
+            told = (
+                f"image_{name} {' x '.join(map(str, value))}"
+                for name, value in zip(self.sequences, values, strict=True)
+            )
+            raise UnreadableImageError(
+                self.names[row], f"has sequences of different {what} ({listing(told)}; resample them to one)"
+            )
+
+    def _check_one_place(self, row: int, shape: tuple[int, ...]) -> None:
+        paths = [files.paths[row] for files in self.sequences.values()]
+        affines = [answer(path, lambda path=path: file_format(path).affine(path)) for path in paths]  # type: ignore[misc]
+        known = [
+            (name, affine) for name, affine in zip(self.sequences, affines, strict=True) if affine is not None
+        ]
+        # An affine takes (width, height, depth, 1) to millimetres.
+        corners = np.array([(*corner, 1) for corner in product(*((0, side) for side in shape[::-1]))])
+        for name, affine in known[1:]:
+            apart = np.abs((affine - known[0][1])[:3] @ corners.T).max()
+            if apart > TOLERANCE:
+                raise UnreadableImageError(
+                    self.names[row],
+                    f"has sequences that lie {apart:.3g} mm apart in the patient (image_{known[0][0]} and "
+                    f"image_{name}, by their affines; resample them to one)",
+                )

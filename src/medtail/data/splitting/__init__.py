@@ -1,0 +1,1 @@
+"""Which images are trained on, chosen by and judged by."""

@@ -1,0 +1,113 @@
+"""One loss-conditional model at every λ: what each metric would choose, and what that choice costs the others."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from markupsafe import Markup
+
+from medtail.evaluation.report.drawing import SERIES
+from medtail.evaluation.report.evidence import Evidence
+from medtail.evaluation.report.hyperparameter_figures import (
+    AGAINST_AUC,
+    Model,
+    auc_against_others,
+    heat_map,
+    models_of_conditions,
+    precision_at_recalls,
+    precision_limits,
+)
+from medtail.evaluation.report.page import Section
+from medtail.evaluation.summaries.condition_metrics import CHOSEN_BY, ConditionFigures, condition_title
+from medtail.evaluation.summaries.ranking_metrics import RANKING_FIGURES
+from medtail.evaluation.summaries.summary import LOWER_IS_BETTER
+from medtail.evaluation.summaries.validation_doubts import validation_doubts
+
+
+def conditions(evidence: Evidence) -> Section | None:
+    """LCT's Figs. 1, 2 and 5 of one run; None where the model has no λ."""
+    if not evidence.run.conditions.is_file():
+        return None
+    table = ConditionFigures.read(evidence.run)
+    chosen = {metric: table.best(metric, "validation") for metric in CHOSEN_BY}
+    binary = evidence.summary.get("binary")
+    return Section(
+        "conditions",
+        "One model, many λ",
+        "section_conditions.html",
+        {
+            "parameters": table.parameters,
+            "conditions": len(table.conditions),
+            "positive": binary["positive"] if binary else None,
+            "doubts": validation_doubts(evidence.facts),
+            "shown": table.parameters[-1],
+            "rows": [_choice(table, metric, index) for metric, index in chosen.items() if index is not None],
+            "scatter": _scatter(table, chosen),
+            "recalls": _recalls(table, chosen["average_precision"]),
+            "maps": [
+                (_title(metric), drawn)
+                for metric, index in chosen.items()
+                if (drawn := _map(table, metric, index)) is not None
+            ],
+        },
+    )
+
+
+def _title(metric: str) -> str:
+    return CHOSEN_BY[metric] + (" ↓" if metric in LOWER_IS_BETTER else "")
+
+
+def _choice(table: ConditionFigures, metric: str, index: int) -> dict[str, Any]:
+    return {
+        "metric": _title(metric),
+        "condition": condition_title(table.conditions[index]),
+        "validation": float(table.figures["validation"][metric].iloc[index]),
+        "test": float(table.figures["test"][metric].iloc[index]),
+    }
+
+
+def _on_test(table: ConditionFigures, index: int) -> dict[str, float]:
+    return {name: float(table.figures["test"][name].iloc[index]) for name in RANKING_FIGURES}
+
+
+def _models(table: ConditionFigures, chosen: Mapping[str, int | None]) -> list[Model]:
+    reached = [_on_test(table, index) for index in range(len(table.conditions))]
+    return models_of_conditions(table.conditions, reached, chosen)
+
+
+def _scatter(table: ConditionFigures, chosen: Mapping[str, int | None]) -> Markup:
+    values = table.figures["test"]["auc"]
+    return auc_against_others(
+        _models(table, {metric: chosen[metric] for metric in AGAINST_AUC}),
+        table.parameters[-1],
+        f"AUC against Brier score, precision at recall 0.99 and F1 of {len(values)} λ on the test split; "
+        f"AUC from {values.min():.3f} to {values.max():.3f}",
+    )
+
+
+def _recalls(table: ConditionFigures, chosen: int | None) -> Markup:
+    models = [replace(model, label=None, opacity=0.25 + 0.6 * model.opacity) for model in _models(table, {})]
+    if chosen is not None:
+        label = f"chosen for average precision: {condition_title(table.conditions[chosen])}"
+        models.append(Model(_on_test(table, chosen), label, SERIES[1]))
+    return precision_at_recalls(models, f"Precision of {len(table.conditions)} λ", precision_limits(models))
+
+
+def _map(table: ConditionFigures, metric: str, chosen: int | None) -> Markup | None:
+    axes = table.axes()
+    if axes is None:
+        return None
+    rows, columns = axes
+    shape = (1, 1, len(rows), len(columns))
+    several = len(table.parameters) == 2
+    outlined = None if chosen is None else (0, 0, *divmod(chosen, len(columns)))
+    return heat_map(
+        table.figures["test"][metric].to_numpy().reshape(shape),
+        metric,
+        rows=[f"{value:g}" for value in rows] if several else [""],
+        columns=[f"{value:g}" for value in columns],
+        row_title=table.parameters[0] if several else "",
+        column_title=table.parameters[-1],
+        outlined=outlined,
+        width=4.9,
+    )

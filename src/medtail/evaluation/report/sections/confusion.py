@@ -1,0 +1,108 @@
+"""Which classes are taken for which."""
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from medtail.evaluation.report.drawing import INK, MUTED, draw
+from medtail.evaluation.report.evidence import Evidence
+from medtail.evaluation.report.page import Section
+from medtail.evaluation.report.sections.layout import MANY_CLASSES
+from medtail.metrics import confusion_matrix
+
+#: Text turns light on cells darker than this.
+_STRONG = 0.55
+
+_LISTED = 10
+
+
+def confusion(evidence: Evidence) -> Section:
+    """The confusion matrix of the test split: a table, or for many classes a picture, and the commonest mistakes."""
+    order = evidence.from_frequent_to_rare
+    names = [evidence.class_names[index] for index in order]
+    counts = confusion_matrix(evidence.test.targets, evidence.test.decisions, len(names))[
+        np.ix_(order, order)
+    ]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    many = len(names) >= MANY_CLASSES
+    return Section(
+        "confusion",
+        "Confusion matrix",
+        "section_confusion.html",
+        {
+            "names": names,
+            "rows": []
+            if many
+            else [
+                {
+                    "name": name,
+                    "n": int(counts[row].sum()),
+                    "cells": [
+                        {"count": int(count), "share": share, "strong": share > _STRONG}
+                        for count, share in zip(counts[row], shares[row], strict=True)
+                    ],
+                }
+                for row, name in enumerate(names)
+            ],
+            "figure": _picture(shares, evidence) if many else None,
+            "mistakes": _mistakes(counts, shares, names),
+        },
+    )
+
+
+def _mistakes(counts: np.ndarray, shares: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
+    """Mistakes by the share of their true class, so that those on rare classes are not drowned."""
+    wrong = counts * (1 - np.eye(len(names), dtype=counts.dtype))
+    ranked = np.lexsort((-counts.ravel(), -(shares * (wrong > 0)).ravel()))[:_LISTED]
+    return [
+        {
+            "truth": names[row],
+            "decision": names[column],
+            "count": int(wrong[row, column]),
+            "share": shares[row, column],
+        }
+        for row, column in zip(*np.unravel_index(ranked, counts.shape), strict=True)
+        if wrong[row, column]
+    ]
+
+
+def _picture(shares: np.ndarray, evidence: Evidence) -> Markup:
+    size = len(shares)
+    # Blue with the share as opacity, darkened by a root so that small shares show on light and dark pages alike.
+    pixels = np.empty((size, size, 4))
+    pixels[...] = (0.22, 0.50, 0.80, 0.0)
+    pixels[..., 3] = np.sqrt(shares)
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.imshow(pixels, interpolation="nearest")
+        axes.set_xlabel("decided class, from frequent to rare")
+        axes.set_ylabel("true class")
+        axes.grid(visible=False)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        for side in axes.spines.values():
+            side.set_visible(True)
+        end = 0
+        groups = list(evidence.frequency_groups.items())
+        for position, (name, members) in enumerate(groups):
+            start, end = end, end + len(members)
+            axes.annotate(
+                name.split(" (")[0], (0, (start + end) / 2 - 0.5), xycoords=("axes fraction", "data"),
+                xytext=(-6, 0), textcoords="offset points", ha="right", va="center", color=INK, fontsize=9,
+                annotation_clip=False, rotation=90,
+            )  # fmt: skip
+            if position < len(groups) - 1:
+                axes.axhline(end - 0.5, color=MUTED, linewidth=0.8)
+                axes.axvline(end - 0.5, color=MUTED, linewidth=0.8)
+        axes.yaxis.set_label_coords(-0.07, 0.5)
+
+    return draw(
+        paint,
+        width=6.4,
+        height=6.2,
+        description=f"Confusion matrix of {size} classes; "
+        f"the mean share on the diagonal is {np.diagonal(shares).mean():.2f}; the largest mistakes are listed below",
+    )

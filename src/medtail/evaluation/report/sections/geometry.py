@@ -1,0 +1,124 @@
+"""How compact the classes are among the features, and how far apart: DBM's analysis."""
+
+import warnings
+from typing import Any, cast
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
+
+from medtail.errors import InputError
+from medtail.evaluation.report.drawing import SERIES, draw, shortened
+from medtail.evaluation.report.evidence import Evidence
+from medtail.evaluation.report.page import Section
+from medtail.evaluation.report.sections.layout import MANY_CLASSES
+from medtail.metrics import UndefinedMetricWarning, angles_to_centres, fisher_separability
+from medtail.metrics.arguments import class_ids
+from medtail.metrics.undefined import mean_over_defined
+
+_KEYS = ("features", "targets", "centres")
+
+#: A density of fewer angles shows the kernel and not the class.
+_FEWEST_FOR_A_DENSITY = 5
+
+
+def geometry(evidence: Evidence) -> Section | None:
+    """Angles of test features to their own class centre (DBM Fig. 4), and Fisher separability (eqs. 12–13).
+
+    Reads ``features/test.npz``, see docs/report.md; None where the run has none.
+
+    Raises:
+        InputError: An array is missing, or their sizes disagree.
+    """
+    path = evidence.run.features
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        missing = [name for name in _KEYS if name not in arrays]
+        if missing:
+            raise InputError(f"{path} must hold the arrays {', '.join(_KEYS)}, lacks {', '.join(missing)}")
+        features, targets, centres = (np.asarray(arrays[name]) for name in _KEYS)
+    classes = len(evidence.class_names)
+    targets = class_ids("targets", targets, classes)
+    if len(centres) != classes or len(features) != len(targets):
+        raise InputError(
+            f"{path} must hold a centre for each of {classes} classes and a target for each feature, "
+            f"got {len(centres)} centres, {len(features)} features and {len(targets)} targets"
+        )
+    own = np.degrees(angles_to_centres(features, centres)[np.arange(len(targets)), targets])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # a dash in the table says it
+        separability = fisher_separability(features, targets, classes)
+    parts = _parts(evidence)
+    # A projection can be found that parts a few points in many dimensions from anything.
+    inflated = np.bincount(targets, minlength=classes) <= features.shape[1]
+    return Section(
+        "geometry",
+        "Compactness and separability",
+        "section_geometry.html",
+        {
+            "figure": _violins({name: own[np.isin(targets, members)] for name, members in parts.items()}),
+            "rows": [
+                {
+                    **_row(members, own, targets, separability),
+                    "name": name,
+                    "inflated": bool(inflated[members].any()),
+                }
+                for name, members in {**parts, "all": list(range(classes))}.items()
+            ],
+            "features": features.shape[1],
+            "grouped": classes >= MANY_CLASSES,
+        },
+    )
+
+
+def _parts(evidence: Evidence) -> dict[str, list[int]]:
+    """What gets a violin: each class, or of many classes the groups by frequency."""
+    if len(evidence.class_names) >= MANY_CLASSES:
+        return evidence.frequency_groups
+    return {evidence.class_names[index]: [index] for index in evidence.from_frequent_to_rare}
+
+
+def _row(
+    members: list[int], own: np.ndarray, targets: np.ndarray, separability: np.ndarray
+) -> dict[str, Any]:
+    angles = own[np.isin(targets, members)]
+    quartiles = np.quantile(angles, [0.25, 0.5, 0.75]) if len(angles) else np.full(3, np.nan)
+    return {
+        "n": len(angles),
+        "lower": float(quartiles[0]),
+        "median": float(quartiles[1]),
+        "upper": float(quartiles[2]),
+        "separability": float(mean_over_defined(separability[members])),
+    }
+
+
+def _violins(angles: dict[str, np.ndarray]) -> Markup:
+    shown = {name: values for name, values in angles.items() if len(values)}
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        for position, values in enumerate(shown.values()):
+            if len(values) >= _FEWEST_FOR_A_DENSITY and np.ptp(values) > 0:
+                violins = axes.violinplot([values], [position], widths=0.8, showextrema=False)
+                for body in cast("list[PolyCollection]", violins["bodies"]):
+                    body.set_facecolor(SERIES[0])
+                    body.set_alpha(0.35)
+                axes.hlines(
+                    np.quantile(values, [0.25, 0.5, 0.75]), position - 0.22, position + 0.22,
+                    color=SERIES[0], linestyle=["dashed", "solid", "dashed"], linewidth=1.4,
+                )  # fmt: skip
+            else:
+                axes.plot([position] * len(values), values, "o", color=SERIES[0], markersize=4)
+        axes.set_xticks(range(len(shown)), [shortened(name, 14) for name in shown])
+        axes.set_ylabel("angle to the own centre, degrees")
+        axes.grid(axis="x", visible=False)
+
+    medians = ", ".join(f"{name} {np.median(values):.0f}°" for name, values in shown.items())
+    return draw(
+        paint,
+        width=min(9.0, 2.5 + 0.9 * len(shown)),
+        height=3.8,
+        description=f"Angles of test features to the centre of their own class, medians: {medians}",
+    )

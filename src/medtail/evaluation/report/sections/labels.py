@@ -1,0 +1,37 @@
+"""How well each label is told apart, where images carry several."""
+
+from typing import Any
+
+import numpy as np
+
+from medtail import metrics
+from medtail.evaluation.report.evidence import LabelEvidence
+from medtail.evaluation.report.page import Section
+from medtail.metrics import LabelOutcomes
+
+
+def labels(evidence: LabelEvidence) -> Section:
+    """A row a label: what its decisions are worth, and its areas."""
+    return Section(
+        "classes",
+        "Each label",
+        "section_labels.html",
+        {
+            "labels": [_label(evidence, index) for index in evidence.from_frequent_to_rare],
+            "grouped_by": evidence.facts.group_column,
+        },
+    )
+
+
+def _label(evidence: LabelEvidence, index: int) -> dict[str, Any]:
+    targets, scores = evidence.test.targets[:, index], evidence.test.probabilities[:, index]
+    decisions = evidence.test.decisions[:, index]
+    weights = np.ones((len(targets), 1))
+    outcomes = LabelOutcomes.weighted(targets[:, None], decisions[:, None], weights)
+    return {
+        **evidence.summary["classes"][index],
+        "train": int(evidence.counts("train")[index]),
+        "specificity": float(outcomes.absent.recalls[0, 0]),
+        "auc": float(np.squeeze(metrics.roc_auc(targets, scores, weights=weights))),
+        "average_precision": float(np.squeeze(metrics.average_precision(targets, scores, weights=weights))),
+    }

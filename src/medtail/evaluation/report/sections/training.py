@@ -1,0 +1,89 @@
+"""How the training went, epoch by epoch."""
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from medtail.evaluation.report.drawing import INK, MUTED, SERIES, draw, shortened
+from medtail.evaluation.report.evidence import RunEvidence
+from medtail.evaluation.report.page import Section
+from medtail.evaluation.report.sections.layout import CLASSES_IN_COLOUR
+from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_row, monitor_of
+
+_CRITERIA = {"validation_balanced_accuracy": "balanced accuracy", "validation_auc": "area under ROC"}
+
+
+def training(evidence: RunEvidence) -> Section:
+    """Losses, validation metrics, learning rate, and the recall of each class where they can be told apart."""
+    epochs = evidence.epochs
+    monitor = monitor_of(evidence.recipe)
+    best, column = chosen_row(epochs, monitor), MONITORED[monitor]
+    chosen = int(epochs["epoch"].iloc[best])
+    panels = [
+        _lines(
+            epochs,
+            "Loss",
+            {"training": "train_loss", "validation": "validation_loss"},
+            chosen,
+        ),
+        _lines(
+            epochs,
+            "Validation metrics",
+            {
+                "balanced accuracy": "validation_balanced_accuracy",
+                "area under ROC": "validation_auc",
+                "accuracy": "validation_accuracy",
+                "macro F1": "validation_macro_f1",
+            },
+            chosen,
+        ),
+    ]
+    if len(evidence.class_names) <= CLASSES_IN_COLOUR:
+        names = [evidence.class_names[index] for index in evidence.from_frequent_to_rare]
+        recalls = {name: f"validation_recall_{name}" for name in names}
+        panels.append(_lines(epochs, "Recall of each class on validation", recalls, chosen))
+    panels.append(_lines(epochs, "Learning rate", {"learning rate": "learning_rate"}, chosen))
+    return Section(
+        "training",
+        "Training",
+        "section_training.html",
+        {
+            "epochs": len(epochs),
+            "chosen": chosen,
+            "criterion": None if column is None else _CRITERIA[column],
+            "value": None if column is None else float(epochs[column].iloc[best]),
+            "figures": panels,
+            "at_the_end": column is not None and chosen == int(epochs["epoch"].iloc[-1]) and len(epochs) > 1,
+        },
+    )
+
+
+def _lines(epochs: pd.DataFrame, title: str, columns: dict[str, str], chosen: int) -> Markup:
+    known = {label: column for label, column in columns.items() if column in epochs}
+    marker = "o" if len(epochs) < 3 else None
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        for colour, (label, column) in zip(SERIES, known.items(), strict=False):
+            axes.plot(epochs["epoch"], epochs[column], color=colour, label=shortened(label), marker=marker)
+        axes.axvline(chosen, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.set_xlim(epochs["epoch"].iloc[0] - 0.5, epochs["epoch"].iloc[-1] + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        if len(known) > 1:
+            figure.legend(
+                loc="outside lower left", ncols=3, labelcolor=INK, handlelength=1.4, columnspacing=1.4
+            )
+
+    at_choice = epochs.loc[epochs["epoch"] == chosen].iloc[0]
+    values = ", ".join(
+        f"{label} {at_choice[column]:.3g}" for label, column in known.items() if pd.notna(at_choice[column])
+    )
+    return draw(
+        paint,
+        width=4.8,
+        height=3.3,
+        description=f"{title} over {len(epochs)} epochs; at epoch {chosen}: {values}",
+    )

@@ -1,0 +1,111 @@
+"""Out-of-fold predictions: every image judged once, by the model that learned without it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medtail.errors import InputError
+from medtail.evaluation.summaries.binary import BINARY_TITLES
+from medtail.evaluation.summaries.summary import METRIC_TITLES, summarize
+from medtail.runs.facts import DatasetFacts, positive_class
+from medtail.runs.label_predictions import AnyPredictions, read_predictions
+from medtail.runs.run import OUT_OF_FOLD, Run
+
+
+def pooled_predictions(folds: Sequence[Run], ids: Sequence[str]) -> AnyPredictions:
+    """Join the test predictions of the folds of one data set.
+
+    Args:
+        folds: Finished runs whose test splits share no image.
+        ids: Images in the order they are to come; those that no fold could read are left out.
+
+    Raises:
+        InputError: A run is not finished, classes differ, or an image was judged twice.
+    """
+    parts = [read_predictions(run.require(run.predictions("test"))) for run in folds]
+    first = parts[0]
+    for run, part in zip(folds, parts, strict=True):
+        if type(part) is not type(first) or part.class_names != first.class_names:
+            raise InputError(f"folds must be of the same classes, {folds[0].folder} and {run.folder} are not")
+    pooled = replace(
+        first,
+        ids=np.concatenate([part.ids for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        probabilities=np.concatenate([part.probabilities for part in parts]),
+        groups=None if first.groups is None else np.concatenate([np.asarray(part.groups) for part in parts]),
+    )
+    place_of = {name: place for place, name in enumerate(ids)}
+    order = np.argsort([place_of[str(name)] for name in pooled.ids], kind="stable")
+    return replace(
+        pooled,
+        ids=pooled.ids[order],
+        targets=pooled.targets[order],
+        probabilities=pooled.probabilities[order],
+        groups=None if pooled.groups is None else pooled.groups[order],
+    )
+
+
+def summarize_folds(
+    pooled: AnyPredictions, folds: Sequence[Run], training_counts: np.ndarray
+) -> dict[str, Any]:
+    """Return the content of ``summary.json`` of a cross-validation.
+
+    The keys of :func:`medtail.evaluation.summarize` over the pooled predictions, and ``folds``: for each the
+    ``images`` of its splits and, for each of ``metrics`` (of two classes also of ``binary``), ``mean``, ``sd`` (n - 1)
+    and ``values``, one a fold. Pooled AUC ranks probabilities of different models against each other, so it may
+    differ from the mean of the folds'.
+
+    Args:
+        pooled: Out-of-fold predictions.
+        folds: Finished runs.
+        training_counts: Training images of each class ``(C,)``, mean over folds.
+    """
+    summaries = [run.read_summary() for run in folds]
+    images = [
+        pd.read_csv(run.require(run.splits), usecols=["split"])["split"].value_counts().to_dict()
+        for run in folds
+    ]
+    spread: dict[str, Any] = {
+        "images": images,
+        "metrics": {name: _spread([each[name] for each in summaries]) for name in METRIC_TITLES},
+    }
+    if all("binary" in each for each in summaries):
+        spread["binary"] = {
+            name: _spread([each["binary"][name] for each in summaries]) for name in BINARY_TITLES
+        }
+    # A class that was named stands against the rest in every fold.
+    named = DatasetFacts.load(folds[0]).positive
+    summary = summarize(
+        pooled, OUT_OF_FOLD, training_counts=training_counts, positive=positive_class(training_counts, named)
+    )
+    return {**summary, "folds": spread}
+
+
+def _spread(values: list[float | None]) -> dict[str, Any]:
+    known = np.array([value for value in values if value is not None])
+    return {
+        "mean": float(known.mean()) if len(known) else None,
+        "sd": float(known.std(ddof=1)) if len(known) > 1 else None,
+        "values": values,
+    }
+
+
+def pooled_facts(folds: Sequence[Run], fingerprint: str) -> DatasetFacts:
+    """The facts of the folds as one: mean training and validation counts, and every image in test."""
+    facts = [DatasetFacts.load(run) for run in folds]
+    counts = {
+        split: np.array([fold.class_counts[split] for fold in facts])
+        for split in ("train", "validation", "test")
+    }
+    return replace(
+        facts[0],
+        class_counts={
+            "train": np.rint(counts["train"].mean(axis=0)).astype(int).tolist(),
+            "validation": np.rint(counts["validation"].mean(axis=0)).astype(int).tolist(),
+            "test": counts["test"].sum(axis=0).tolist(),
+        },
+        fingerprint=fingerprint,
+    )

@@ -1,0 +1,1 @@
+"""Hyper-parameters chosen on validation, and what test says of them."""

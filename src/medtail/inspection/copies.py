@@ -1,0 +1,202 @@
+"""Images that occur more than once: the same pixels, or pixels that look the same."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+from typing import final
+
+import numpy as np
+
+from medtail.data.collection import ImageCollection
+from medtail.inspection.near_copies import Likeness
+
+#: Of images with equal pixels, so many different kinds (split, label, group) are paired with their look-alikes.
+_MOST_KINDS = 16
+
+
+@dataclass(frozen=True)
+class Copies(ABC):
+    """Images that show the same; abstract: how alike they are.
+
+    Attributes:
+        ids: Of the images.
+        splits: Of each, empty when there are none yet.
+        labels: Of each: its class, or its classes joined by ``+``.
+        leak: Whether one of them may be learned from and another judged on: they are of different splits or, where
+            splits are still to be drawn, share no group that would keep them together.
+    """
+
+    ids: tuple[str, ...]
+    splits: tuple[str, ...]
+    labels: tuple[str, ...]
+    leak: bool
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """All in one line."""
+
+    @property
+    def crosses_splits(self) -> bool:
+        return len(set(self.splits)) > 1
+
+    def _joined(self, sign: str) -> str:
+        places = [f" ({split})" for split in self.splits] or [""] * len(self.ids)
+        return sign.join(f"{name}{place}" for name, place in zip(self.ids, places, strict=True))
+
+    @property
+    def labels_conflict(self) -> bool:
+        """Whether they show the same and are called differently."""
+        return len(set(self.labels)) > 1
+
+
+@final
+@dataclass(frozen=True)
+class Duplicate(Copies):
+    """Images with the same pixels, whatever their files."""
+
+    @property
+    def text(self) -> str:
+        return self._joined(" = ")
+
+
+@final
+@dataclass(frozen=True)
+class NearDuplicate(Copies):
+    """Two images with different pixels that look the same.
+
+    Attributes:
+        correlation: Of their thumbnails, after undoing the change.
+        change: How the second differs from the first, e.g. ``mirrored left to right``; empty when neither turned,
+            mirrored nor cropped.
+    """
+
+    correlation: float
+    change: str
+
+    @property
+    def text(self) -> str:
+        change = f", {self.change}" if self.change else ""
+        return f"{self._joined(' ~ ')}, correlation {self.correlation:.3f}{change}"
+
+
+def content_digest(image: np.ndarray) -> bytes:
+    """16 bytes that are equal for equal pixels of equal shape, and for no others."""
+    digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.digest()
+
+
+@final
+class _Describe:
+    """What a table says of rows."""
+
+    def __init__(self, collection: ImageCollection) -> None:
+        table = collection.table
+        self.ids = table["id"].astype(str).tolist()
+        self.splits = table["split"].astype(str).tolist() if "split" in table else None
+        self.groups = table["group"].astype(str).tolist() if "group" in table else None
+        if collection.multi_label:
+            names = np.array(collection.class_names, dtype=object)
+            self.labels = [
+                "+".join(names[carried]) or "no label" for carried in collection.targets.astype(bool)
+            ]
+        else:
+            self.labels = table["label"].astype(str).tolist()
+
+    def kind(self, row: int) -> tuple[str | None, str, str | None]:
+        """Rows of one kind are the same to all that is told of copies."""
+        return (
+            self.splits[row] if self.splits else None,
+            self.labels[row],
+            self.groups[row] if self.groups else None,
+        )
+
+    def fields(self, rows: Sequence[int]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], bool]:
+        """The attributes of :class:`Copies`."""
+        if self.splits is not None:
+            leak = len({self.splits[row] for row in rows}) > 1
+        elif self.groups is not None:
+            leak = len({self.groups[row] for row in rows}) > 1
+        else:
+            leak = True
+        return (
+            tuple(self.ids[row] for row in rows),
+            () if self.splits is None else tuple(self.splits[row] for row in rows),
+            tuple(self.labels[row] for row in rows),
+            leak,
+        )
+
+
+def rows_by_content(digests: Iterable[bytes]) -> list[list[int]]:
+    """Rows of each different content, in order of their first row."""
+    rows_of: dict[bytes, list[int]] = defaultdict(list)
+    for row, digest in enumerate(digests):
+        rows_of[digest].append(row)
+    return list(rows_of.values())
+
+
+def duplicates(collection: ImageCollection, contents: Sequence[Sequence[int]]) -> list[Duplicate]:
+    """Contents that several rows have.
+
+    Args:
+        collection: Of the rows.
+        contents: Rows of each content, as of :func:`rows_by_content`.
+    """
+    describe = _Describe(collection)
+    return [Duplicate(*describe.fields(rows)) for rows in contents if len(rows) > 1]
+
+
+def near_duplicates(
+    collection: ImageCollection, contents: Sequence[Sequence[int]], likenesses: Iterable[Likeness]
+) -> list[NearDuplicate]:
+    """Pairs that look the same, the most alike first.
+
+    Of many images that all look the same, only so many pairs are told as connect them: at least one with each image
+    that leaks or whose label conflicts, and never more than four pairs an image, where all pairs would be millions.
+
+    Args:
+        collection: Of the rows.
+        contents: Rows of each content.
+        likenesses: Between positions in ``contents``.
+    """
+    describe = _Describe(collection)
+    joined: dict[tuple[bool, bool], _Forest] = defaultdict(_Forest)
+    found = []
+    for likeness in likenesses:
+        sides = (_one_of_each_kind(describe, contents[side]) for side in (likeness.first, likeness.second))
+        for pair in product(*sides):
+            copies = NearDuplicate(*describe.fields(pair), likeness.correlation, likeness.change)
+            if joined[copies.leak, copies.labels_conflict].join(*pair):
+                found.append(copies)
+    return sorted(found, key=lambda pair: -pair.correlation)
+
+
+def _one_of_each_kind(describe: _Describe, rows: Sequence[int]) -> Iterator[int]:
+    first_of: dict[Hashable, int] = {}
+    for row in rows:
+        first_of.setdefault(describe.kind(row), row)
+    return islice(first_of.values(), _MOST_KINDS)
+
+
+@final
+class _Forest:
+    """Which rows are connected (union and find)."""
+
+    def __init__(self) -> None:
+        self._parent: dict[int, int] = {}
+
+    def _root(self, row: int) -> int:
+        while (parent := self._parent.setdefault(row, row)) != row:
+            self._parent[row] = self._parent.setdefault(parent, parent)
+            row = parent
+        return row
+
+    def join(self, one: int, other: int) -> bool:
+        """Connect two rows; whether they were not connected before."""
+        first, second = self._root(one), self._root(other)
+        self._parent[first] = second
+        return first != second

@@ -1,0 +1,1 @@
+"""The parts that a loss is composed of."""

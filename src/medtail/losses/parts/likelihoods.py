@@ -1,0 +1,247 @@
+"""Likelihoods: what is minimised for one sample, and how trained scores are read as probabilities."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, final
+
+import torch
+from torch import Tensor
+from torch.nn import functional as torch_functional
+
+from medtail import checks
+from medtail.losses import functional
+from medtail.losses.parts.base import Part
+
+
+class Likelihood(Part, ABC):
+    """A value for each sample.
+
+    Attributes:
+        multi_label: Whether targets may be 0/1 ``(N, C)``.
+    """
+
+    multi_label: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the values ``(N,)``."""
+
+    def log_scores(self, scores: Tensor) -> Tensor:
+        """Return logarithms of what the scores say of each class ``(N, C)``, not normalised."""
+        return scores
+
+
+# ---------------------------------------------------------------------------------------------- softmax
+
+
+@final
+class CrossEntropy(Likelihood):
+    r""":math:`-\log p_y`."""
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the values ``(N,)``."""
+        return torch_functional.cross_entropy(logits, targets, reduction="none")
+
+
+@final
+class Focal(Likelihood):
+    r""":math:`-(1 - p_y)^\gamma\log p_y`."""
+
+    def __init__(self, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the values ``(N,)``."""
+        return functional.softmax_focal(logits, targets, self.gamma)
+
+
+@final
+class ComplementCrossEntropy(Likelihood):
+    r""":math:`-\log p_y - H/(C - 1)`: high entropy H of the wrong classes is rewarded."""
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the values ``(N,)``."""
+        loss = torch_functional.cross_entropy(logits, targets, reduction="none")
+        return loss - functional.complement_entropy(logits, targets) / (logits.shape[1] - 1)
+
+
+@final
+class OfficialComplementCrossEntropy(Likelihood):
+    r""":math:`-\log p_y + H/C` with the released code's offsets inside H: its sign was turned in 2021."""
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the values ``(N,)``."""
+        loss = torch_functional.cross_entropy(logits, targets, reduction="none")
+        return loss + functional.official_complement_entropy(logits, targets) / logits.shape[1]
+
+
+@final
+class AsymmetricSoftmax(Likelihood):
+    """ASL's single-label form: asymmetric focusing of log softmax, with label smoothing."""
+
+    def __init__(self, *, gamma_positive: float, gamma_negative: float, smoothing: float) -> None:
+        super().__init__()
+        self.gamma_positive = gamma_positive
+        self.gamma_negative = gamma_negative
+        self.smoothing = smoothing
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the values ``(N,)``."""
+        return functional.asymmetric_softmax(
+            logits, targets, self.gamma_positive, self.gamma_negative, self.smoothing
+        )
+
+
+# ---------------------------------------------------------------------------------------------- sigmoid
+
+
+class BinaryLikelihood(Likelihood):
+    """C binary decisions; the value of a sample is their sum.
+
+    Single-label probabilities are σ(z) divided by their sum over classes.
+    """
+
+    multi_label: ClassVar[bool] = True
+
+    @abstractmethod
+    def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
+        """Return the values ``(N, C)`` for 0/1 truth ``(N, C)``."""
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the values ``(N,)``."""
+        return self.elements(logits, functional.indicators(logits, targets)).sum(1)
+
+    def log_scores(self, scores: Tensor) -> Tensor:
+        """Return log σ(scores)."""
+        return torch_functional.logsigmoid(scores)
+
+
+@final
+class SigmoidFocal(BinaryLikelihood):
+    r""":math:`-(1 - p_t)^\gamma\log p_t` of every class; γ = 0 is binary cross-entropy."""
+
+    def __init__(self, gamma: float) -> None:
+        super().__init__()
+        self.gamma = gamma
+
+    def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
+        """Return the values ``(N, C)``."""
+        return functional.sigmoid_focal(logits, truth, self.gamma)
+
+
+class FocusedBinaryLikelihood(BinaryLikelihood):
+    """Log-like terms weighted by asymmetric focusing, abstract.
+
+    Args:
+        gamma_positive: γ₊.
+        gamma_negative: γ₋.
+        clip: Probability shift of negatives.
+        detach_focusing: Let no gradient through the weights.
+    """
+
+    def __init__(
+        self, *, gamma_positive: float, gamma_negative: float, clip: float, detach_focusing: bool
+    ) -> None:
+        super().__init__()
+        self.gamma_positive = checks.number("gamma_positive", gamma_positive, low=0)
+        self.gamma_negative = checks.number("gamma_negative", gamma_negative, low=0)
+        self.clip = checks.number("clip", clip, low=0, high=1, open_high=True)
+        self.detach_focusing = checks.boolean("detach_focusing", detach_focusing)
+
+    @abstractmethod
+    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what stands for log p of positives and log(1 - p) of negatives, each ``(N, C)``."""
+
+    @final
+    def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
+        """Return the values ``(N, C)``."""
+        focusing = functional.asymmetric_focusing(
+            logits, truth, self.gamma_positive, self.gamma_negative, self.clip
+        )
+        focusing = focusing.detach() if self.detach_focusing else focusing
+        positive, negative = self.terms(logits)
+        return -focusing * torch.where(truth > 0.5, positive, negative)
+
+
+@final
+class Asymmetric(FocusedBinaryLikelihood):
+    """ASL: the logarithms themselves, negatives shifted."""
+
+    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return log p and log(1 - q)."""
+        return torch_functional.logsigmoid(logits), functional.log_shifted_complement(logits, self.clip)
+
+
+@final
+class AsymmetricPolynomial(FocusedBinaryLikelihood):
+    """APL: the first coefficients of the logarithm's expansion changed."""
+
+    def __init__(
+        self, *, positive_coefficients: tuple[float, float], negative_coefficient: float, **focusing: Any
+    ) -> None:
+        super().__init__(**focusing)
+        self.positive_coefficients = positive_coefficients
+        self.negative_coefficient = negative_coefficient
+
+    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the polynomials with their logarithms."""
+        return functional.polynomial_logarithms(
+            logits, self.clip, self.positive_coefficients, self.negative_coefficient
+        )
+
+
+Coefficients = tuple[float, float, float]
+
+#: (a₀, a₁, b₁) of (a₀ + a₁p) / (1 + b₁p) for positives, (c₀, c₁, d₁) for negatives with 1 - p in place of p.
+APPROXIMANTS: dict[str, tuple[Coefficients, Coefficients]] = {
+    "paper": ((-1.5, 1.5, 0.0), (-1.0, 1.0, 0.0)),
+    "pade_1_1": ((-2.0, 2.0, 1.0), (-2.0, 2.0, 1.0)),
+}
+
+
+@final
+class PadeAsymmetric(FocusedBinaryLikelihood):
+    """ALPA: rational functions in place of the logarithms, focused a second time."""
+
+    def __init__(
+        self,
+        *,
+        alpha: float,
+        beta: float,
+        coefficients: tuple[Coefficients, Coefficients],
+        hill: float,
+        **focusing: Any,
+    ) -> None:
+        super().__init__(**focusing)
+        self.alpha = alpha
+        self.beta = beta
+        self.coefficients = coefficients
+        self.hill = hill
+
+    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the focused rational functions."""
+        return functional.pade_terms(
+            logits,
+            alpha=self.alpha,
+            beta=self.beta,
+            gamma_positive=self.gamma_positive,
+            gamma_negative=self.gamma_negative,
+            clip=self.clip,
+            coefficients=self.coefficients,
+            hill=self.hill,
+        )
+
+
+#: What ``likelihood`` of the class-balanced loss chooses, given γ.
+CLASS_BALANCED_LIKELIHOODS: dict[str, Callable[[float], Likelihood]] = {
+    "softmax": lambda gamma: CrossEntropy(),
+    "focal": SigmoidFocal,
+    "sigmoid": lambda gamma: SigmoidFocal(0.0),
+}
+
+#: What ``variant`` of complement cross-entropy chooses.
+COMPLEMENT_LIKELIHOODS: dict[str, type[ComplementCrossEntropy] | type[OfficialComplementCrossEntropy]] = {
+    "paper": ComplementCrossEntropy,
+    "official": OfficialComplementCrossEntropy,
+}

@@ -1,0 +1,200 @@
+"""Weightings: how much each sample counts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medtail import checks
+from medtail.checks import ClassCounts
+from medtail.errors import InputError
+from medtail.losses import functional
+from medtail.losses.parts.base import Part
+
+
+class Weighting(Part, ABC):
+    """A weight for each sample.
+
+    Attributes:
+        removed_power: 1 where the weights are inverse frequencies, which take the prior out of what the scores
+            stand for; 0 elsewhere.
+    """
+
+    removed_power: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the weights ``(N,)``, or one for all ``()``."""
+
+    def final_class_weights(self) -> Tensor:
+        """Return the class weights ``(C,)`` that trained scores carry besides ``removed_power``, or 1 ``()``."""
+        return torch.ones((), dtype=torch.float64)
+
+
+@final
+class NoWeighting(Weighting):
+    """Every sample counts 1."""
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return 1 ``()``."""
+        return outputs.new_ones(())
+
+
+class FixedWeighting(Weighting):
+    """A weight for each class that does not change in training, abstract."""
+
+    class_weights: Tensor
+
+    def __init__(self, class_weights: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the weights ``(N,)``."""
+        if len(self.class_weights) != outputs.shape[1]:
+            raise InputError(
+                f"class weights must be one for each of the {outputs.shape[1]} columns of the outputs, "
+                f"got {len(self.class_weights)}; pass one a class"
+            )
+        return self.class_weights.to(outputs)[targets]
+
+
+@final
+class ClassWeighting(FixedWeighting):
+    """A given weight a class.
+
+    Args:
+        class_weights: ``(C,)``, at least 0.
+    """
+
+    def __init__(self, class_weights: Sequence[float] | Tensor) -> None:
+        super().__init__(checks.class_vector("class_weights", class_weights))
+
+    def final_class_weights(self) -> Tensor:
+        """Return the class weights."""
+        return self.class_weights
+
+
+@final
+class InverseFrequencyWeighting(FixedWeighting):
+    r"""Inverse frequency in the training split, :math:`\omega_c = n / (C\,n_c)` (Scholz eq. 6)."""
+
+    removed_power: ClassVar[float] = 1.0
+
+    def __init__(self, class_counts: ClassCounts) -> None:
+        super().__init__(functional.inverse_frequency_weights(checks.class_counts(class_counts)))
+
+
+@final
+class BatchInverseFrequencyWeighting(Weighting):
+    r"""Inverse frequency in the batch of all ranks, :math:`\omega_c = N / (C\,N_c)`: DAL's DWCE (eq. 11)."""
+
+    removed_power: ClassVar[float] = 1.0
+    uses_batch_statistics: ClassVar[bool] = True
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the weights ``(N,)``."""
+        counts = functional.batch_counts(outputs.detach(), targets)
+        return functional.inverse_frequency_weights(counts)[targets]
+
+
+@final
+class EffectiveNumberWeighting(FixedWeighting):
+    r"""Class-balanced weights, :math:`w_c = (1 - \beta) / (1 - \beta^{n_c})` (Cui et al., 2019).
+
+    Args:
+        class_counts: ``(C,)``.
+        beta: In [0, 1); 0.9999 in all five papers.
+        normalized: Scale to Σ w_c = C, as published code does; DBM eq. 10 prints the weights unscaled.
+    """
+
+    def __init__(self, class_counts: ClassCounts, *, beta: float = 0.9999, normalized: bool = True) -> None:
+        weights = functional.effective_number_weights(class_counts, beta)
+        if not checks.boolean("normalized", normalized):
+            weights = 1 / functional.effective_numbers(checks.class_counts(class_counts), beta)
+        super().__init__(weights)
+
+    def final_class_weights(self) -> Tensor:
+        """Return the class weights."""
+        return self.class_weights
+
+
+@final
+class DeferredWeighting(Weighting):
+    """Equal weights first, class-balanced ones for the last part of training (DRW; Cao et al., 2019).
+
+    From epoch ``int(start * num_epochs)`` on, epochs counted from 0, the weights are those of
+    :class:`EffectiveNumberWeighting`. Published with ``reduction="weighted_mean"``.
+
+    Args:
+        class_counts: ``(C,)``.
+        beta: 0.9999 in LDAM-DRW and DBM.
+        start: Share of training before the weights change; 0.8 is epoch 160 of 200.
+        num_epochs: How long training is; 200 in LDAM-DRW and DBM.
+
+    Raises:
+        InputError: A setting is out of range, or the loss is called before ``set_epoch``.
+
+    Example:
+        >>> weighting = DeferredWeighting([900, 100], num_epochs=10)
+        >>> weighting.set_epoch(8)
+        >>> weighting(torch.zeros(2, 2), torch.tensor([0, 1]))
+        tensor([0.2073, 1.7927])
+    """
+
+    current_weights: Tensor
+    late_weights: Tensor
+
+    def __init__(
+        self, class_counts: ClassCounts, *, beta: float = 0.9999, start: float = 0.8, num_epochs: int = 200
+    ) -> None:
+        super().__init__()
+        weights = functional.effective_number_weights(class_counts, beta)
+        num_epochs = checks.whole_number("num_epochs", num_epochs, low=1)
+        self.start_epoch = int(checks.number("start", start, low=0, high=1) * num_epochs)
+        self._knows_epoch = False
+        self.register_buffer("late_weights", weights, persistent=False)
+        self.register_buffer("current_weights", torch.ones_like(weights), persistent=False)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Switch to the late weights when their epoch has come."""
+        self._knows_epoch = True
+        late = epoch >= self.start_epoch
+        self.current_weights = self.late_weights if late else torch.ones_like(self.late_weights)
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the weights ``(N,)``."""
+        if not self._knows_epoch:
+            raise InputError(
+                "a deferred weighting must be told the epoch before its first batch, got none; "
+                "call loss.set_epoch(epoch) at the start of every epoch"
+            )
+        return self.current_weights.to(outputs)[targets]
+
+    def final_class_weights(self) -> Tensor:
+        """Return the late weights: trained scores are those of the end of the schedule."""
+        return self.late_weights
+
+
+#: Weightings by the name that settings use.
+WEIGHTINGS: dict[str, type[Weighting]] = {
+    "none": NoWeighting,
+    "inverse_frequency": InverseFrequencyWeighting,
+    "batch_inverse_frequency": BatchInverseFrequencyWeighting,
+    "class": ClassWeighting,
+    "effective_number": EffectiveNumberWeighting,
+    "deferred": DeferredWeighting,
+}
+
+
+def alpha_weighting(alpha: float | Sequence[float] | np.ndarray | Tensor | None) -> Weighting:
+    """Return focal loss's class weights: none, (1 - α, α) for a number, or one a class."""
+    if alpha is None:
+        return NoWeighting()
+    if np.ndim(alpha) > 0:
+        return ClassWeighting(checks.class_vector("alpha", alpha))
+    positive = checks.number("alpha", alpha, low=0, high=1)
+    return ClassWeighting([1 - positive, positive])

@@ -1,0 +1,1 @@
+"""Recipes: every setting of a run, from files on two axes and the user's changes."""

@@ -1,0 +1,157 @@
+"""From names to a recipe: the merge of two axes, one file each, and of what the user changes.
+
+The axes are ``recipes/datasets`` and ``recipes/methods``. Later wins: data set, method, changes in their order.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from medtail.errors import InputError
+from medtail.naming import nearest
+from medtail.recipes.refusals import refusal
+from medtail.recipes.schema import Recipe
+
+#: The folders of recipes that come with medtail.
+Axis = Literal["datasets", "methods", "grids"]
+
+#: Keys that mean the same whatever the name of their section.
+_WHATEVER_THE_NAME = ("sharpness",)
+
+
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``change`` laid over it, section by section.
+
+    A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam. Only an
+    optimizer's ``sharpness`` stays, which is around any of them.
+
+    Example:
+        >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"learning_rate": 0.1}})
+        {'optimizer': {'name': 'sgd', 'momentum': 0.9, 'learning_rate': 0.1}}
+        >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"name": "adam"}})
+        {'optimizer': {'name': 'adam'}}
+    """
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        merged[key] = value
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            keeps_its_name = value.get("name", old.get("name")) == old.get("name")
+            kept = old if keeps_its_name else {name: old[name] for name in _WHATEVER_THE_NAME if name in old}
+            merged[key] = merge(kept, value)
+    return merged
+
+
+def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
+    """Turn ``["loss.scale=8", "schedule.name=step"]`` into nested settings; values are read as YAML.
+
+    Raises:
+        InputError: An assignment has no ``=`` or an empty key.
+
+    Example:
+        >>> parse_assignments(["loss.scale=8", "training.early_stopping_patience=null"])
+        {'loss': {'scale': 8}, 'training': {'early_stopping_patience': None}}
+    """
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        keys = path.split(".")
+        if not equals or not all(keys):
+            raise InputError(f"--set takes section.key=value, got {assignment!r}; e.g. --set loss.scale=8")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {path}: the value must be valid YAML, got {text!r}; quote it") from error
+        # "1e-4" is a string to YAML 1.1, a number to everybody else.
+        if isinstance(value, str):
+            value = _number_or_text(value)
+        section = settings
+        for key in keys[:-1]:
+            inner = section.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise InputError(f"--set {path}: {key} was set to a value before; set its parts or its whole")
+            section = inner
+        section[keys[-1]] = value
+    return settings
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def recipe_names(axis: Axis) -> list[str]:
+    """The recipes that come with medtail, on one axis."""
+    folder = resources.files("medtail") / "recipes" / axis
+    return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def read_axis(axis: Axis, name: str) -> dict[str, Any]:
+    """Read one recipe of one axis.
+
+    Raises:
+        InputError: There is none of this name; the names there are, and the nearest.
+    """
+    known = recipe_names(axis)
+    if name not in known:
+        raise InputError(
+            f"{axis[:-1]} recipe must be one of {', '.join(known)}, got {name!r}{nearest(name, known)}; "
+            f"see medtail list recipes"
+        )
+    text = (resources.files("medtail") / "recipes" / axis / f"{name}.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def describe_axis(axis: Axis, name: str) -> str:
+    """The first comment line of a recipe file: what it is for."""
+    text = (resources.files("medtail") / "recipes" / axis / f"{name}.yaml").read_text(encoding="utf-8")
+    return text.splitlines()[0].removeprefix("#").strip()
+
+
+def compose(dataset: str, method: str, *changes: Mapping[str, Any]) -> Recipe:
+    """Merge a data-set recipe, a method recipe and changes, and validate the result.
+
+    Raises:
+        InputError: Naming every wrong key, its value and what is allowed.
+    """
+    settings = merge(read_axis("datasets", dataset), read_axis("methods", method))
+    for change in changes:
+        settings = merge(settings, change)
+    return validate({**settings, "recipe": {"dataset": dataset, "method": method}})
+
+
+def load_recipe(path: Path, *changes: Mapping[str, Any]) -> Recipe:
+    """Read a saved recipe, laying changes over it.
+
+    Raises:
+        InputError: The file is missing, no YAML mapping, or a setting is wrong.
+    """
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"recipe file {path} does not exist; give a file that train saved") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"recipe file {path} is not valid YAML; compare it with a saved recipe.yaml"
+        ) from error
+    if not isinstance(settings, dict):
+        raise InputError(
+            f"recipe file {path} must hold sections (data, loss, …), got {type(settings).__name__}"
+        )
+    for change in changes:
+        settings = merge(settings, change)
+    return validate(settings)
+
+
+def validate(settings: Mapping[str, Any]) -> Recipe:
+    """Turn nested settings into a :class:`Recipe`, or name everything that is wrong in one sentence each."""
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        raise refusal(error) from error

@@ -1,0 +1,71 @@
+"""The grids that come with medtail, and those of users: ``recipes/grids/*.yaml``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import Field, ValidationError
+
+from medtail.errors import InputError
+from medtail.naming import nearest
+from medtail.recipes.compose import describe_axis, read_axis, recipe_names
+from medtail.recipes.schema import Settings
+from medtail.runs.grid import Grid
+
+
+class GridFile(Settings):
+    """What a file of a grid says."""
+
+    method: str
+    baseline: str | None = None
+    grid: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(min_length=1)
+
+
+def read_grid(name: str, chosen: tuple[int, ...] | None = None) -> Grid:
+    """Read a grid.
+
+    Args:
+        name: One of ``medtail list grids``, or the path of a file like those.
+        chosen: Numbers of the points to train; all of them when None.
+
+    Raises:
+        InputError: There is no such grid, or its file is wrong.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        content, description, name = _read_file(path), _first_comment(path), path.stem
+    else:
+        content, description = read_axis("grids", name), describe_axis("grids", name)
+    try:
+        file = GridFile.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "it"
+        raise InputError(
+            f"grid {name} must have method, a recipe of it, and grid, lists of values by the path of a setting: "
+            f"{place}: {first['msg'].lower()}; see docs/tuning_after_training.md"
+        ) from error
+    known = recipe_names("methods")
+    if file.method not in known:
+        raise InputError(
+            f"method of grid {name} must be a method recipe, got {file.method!r}{nearest(file.method, known)}"
+        )
+    return Grid(name, description, file.method, file.grid, file.baseline, chosen)
+
+
+def _read_file(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            f"grid file {path} does not exist; give one, or a name of medtail list grids"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"grid file {path} is not valid YAML; it has the keys method, baseline, grid"
+        ) from error
+
+
+def _first_comment(path: Path) -> str:
+    line = path.read_text(encoding="utf-8").partition("\n")[0]
+    return line.removeprefix("#").strip() if line.startswith("#") else ""

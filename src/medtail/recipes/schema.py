@@ -1,0 +1,410 @@
+"""A recipe: every setting of a run, and which settings go together."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from medtail.errors import InputError
+from medtail.files import write_text
+from medtail.naming import nearest
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Settings(BaseModel):
+    """A part of a recipe: unknown keys are errors, nothing changes after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Names(Settings):
+    """Which files the recipe was merged from; for the reader and for ``compare``."""
+
+    dataset: str
+    method: str
+
+
+class NoSubsample(Settings):
+    """Every training image is used."""
+
+    name: Literal["none"] = "none"
+
+
+class BinarySubsample(Settings):
+    """:func:`medtail.data.splitting.long_tail.binary_counts`."""
+
+    name: Literal["binary"]
+    beta: float = Field(ge=1.0, description="images of the larger class for one of the smaller")
+    seed: int = Field(0, ge=0)
+
+
+class ExponentialSubsample(Settings):
+    """:func:`medtail.data.splitting.long_tail.exponential_counts`."""
+
+    name: Literal["exponential"]
+    imbalance_factor: float = Field(ge=1.0, description="the largest count over the smallest")
+    seed: int = Field(0, ge=0)
+
+
+class ParetoSubsample(Settings):
+    """:func:`medtail.data.splitting.long_tail.pareto_counts`."""
+
+    name: Literal["pareto"]
+    alpha: float = Field(6.0, gt=0.0)
+    smallest: int = Field(5, ge=1)
+    seed: int = Field(0, ge=0)
+
+
+class StepSubsample(Settings):
+    """:func:`medtail.data.splitting.long_tail.step_counts`."""
+
+    name: Literal["step"]
+    imbalance_factor: float = Field(ge=1.0, description="the largest count over the smallest")
+    minority_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of classes that are cut")
+    seed: int = Field(0, ge=0)
+
+
+class Data(Settings):
+    """How images are read and, where the data set brings no split, how it is split."""
+
+    image_size: int = Field(ge=8, le=4096, description="pixels of every side, after resizing or cropping")
+    fit: Literal["resize", "crop"] = Field(
+        "resize", description="resize the whole image, or take its central part without resampling"
+    )
+    channels: int = Field(
+        3,
+        ge=1,
+        le=64,
+        description="3 repeats grey images, 1 takes the luminance of colour images; other numbers must be the data's",
+    )
+    max_pixels: int | None = Field(
+        None, ge=1, description="larger images are refused before they are decoded; 80 million when null"
+    )
+    cache: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="decoded pixels on disk: of sets larger than memory, of all sets, or never (decode every epoch)",
+    )
+    normalization: Literal["dataset", "masked"] = Field(
+        "dataset",
+        description="by mean and deviation of the training images, or of each image inside what is not black",
+    )
+    validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
+    test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
+    split_seed: int = Field(0, ge=0)
+    positive: str | None = Field(
+        None, coerce_numbers_to_str=True, description="this class (then class 1) against the rest (class 0)"
+    )
+    subsample: Annotated[
+        NoSubsample | BinarySubsample | ExponentialSubsample | ParetoSubsample | StepSubsample,
+        Field(discriminator="name"),
+    ] = NoSubsample()
+
+
+class AffineSettings(Settings):
+    """:class:`medtail.data.transforms.RandomAffine`."""
+
+    probability: Share = 0.5
+    degrees: float = Field(15.0, ge=0.0, le=180.0, description="angle drawn from [-d, d]")
+    scale: float = Field(0.1, ge=0.0, lt=1.0, description="factor drawn from [1 - s, 1 + s]")
+
+
+class GammaSettings(Settings):
+    """:class:`medtail.data.transforms.RandomGamma`."""
+
+    probability: Share = 0.5
+    low: float = Field(0.5, gt=0.0)
+    high: float = Field(1.5, gt=0.0)
+
+
+class ContrastGainSettings(Settings):
+    """:class:`medtail.data.transforms.RandomContrastGain`."""
+
+    probability: Share = 0.5
+    low: float = Field(5.0, gt=0.0)
+    high: float = Field(10.0, gt=0.0)
+
+
+class BlurSettings(Settings):
+    """:class:`medtail.data.transforms.RandomGaussianBlur`."""
+
+    probability: Share = 0.5
+    sigma: float = Field(1.5, ge=0.0, description="pixels: standard deviation drawn from [0, sigma]")
+
+
+class MixupSettings(Settings):
+    """:class:`medtail.training.mixing.Mixup`, or :class:`medtail.training.mixing.BalancedMixup`."""
+
+    alpha: float = Field(0.2, gt=0.0)
+    partners: Literal["batch", "class_balanced"] = Field(
+        "batch", description="images of the same batch, or drawn with every class equally likely"
+    )
+
+
+class Augmentation(Settings):
+    """Random changes of training images; each image draws its own."""
+
+    horizontal_flip: Share = 0.5
+    vertical_flip: Share = 0.0
+    depth_flip: Share = Field(0.0, description="of volumes only")
+    quarter_turn: Share = Field(0.0, description="probability of a rotation by 90, 180 or 270 degrees")
+    affine: AffineSettings | None = Field(None, description="rotation and scale")
+    crop: int | None = Field(
+        None, ge=8, description="pixels: a random part in training, the central one in evaluation"
+    )
+    shift: int = Field(0, ge=0, description="pixels: pad by this much, crop back at a random place")
+    auto_augment: Literal["cifar10"] | None = Field(None, description="policy of AutoAugment")
+    brightness: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - b, 1 + b]")
+    contrast: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - c, 1 + c]")
+    gamma: GammaSettings | None = Field(None, description="power of the pixels")
+    contrast_gain: ContrastGainSettings | None = Field(None, description="sigmoid contrast")
+    blur: BlurSettings | None = Field(None, description="Gaussian blur")
+    cutout: int = Field(0, ge=0, description="pixels: side of the square that is hidden")
+    mixup: MixupSettings | None = Field(None, description="each image mixed with another, and so its loss")
+
+
+class Sampling(Settings):
+    """In which proportions the classes are drawn in training."""
+
+    name: Literal["uniform", "stratified", "class_balanced", "square_root", "progressively_balanced"] = (
+        "uniform"
+    )
+
+
+class Backbone(Settings):
+    """The network up to the features."""
+
+    name: str
+    pretrained: bool = False
+    frozen_epochs: int = Field(0, ge=0, description="epochs at the start in which only the head is trained")
+
+
+class AutoHead(Settings):
+    """The plainest head for what the loss expects."""
+
+    name: Literal["auto"] = "auto"
+
+
+class LinearHeadSettings(Settings):
+    """:class:`medtail.heads.LinearHead`."""
+
+    name: Literal["linear"]
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+
+
+class CosineHeadSettings(Settings):
+    """:class:`medtail.heads.CosineClassifier`."""
+
+    name: Literal["cosine"]
+
+
+class EmbeddingHeadSettings(Settings):
+    """:class:`medtail.heads.EmbeddingHead`."""
+
+    name: Literal["embedding"]
+    embedding_size: int = Field(128, ge=1)
+    dropout: float = Field(0.5, ge=0.0, lt=1.0)
+
+
+class TwoLayerHeadSettings(Settings):
+    """:class:`medtail.heads.TwoLayerHead`."""
+
+    name: Literal["two_layer"]
+    embedding_size: int = Field(128, ge=1)
+    dropout: float = Field(0.5, ge=0.0, lt=1.0)
+
+
+class SupervisedSettings(Settings):
+    """:class:`medtail.methods.Supervised`."""
+
+    name: Literal["supervised"] = "supervised"
+
+
+class LossConditionalSettings(Settings):
+    """:class:`medtail.methods.LossConditional`; parameters are those of the loss's constructor, by name."""
+
+    name: Literal["loss_conditional"]
+    distributions: dict[str, Annotated[list[float], Field(min_length=3, max_length=3)]] = Field(
+        min_length=1, description="of each parameter: low, high and the height of the density at high"
+    )
+    film: Literal["identity", "plain", "none"] = Field(
+        "identity", description="how FiLM begins; none trains without it"
+    )
+    grid: dict[str, Annotated[list[float], Field(min_length=1)]] = Field(
+        description="values of each parameter; every combination is evaluated after training"
+    )
+    default: dict[str, float] | None = Field(
+        None, description="values in evaluation; the mean of the density where none is given"
+    )
+
+    @model_validator(mode="after")
+    def _parameters_fit(self) -> "LossConditionalSettings":
+        from medtail.methods import LinearDensity
+
+        for name, values in self.distributions.items():
+            try:
+                LinearDensity(*values)
+            except InputError as error:
+                raise ValueError(f"method.distributions.{name}: {error}") from error
+        if set(self.grid) != set(self.distributions):
+            raise ValueError(
+                f"method.grid must list values of {', '.join(self.distributions)}, as method.distributions does, "
+                f"got {', '.join(self.grid) or 'none'}; name the same parameters in both"
+            )
+        for name in self.default or {}:
+            if name not in self.distributions:
+                raise ValueError(
+                    f"method.default must name parameters of method.distributions, got {name!r}"
+                    f"{nearest(name, self.distributions)}"
+                )
+        return self
+
+
+class Loss(BaseModel):
+    """A key of ``LOSSES`` and settings of its constructor, which checks them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What goes to the constructor."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Sharpness(Settings):
+    """Sharpness-aware minimisation around the optimizer: :class:`medtail.training.SAM`."""
+
+    radius: float = Field(0.05, gt=0.0)
+    adaptive: bool = False
+
+
+class SGD(Settings):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"]
+    learning_rate: float = Field(gt=0.0)
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    nesterov: bool = False
+    weight_decay: float = Field(5e-4, ge=0.0)
+    sharpness: Sharpness | None = None
+
+
+class Adam(Settings):
+    """Adam."""
+
+    name: Literal["adam"]
+    learning_rate: float = Field(1e-3, gt=0.0)
+    weight_decay: float = Field(0.0, ge=0.0)
+    sharpness: Sharpness | None = None
+
+
+class AdamW(Settings):
+    """Adam with decoupled weight decay."""
+
+    name: Literal["adamw"]
+    learning_rate: float = Field(1e-3, gt=0.0)
+    weight_decay: float = Field(0.05, ge=0.0)
+    sharpness: Sharpness | None = None
+
+
+class Constant(Settings):
+    """The learning rate stays, after a linear warm-up."""
+
+    name: Literal["constant"]
+    warmup_epochs: int = Field(0, ge=0)
+
+
+class Cosine(Settings):
+    """The learning rate falls to zero along half a cosine, after a linear warm-up."""
+
+    name: Literal["cosine"]
+    warmup_epochs: int = Field(0, ge=0)
+
+
+class Step(Settings):
+    """The learning rate is multiplied by ``factor`` at each milestone, after a linear warm-up."""
+
+    name: Literal["step"]
+    warmup_epochs: int = Field(0, ge=0)
+    milestones: tuple[int, ...] = Field(description="epochs (from 0) that begin with a lower rate")
+    factor: float = Field(0.1, gt=0.0, lt=1.0)
+
+
+class Training(Settings):
+    """The loop."""
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(128, ge=2, description="over all devices together")
+    seed: int = Field(0, ge=0)
+    accumulate_batches: int = Field(1, ge=1, description="batches whose gradients are added up before a step")
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    gradient_clip_norm: float | None = Field(None, gt=0.0)
+    monitor: Literal["balanced_accuracy", "auc", "last_epoch"] = Field(
+        "balanced_accuracy", description="what of validation chooses the epoch that is kept"
+    )
+    early_stopping_patience: int | None = Field(None, ge=1, description="epochs without a better validation")
+    tensorboard: bool = False
+    devices: int = Field(1, ge=1)
+    workers: int = Field(2, ge=0, description="decoding processes, when images do not fit into memory")
+
+
+class Recipe(Settings):
+    """Every setting of a run."""
+
+    recipe: Names
+    data: Data
+    augmentation: Augmentation = Augmentation()
+    sampling: Sampling = Sampling()
+    backbone: Backbone
+    head: Annotated[
+        AutoHead | LinearHeadSettings | CosineHeadSettings | EmbeddingHeadSettings | TwoLayerHeadSettings,
+        Field(discriminator="name"),
+    ] = AutoHead()
+    method: Annotated[SupervisedSettings | LossConditionalSettings, Field(discriminator="name")] = (
+        SupervisedSettings()
+    )
+    loss: Loss
+    optimizer: Annotated[SGD | Adam | AdamW, Field(discriminator="name")]
+    schedule: Annotated[Constant | Cosine | Step, Field(discriminator="name")]
+    training: Training
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Recipe":
+        crop, size = self.augmentation.crop, self.data.image_size
+        if crop is not None and crop > size:
+            raise ValueError(
+                f"augmentation.crop must not be larger than data.image_size, got {crop} of {size}; raise image_size "
+                f"or lower crop"
+            )
+        if self.data.normalization == "masked":
+            for name in ("contrast", "contrast_gain"):
+                if getattr(self.augmentation, name):
+                    raise ValueError(
+                        f"augmentation.{name} must be off with data.normalization=masked: it turns black into grey, "
+                        f"and then nothing is outside the mask; use gamma instead"
+                    )
+        if self.training.batch_size % self.training.devices:
+            raise ValueError(
+                f"training.batch_size must be a multiple of training.devices, got {self.training.batch_size} "
+                f"for {self.training.devices} devices; change one of them"
+            )
+        if self.training.monitor == "last_epoch" and self.training.early_stopping_patience is not None:
+            raise ValueError(
+                f"training.early_stopping_patience must be null with training.monitor=last_epoch, got "
+                f"{self.training.early_stopping_patience}: it stops by the metric that chooses the epoch; "
+                f"monitor balanced_accuracy or auc"
+            )
+        if self.optimizer.sharpness is not None and self.training.accumulate_batches > 1:
+            raise ValueError(
+                f"training.accumulate_batches must be 1 with optimizer.sharpness, got "
+                f"{self.training.accumulate_batches}: its second gradient must be of the same images as its first; "
+                f"raise training.batch_size instead"
+            )
+        return self
+
+    def save(self, path: Path) -> None:
+        """Write the recipe as YAML; ``load_recipe`` reads it back equal."""
+        write_text(path, yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False))

@@ -1,0 +1,157 @@
+"""Recipes: two axes, merged and validated; every error names the key, the value and what is allowed."""
+
+from pathlib import Path
+
+import pytest
+
+from medtail.errors import InputError
+from medtail.losses import LOSSES
+from medtail.recipes.compose import (
+    compose,
+    describe_axis,
+    load_recipe,
+    merge,
+    parse_assignments,
+    recipe_names,
+)
+
+
+@pytest.mark.parametrize("dataset", recipe_names("datasets"))
+def test_every_dataset_recipe_is_valid_with_every_method(dataset: str) -> None:
+    for method in recipe_names("methods"):
+        recipe = compose(dataset, method)
+        assert (recipe.recipe.dataset, recipe.recipe.method) == (dataset, method)
+
+
+def test_every_loss_has_a_method_recipe_of_its_name() -> None:
+    assert set(LOSSES) <= set(recipe_names("methods"))
+
+
+@pytest.mark.parametrize("axis", ["datasets", "methods"])
+def test_every_recipe_says_in_its_first_line_what_it_is_for(axis) -> None:
+    for name in recipe_names(axis):
+        assert len(describe_axis(axis, name)) > 15, name
+
+
+def test_later_settings_win() -> None:
+    recipe = compose("images", "dal", {"training": {"epochs": 3}}, parse_assignments(["training.epochs=4"]))
+    assert recipe.training.epochs == 4
+    assert recipe.training.batch_size == compose("images", "dal").training.batch_size
+
+
+def test_set_reaches_the_loss() -> None:
+    assert compose("images", "dal", parse_assignments(["loss.scale=8"])).loss.settings == {"scale": 8}
+
+
+def test_numbers_in_scientific_notation_are_numbers() -> None:
+    assert parse_assignments(["optimizer.learning_rate=1e-4"]) == {"optimizer": {"learning_rate": 1e-4}}
+
+
+def test_a_section_that_changes_its_name_forgets_its_old_keys() -> None:
+    recipe = compose("images", "ce", parse_assignments(["optimizer.name=adamw"]))
+    assert recipe.optimizer.model_dump(exclude_none=True) == {
+        "name": "adamw",
+        "learning_rate": 1e-3,
+        "weight_decay": 0.05,
+    }
+
+
+def test_sharpness_is_around_any_optimizer() -> None:
+    for change in ([], ["optimizer.name=adamw"], ["optimizer.name=adam", "optimizer.learning_rate=1e-4"]):
+        recipe = compose("images", "vs_sam", parse_assignments(change))
+        assert recipe.optimizer.sharpness.model_dump() == {"radius": 0.1, "adaptive": False}
+    recipe = compose("images", "vs_sam", parse_assignments(["optimizer.sharpness.adaptive=true"]))
+    assert recipe.optimizer.sharpness.model_dump() == {"radius": 0.1, "adaptive": True}
+    without = ["optimizer.name=adamw", "optimizer.sharpness=null"]
+    assert compose("images", "vs_sam", parse_assignments(without)).optimizer.sharpness is None
+
+
+def test_merge_leaves_its_inputs_alone() -> None:
+    base = {"training": {"epochs": 1}}
+    merge(base, {"training": {"epochs": 2}})
+    assert base == {"training": {"epochs": 1}}
+
+
+@pytest.mark.parametrize(
+    ("assignments", "message"),
+    [
+        (
+            ["optimizer.momentumm=0.5"],
+            r"no key optimizer\.momentumm \(got 0\.5\); allowed: .*momentum.*did you mean momentum\?",
+        ),
+        (["optimizer.learning_rate=-1"], r"optimizer\.learning_rate: .*greater than 0, got -1"),
+        (
+            ["optimizer.name=sdg"],
+            r"optimizer\.name must be one of sgd, adam, adamw, got 'sdg'; did you mean sgd\?",
+        ),
+        (["head.dropout=0.2"], r"no key head\.dropout .* allowed: name"),
+        (["training.precision=half"], r"training\.precision must be one of auto, .*, got 'half'"),
+        (["data=3"], r"data: .* got 3"),
+        (["trainin.epochs=3"], r"no key trainin .*did you mean training\?"),
+        (["sampling.name=balanced"], r"sampling\.name must be one of uniform, .*, got 'balanced'"),
+        (["training.devices=3"], r"batch_size must be a multiple of training\.devices, got 128 for 3"),
+        (
+            ["optimizer.sharpness.radus=1"],
+            r"no key optimizer\.sharpness\.radus \(got 1\); allowed: radius, adaptive; did you mean radius\?",
+        ),
+        (
+            ["training.monitor=last_epoch", "training.early_stopping_patience=3"],
+            r"early_stopping_patience must be null with training\.monitor=last_epoch, got 3",
+        ),
+        (
+            ["training.monitor=aug"],
+            r"training\.monitor must be one of balanced_accuracy, auc, last_epoch, got 'aug'; did you mean auc\?",
+        ),
+        (["optimizer.sharpness.radius=0"], r"optimizer\.sharpness\.radius: .*greater than 0, got 0"),
+        (
+            ["optimizer.sharpness.radius=0.1", "training.accumulate_batches=2"],
+            r"training\.accumulate_batches must be 1 with optimizer\.sharpness, got 2: .*; raise training\.batch_size",
+        ),
+        (["schedule.name=step"], r"schedule\.milestones is required"),
+        (["training.epochs=x", "data.channels=0"], r"data\.channels: .* got 0; training\.epochs: .* got 'x'"),
+    ],
+)
+def test_errors_name_key_value_and_what_is_allowed(assignments: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message) as failure:
+        compose("images", "ce", parse_assignments(assignments))
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("assignment", ["epochs", "=3", "training.=3", ".epochs=3"])
+def test_an_assignment_needs_key_and_value(assignment: str) -> None:
+    with pytest.raises(InputError, match=r"--set takes section\.key=value, got"):
+        parse_assignments([assignment])
+
+
+def test_an_assignment_below_a_value_is_refused() -> None:
+    with pytest.raises(InputError, match="training was set to a value before"):
+        parse_assignments(["training=3", "training.epochs=4"])
+
+
+def test_a_misspelt_recipe_is_answered_with_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"method recipe must be one of .*, got 'dall'; did you mean dal\?"):
+        compose("images", "dall")
+
+
+def test_a_saved_recipe_reads_back_equal(tmp_path: Path) -> None:
+    recipe = compose(
+        "small_images", "ldam_drw", parse_assignments(["loss.scale=20", "schedule.name=constant"])
+    )
+    recipe.save(tmp_path / "recipe.yaml")
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("data: [", "is not valid YAML"), ("just words", "must hold sections"), ("{}", "data is required")],
+)
+def test_a_broken_recipe_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_recipe(path)
+
+
+def test_a_missing_recipe_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.yaml does not exist"):
+        load_recipe(tmp_path / "nowhere.yaml")
