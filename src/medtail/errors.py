@@ -1,9 +1,11 @@
-"""The one exception for input a person can mend."""
+"""The one exception for input that a person can fix."""
 
 
 class InputError(ValueError):
-    """A setting, file or argument is wrong, and the message says how to mend it.
+    """A setting, file or argument is wrong, and the message says how to fix it.
 
-    The message is one sentence: argument, rule, value, remedy. The command line prints it on stderr and
-    exits with code 2; in Python it is an ordinary ``ValueError``.
+    The message is one sentence: argument, rule, value, remedy. An argument that the command line offers as an option,
+    and a function that is a command there, stand in backticks, as in "`out` must be a new folder; continue the run in
+    it with `resume=True`": the command line translates them (``--out``, ``--resume``), prints the sentence on stderr
+    and exits with code 2. In Python the error is an ordinary ``ValueError``.
     """

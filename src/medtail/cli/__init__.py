@@ -1,5 +1,6 @@
 """The command line: one small module a verb. Nothing heavy is imported before a verb runs."""
 
+import logging
 import os
 import sys
 import warnings
@@ -14,6 +15,7 @@ from medtail.cli.inspect import inspect
 from medtail.cli.list import list_names
 from medtail.cli.predict import predict
 from medtail.cli.train import train
+from medtail.cli.wording import in_options
 from medtail.errors import InputError
 
 app = typer.Typer(
@@ -53,10 +55,11 @@ def main() -> None:
     warnings.formatwarning = _one_line
     # Large images are our own limit's business (max_pixels), which says what to do.
     warnings.filterwarnings("ignore", message=".*could be decompression bomb", category=RuntimeWarning)
+    _show_log()
     try:
         app()
     except InputError as error:
-        _stop(f"error: {error}", 2)
+        _stop(f"error: {in_options(str(error), _options_by_parameter())}", 2)
     except BrokenPipeError:
         # The reader of a pipe, such as head, has seen enough; nothing more can be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -68,9 +71,31 @@ def main() -> None:
         _stop("stopped; what was finished is kept, a run goes on with train … --resume", 130)
 
 
+def _show_log() -> None:
+    """Print what the library reports, line by line, on stderr."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("medtail")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+def _options_by_parameter() -> dict[str, str]:
+    """From the name of a parameter to its option: of the command that runs, then of any other."""
+    commands = typer.main.get_group(app).commands
+    running = next((word for word in sys.argv[1:] if word in commands), None)
+    return {
+        str(parameter.name): parameter.opts[0]
+        if parameter.opts[0].startswith("--")
+        else str(parameter.name).upper()
+        for name in sorted(commands, key=lambda name: name == running)
+        for parameter in commands[name].params
+    }
+
+
 def _one_line(message: Warning | str, *_: object, **__: object) -> str:
     """A warning without the place in our source that Python would add."""
-    return f"warning: {message}\n"
+    return f"warning: {in_options(str(message), _options_by_parameter())}\n"
 
 
 def _stop(sentence: str, code: int) -> None:
