@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from medtail.operating_point.decisions import ClassWeights
-from medtail.operating_point.steps import SMALLEST
+from medtail.operating_point.probability_maps import SMALLEST
 
 #: Below this a gain is rounding.
 _GAIN = 1e-12

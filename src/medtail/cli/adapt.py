@@ -10,7 +10,7 @@ from medtail.errors import InputError
 
 if TYPE_CHECKING:
     from medtail.adaptation.goals import Goal
-    from medtail.adaptation.run_outputs import RunOutputs
+    from medtail.adaptation.run_predictions import RunPredictions
 
 
 def adapt(
@@ -86,13 +86,13 @@ def adapt(
     if coverage is not None and not 0 < coverage < 1:
         raise InputError(f"--coverage must lie between 0 and 1, got {coverage:g}; 0.9 is usual")
 
-    from medtail.adaptation.adapt import Request
-    from medtail.adaptation.adapt import adapt as adapt_run
-    from medtail.adaptation.run_outputs import RunOutputs
+    from medtail.adaptation.choosing import Request
+    from medtail.adaptation.choosing import adapt as adapt_run
+    from medtail.adaptation.run_predictions import RunPredictions
     from medtail.cli.adapt_options import parse_prior
     from medtail.runs.run import Run
 
-    outputs = RunOutputs(Run(run))
+    outputs = RunPredictions(Run(run))
     goal, condition = _goal(outputs, metric, recall, costs, balanced_accuracy, confidence)
     request = Request(
         goal=goal,
@@ -112,7 +112,7 @@ def adapt(
 
 
 def _goal(
-    outputs: "RunOutputs",
+    outputs: "RunPredictions",
     metric: str | None,
     recall: str | None,
     costs: Path | None,
@@ -137,7 +137,7 @@ def _goal(
     return goals.FewestMistakes(), None
 
 
-def _condition(outputs: "RunOutputs", metric: str) -> dict[str, float]:
+def _condition(outputs: "RunPredictions", metric: str) -> dict[str, float]:
     """λ by the metric, after telling what each metric would choose."""
     from rich.console import Console
     from rich.table import Table

@@ -82,9 +82,9 @@ def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
     def read(condition: Mapping[str, float] | None) -> "AnyPredictions":
         if condition is None:
             return read_predictions(run.require(run.predictions(split)))
-        from medtail.adaptation.run_outputs import RunOutputs
+        from medtail.adaptation.run_predictions import RunPredictions
 
-        return RunOutputs(run).predictions(split, condition)
+        return RunPredictions(run).predictions(split, condition)
 
     return read
 

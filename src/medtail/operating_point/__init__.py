@@ -1,4 +1,4 @@
-"""The operating point: the rule that turns a run's probabilities into decisions where it is used."""
+"""The operating point: the rule that turns the probabilities of a run into decisions where the model is used."""
 
 from medtail.operating_point.calibration import TemperatureScaling, VectorScaling
 from medtail.operating_point.class_sets import ClassConditionalSets
@@ -12,7 +12,7 @@ from medtail.operating_point.decisions import (
 from medtail.operating_point.point import OperatingPoint
 from medtail.operating_point.prior_shift import PriorShift
 from medtail.operating_point.promises import ConfidentShare, ExpectedShare
-from medtail.operating_point.steps import Step
+from medtail.operating_point.probability_maps import ProbabilityMap
 
 __all__ = [
     "ClassConditionalSets",
@@ -25,7 +25,7 @@ __all__ = [
     "MostProbable",
     "OperatingPoint",
     "PriorShift",
-    "Step",
+    "ProbabilityMap",
     "TemperatureScaling",
     "VectorScaling",
 ]

@@ -1,6 +1,6 @@
-"""Probabilities that mean what they say: maps fitted to validation by maximum likelihood.
+"""Calibration: maps fitted to validation by maximum likelihood, so that probabilities mean what they say.
 
-Both problems are convex, so that the fit does not depend on where it starts.
+Both problems are convex, so the fit does not depend on where it starts.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,20 +9,21 @@ from typing import Any, Self, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail.checks import positive
 from medtail.errors import InputError
 from medtail.operating_point.saved_values import Fields, by_class, listed
-from medtail.operating_point.steps import Step, log_probabilities, normalised
+from medtail.operating_point.probability_maps import ProbabilityMap, log_probabilities, normalised
 
-#: How far a temperature, or the inverse of a slope, may go from 1 in either direction: a validation split without a
-#: mistake has its best likelihood at temperature 0.
+#: The largest temperature, or inverse of a slope; its inverse is the smallest. Without a bound, a validation split
+#: without a mistake would be most likely at temperature 0.
 LARGEST_TEMPERATURE = 100.0
 
 
 @final
-class TemperatureScaling(Step):
+class TemperatureScaling(ProbabilityMap):
     r"""One factor on all log-probabilities: :math:`p'_c \propto p_c^{1/T}` (Guo et al. 2017, eq. 9).
 
-    T > 1 makes a model that is too sure of itself more modest. The order of the classes stays.
+    T > 1 makes an overconfident model more modest. The order of the classes does not change.
 
     Args:
         temperature: T, positive.
@@ -36,9 +37,7 @@ class TemperatureScaling(Step):
     """
 
     def __init__(self, temperature: float) -> None:
-        if not (np.isfinite(temperature) and temperature > 0):
-            raise InputError(f"temperature must be a positive number, got {temperature!r}; 1 changes nothing")
-        self.temperature = float(temperature)
+        self.temperature = positive("temperature", temperature)
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the calibrated probabilities ``(N, C)``."""
@@ -46,7 +45,7 @@ class TemperatureScaling(Step):
 
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""
-        return f"Calibrate: divide log-probabilities by the temperature {self.temperature:.3g}."
+        return f"Calibrate: divide the log-probabilities by the temperature {self.temperature:.3g}."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return T."""
@@ -59,7 +58,7 @@ class TemperatureScaling(Step):
 
     @classmethod
     def fit(cls, targets: np.ndarray, probabilities: np.ndarray) -> Self:
-        r"""Return the T with the least mean -log p' of the true class.
+        r"""Return the T with the lowest mean -log p' of the true class.
 
         Args:
             targets: Class ids ``(N,)``.
@@ -76,14 +75,14 @@ class TemperatureScaling(Step):
             return float(-log_probabilities(fitted[true]).mean()), np.array([slope.mean()])
 
         bounds = [(1 / LARGEST_TEMPERATURE, LARGEST_TEMPERATURE)]
-        return cls(float(1 / _least(loss, np.ones(1), bounds)[0]))
+        return cls(float(1 / _minimum(loss, np.ones(1), bounds)[0]))
 
 
 @final
-class VectorScaling(Step):
+class VectorScaling(ProbabilityMap):
     r"""A slope and an offset for each class: :math:`p'_c \propto \exp(a_c\log p_c + b_c)` (Guo et al. 2017, §4.2).
 
-    It acts on log-probabilities, which Guo et al. do not keep apart from logits.
+    It acts on log-probabilities, which Guo et al. do not distinguish from logits.
 
     Args:
         slopes: a ``(C,)``, positive.
@@ -102,7 +101,7 @@ class VectorScaling(Step):
         self.offsets = np.asarray(offsets, dtype=np.float64)
         if self.slopes.ndim != 1 or self.slopes.shape != self.offsets.shape:
             raise InputError(
-                f"slopes and offsets must be one number a class each, got shapes {self.slopes.shape} and "
+                f"slopes and offsets must each be one number per class, got shapes {self.slopes.shape} and "
                 f"{self.offsets.shape}"
             )
         if not (np.isfinite(self.slopes) & (self.slopes > 0) & np.isfinite(self.offsets)).all():
@@ -117,7 +116,7 @@ class VectorScaling(Step):
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""
         slopes, offsets = listed(self.slopes, class_names), listed(self.offsets, class_names)
-        return f"Calibrate: multiply log-probabilities by a slope ({slopes}) and add an offset ({offsets})."
+        return f"Calibrate: multiply the log-probabilities by slopes ({slopes}) and add offsets ({offsets})."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return slopes and offsets by class."""
@@ -130,14 +129,14 @@ class VectorScaling(Step):
 
     @classmethod
     def fit(cls, targets: np.ndarray, probabilities: np.ndarray, *, ridge: float = 1.0) -> Self:
-        r"""Return the slopes and offsets with the least penalised likelihood.
+        r"""Return the slopes and offsets with the lowest penalised negative log-likelihood.
 
         .. math:: \min_{a, b}\ -\sum_i \log p'_{i, y_i} + \tfrac12\rho\sum_c (a_c - 1)^2 + b_c^2
 
         Args:
             targets: Class ids ``(N,)``.
             probabilities: ``(N, C)``.
-            ridge: ρ. It holds classes with a handful of cases near "no change", and is nothing against hundreds.
+            ridge: ρ. It keeps classes with a handful of cases near "no change" and hardly matters with hundreds.
 
         Slopes are kept in [0.01, 100].
         """
@@ -157,16 +156,16 @@ class VectorScaling(Step):
             return float(value / size), gradient / size
 
         bounds = [(1 / LARGEST_TEMPERATURE, LARGEST_TEMPERATURE)] * classes + [(None, None)] * classes
-        best = _least(loss, identity, bounds)
+        best = _minimum(loss, identity, bounds)
         return cls(best[:classes], best[classes:])
 
 
-def _least(
+def _minimum(
     loss: Callable[[np.ndarray], tuple[float, np.ndarray]],
     start: np.ndarray,
     bounds: Sequence[tuple[float | None, float | None]],
 ) -> np.ndarray:
-    """The parameters of the least value of a smooth convex function, which returns value and gradient."""
+    """The minimum of a smooth convex function that returns its value and gradient."""
     from scipy.optimize import minimize
 
     result = minimize(
@@ -180,7 +179,7 @@ def _least(
     return np.asarray(result.x)
 
 
-#: What ``--calibrate`` calls them.
+#: Calibrations by the names that a request takes.
 CALIBRATIONS: dict[str, type[TemperatureScaling] | type[VectorScaling]] = {
     "temperature": TemperatureScaling,
     "vector": VectorScaling,

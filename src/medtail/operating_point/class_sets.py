@@ -1,4 +1,4 @@
-"""Sets of classes that hold the true one as often as promised, class by class."""
+"""Sets of classes that contain the true class as often as promised, for each class."""
 
 from collections.abc import Sequence
 from typing import Any, Self, final
@@ -19,14 +19,15 @@ class ClassConditionalSets:
 
     t_c is the ⌊(n_c + 1)(1 - coverage)⌋-th smallest p_c of the n_c validation images of class c; in terms of the
     score 1 - p_y, its ⌈(n_c + 1) coverage⌉-th smallest (Vovk et al. 2005; Sadinle et al. 2019). Ordinary conformal
-    sets promise an average over classes, which rare ones pay for. A set may be empty: the image is like none of them.
+    sets promise an average over classes, at the expense of rare ones. A set may be empty: the image then resembles no
+    class.
 
     Args:
         thresholds: t ``(C,)``; 0 puts a class into every set.
         coverage: The promised share, in (0, 1).
 
     Raises:
-        InputError: A threshold is not in [0, 1], or the coverage not in (0, 1).
+        InputError: A threshold is not in [0, 1], or the coverage is not in (0, 1).
 
     Example:
         >>> sets = ClassConditionalSets([0.4, 0.1, 0.0], coverage=0.9)
@@ -39,7 +40,7 @@ class ClassConditionalSets:
         self.thresholds = np.asarray(thresholds, dtype=np.float64)
         if self.thresholds.ndim != 1 or not ((self.thresholds >= 0) & (self.thresholds <= 1)).all():
             raise InputError(
-                f"thresholds must be one number in [0, 1] a class, got {self.thresholds.tolist()}"
+                f"thresholds must be one number in [0, 1] per class, got {self.thresholds.tolist()}"
             )
         self.coverage = ExpectedShare(coverage).share
 
@@ -51,7 +52,8 @@ class ClassConditionalSets:
         """Return a sentence."""
         thresholds = listed(self.thresholds, class_names)
         return (
-            f"Sets hold each class from a probability on ({thresholds}), for a coverage of {self.coverage:g}."
+            f"Put each class into the set if its probability is at least its threshold ({thresholds}), for a coverage of "
+            f"{self.coverage:g}."
         )
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -65,7 +67,7 @@ class ClassConditionalSets:
 
     @classmethod
     def fit(cls, targets: np.ndarray, probabilities: np.ndarray, coverage: float) -> Self:
-        """Take the thresholds from validation; a class with fewer than coverage / (1 - coverage) cases gets 0.
+        """Take the thresholds from validation; that of a class with under coverage / (1 - coverage) cases is 0.
 
         Args:
             targets: Class ids ``(N,)``.

@@ -1,4 +1,4 @@
-"""Rules that turn class probabilities into one class an image."""
+"""Rules that turn class probabilities into one class per image."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ class Decision(ABC):
 
     @abstractmethod
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return class ids ``(N,)``; the lowest id of equals."""
+        """Return class ids ``(N,)``; the lowest id wins a tie."""
 
     @abstractmethod
     def words(self, class_names: Sequence[str]) -> str:
-        """Return what it does, as a sentence for people."""
+        """Return a sentence that says what it does."""
 
     @abstractmethod
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -46,21 +46,21 @@ class MostProbable(Decision):
 
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""
-        return "Decide for the most probable class."
+        return "Choose the most probable class."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
-        """Nothing to tell."""
+        """Return nothing: there are no settings."""
         return {}
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        """Nothing to read."""
+        """Read nothing: there are no settings."""
         return cls()
 
 
 @final
 class MinimumCost(Decision):
-    r"""The decision of least expected cost, :math:`\arg\min_j\sum_c p_c K_{cj}`.
+    r"""The decision with the lowest expected cost, :math:`\arg\min_j\sum_c p_c K_{cj}`.
 
     Args:
         costs: K ``(C, C)``, finite and at least 0; rows are the truth, columns the decision.
@@ -85,12 +85,12 @@ class MinimumCost(Decision):
             )
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the class whose decision costs least on average."""
+        """Return the class with the lowest expected cost."""
         return np.asarray((probabilities @ self.costs).argmin(axis=1))
 
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""
-        return "Decide for the class of least expected cost."
+        return "Choose the class with the lowest expected cost."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the costs by truth and decision."""
@@ -105,9 +105,9 @@ class MinimumCost(Decision):
 
 @final
 class ClassThreshold(Decision):
-    """Class c where p_c is at least a threshold, else the most probable of the others.
+    """Class c if p_c is at least a threshold, otherwise the most probable other class.
 
-    So the recall of c depends on the threshold alone.
+    The recall of c therefore depends on the threshold alone.
 
     Args:
         class_id: c.
@@ -132,8 +132,8 @@ class ClassThreshold(Decision):
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""
         name = class_names[self.class_id]
-        rest = "the other class" if len(class_names) == 2 else "the most probable of the others"
-        return f"Decide for {name} from a probability of {self.threshold:.3g} on, else for {rest}."
+        rest = "the other class" if len(class_names) == 2 else "the most probable other class"
+        return f"Choose {name} if its probability is at least {self.threshold:.3g}, otherwise {rest}."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the class and its threshold."""
@@ -163,7 +163,7 @@ class ClassWeights(Decision):
     def __init__(self, weights: ArrayLike) -> None:
         self.weights = np.asarray(weights, dtype=np.float64)
         if self.weights.ndim != 1 or not (np.isfinite(self.weights) & (self.weights > 0)).all():
-            raise InputError(f"weights must be one positive number a class, got {self.weights.tolist()}")
+            raise InputError(f"weights must be one positive number per class, got {self.weights.tolist()}")
 
     def decide(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the decisions."""
@@ -172,7 +172,7 @@ class ClassWeights(Decision):
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""
         weights = listed(self.weights, class_names)
-        return f"Decide for the class whose probability times its weight is largest ({weights})."
+        return f"Choose the class with the largest product of probability and weight ({weights})."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the weights by class."""

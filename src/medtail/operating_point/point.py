@@ -1,4 +1,4 @@
-"""An operating point: all that turns the probabilities of a run into decisions where it is used."""
+"""An operating point: everything that turns the probabilities of a run into decisions where the model is used."""
 
 import json
 from collections.abc import Mapping
@@ -22,16 +22,16 @@ from medtail.operating_point.decisions import (
 )
 from medtail.operating_point.prior_shift import PriorShift
 from medtail.operating_point.saved_values import Fields
-from medtail.operating_point.steps import Step
+from medtail.operating_point.probability_maps import ProbabilityMap
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.label_predictions import AnyPredictions
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
 
-#: Of the file.
+#: Format of the file.
 FORMAT = 1
 
-_STEPS: dict[str, type[Step]] = {
+_MAPS: dict[str, type[ProbabilityMap]] = {
     "prior_shift": PriorShift,
     "temperature_scaling": TemperatureScaling,
     "vector_scaling": VectorScaling,
@@ -54,14 +54,14 @@ class OperatingPoint:
 
     Attributes:
         class_names: C names in class-id order.
-        decision: From probabilities to one class an image.
-        steps: From saved probabilities to those of the place of use, in order.
-        set_rule: From probabilities to a set of classes an image; None where no coverage was asked for.
-        condition: λ of a loss-conditional run whose probabilities these are; None where there is no λ.
+        decision: From probabilities to one class per image.
+        steps: From saved probabilities to those where the model is used, in order.
+        set_rule: From probabilities to a set of classes per image; None where no coverage was asked for.
+        condition: λ at which a loss-conditional run gives these probabilities; None where there is no λ.
         run: The name of the run's folder.
         goal: What was asked for, in plain values.
-        validation: Figures on validation before and after, in plain values.
-        notes: What to know when using it, a sentence each.
+        validation: Metrics on validation before and after, in plain values.
+        notes: What to know before using it, one sentence each.
 
     Example:
         >>> point = OperatingPoint(
@@ -77,7 +77,7 @@ class OperatingPoint:
 
     class_names: tuple[str, ...]
     decision: Decision
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ProbabilityMap, ...] = ()
     set_rule: ClassConditionalSets | None = None
     condition: Mapping[str, float] | None = None
     run: str = ""
@@ -86,10 +86,10 @@ class OperatingPoint:
     notes: tuple[str, ...] = ()
 
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the probabilities of the place of use ``(N, C)`` for those the run gives ``(N, C)``.
+        """Return the probabilities where the model is used ``(N, C)``, from those the run gives ``(N, C)``.
 
         Raises:
-            InputError: There is not a column a class.
+            InputError: There is not one column per class.
         """
         if probabilities.ndim != 2 or probabilities.shape[1] != len(self.class_names):
             raise InputError(
@@ -113,19 +113,19 @@ class OperatingPoint:
         """
         if self.set_rule is None:
             raise InputError(
-                "this operating point has no sets; choose it again with medtail adapt … --coverage 0.9"
+                "this operating point has no sets; choose it again with `adapt()` and `coverage=0.9`"
             )
         return self.set_rule.contains(self.apply(probabilities))
 
     def applied_to(self, predictions: AnyPredictions) -> Predictions:
-        """Return predictions, as the run gives them at ``condition``, with adapted probabilities and decisions.
+        """Return the predictions that the run gives at ``condition`` with adapted probabilities and decisions.
 
         Raises:
-            InputError: They are of several labels, or of other classes.
+            InputError: They are multi-label, or of other classes.
         """
         if not isinstance(predictions, Predictions):
             raise InputError(
-                "an operating point is for one class an image, got predictions of several labels"
+                "an operating point is for single-label predictions, got multi-label predictions"
             )
         return replace(
             predictions,
@@ -142,10 +142,10 @@ class OperatingPoint:
 
     @property
     def words(self) -> list[str]:
-        """What happens to the probabilities, a sentence a part."""
+        """What happens to the probabilities, one sentence per part."""
         condition = {} if self.condition is None else self.condition
         sets = [] if self.set_rule is None else [self.set_rule]
-        parts: list[Step | Decision | ClassConditionalSets] = [*self.steps, self.decision, *sets]
+        parts: list[ProbabilityMap | Decision | ClassConditionalSets] = [*self.steps, self.decision, *sets]
         read_at = ", ".join(f"{name} = {value:g}" for name, value in condition.items())
         return [
             *([f"Read the run at {read_at}."] if condition else []),
@@ -166,7 +166,7 @@ class OperatingPoint:
             "chosen_on": "validation",
             "class_names": list(self.class_names),
             "condition": None if self.condition is None else dict(self.condition),
-            "steps": [self._named(_STEPS, step) for step in self.steps],
+            "steps": [self._named(_MAPS, step) for step in self.steps],
             "decision": self._named(_DECISIONS, self.decision),
             "sets": None if self.set_rule is None else self._named(_SETS, self.set_rule),
             "validation": dict(self.validation),
@@ -174,7 +174,7 @@ class OperatingPoint:
         }
 
     def _named(
-        self, names: Mapping[str, type], part: Step | Decision | ClassConditionalSets
+        self, names: Mapping[str, type], part: ProbabilityMap | Decision | ClassConditionalSets
     ) -> dict[str, Any]:
         name = next(name for name, kind in names.items() if kind is type(part))
         return {"name": name, **part.settings(self.class_names)}
@@ -184,7 +184,7 @@ class OperatingPoint:
         """Read the operating point of a run.
 
         Raises:
-            InputError: As :meth:`read`, or the folder is no run.
+            InputError: As :meth:`read`, or the folder is not a run.
         """
         return cls.read(run.operating_point, tuple(DatasetFacts.load(run).class_names))
 
@@ -194,36 +194,36 @@ class OperatingPoint:
 
         Args:
             path: The file.
-            class_names: Of the run it is used with, in class-id order.
+            class_names: Classes of the run it is used with, in class-id order.
 
         Raises:
-            InputError: The file is missing, is no JSON, has another format, is for other classes, lacks a value or has
-                one that is wrong.
+            InputError: The file is missing, is not JSON, has another format, is for other classes, or lacks a value or has
+                a wrong one.
         """
         if not path.is_file():
-            raise InputError(f"{path} does not exist; choose an operating point with medtail adapt")
+            raise InputError(f"{path} does not exist; choose an operating point with `adapt()`")
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
             raise InputError(
-                f"{path} is not readable JSON ({error}); write it again with medtail adapt"
+                f"{path} is not readable JSON ({error}); write it again with `adapt()`"
             ) from error
         fields = Fields(str(path), content, class_names)
         if fields.take("format") != FORMAT:
             raise InputError(
-                f"{path} must have format {FORMAT}, got {content['format']!r}; write it again with medtail adapt, or "
-                f"read it with the medtail that wrote it"
+                f"{path} must have format {FORMAT}, got {content['format']!r}; write it again with `adapt()`, or "
+                f"read it with the version of medtail that wrote it"
             )
         names = fields.texts("class_names")
         if names != class_names:
             raise InputError(
                 f"{path} must be for the classes of the run in its order ({', '.join(class_names)}), "
-                f"got {', '.join(names)}; write it again with medtail adapt"
+                f"got {', '.join(names)}; write it again with `adapt()`"
             )
         return cls(
             class_names=class_names,
             decision=_read(_DECISIONS, fields.part("decision")),
-            steps=tuple(_read(_STEPS, part) for part in fields.parts("steps")),
+            steps=tuple(_read(_MAPS, part) for part in fields.parts("steps")),
             set_rule=None if fields.take("sets") is None else _read(_SETS, fields.part("sets")),
             condition=None if fields.take("condition") is None else fields.part("condition").numbers(),
             run=str(fields.take("run")),

@@ -1,4 +1,4 @@
-"""From probabilities for one mix of classes to those for another."""
+"""From probabilities at one prior of the classes to those at another."""
 
 from collections.abc import Sequence
 from typing import Any, Self, final
@@ -8,28 +8,28 @@ from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
 from medtail.operating_point.saved_values import Fields, by_class, listed
-from medtail.operating_point.steps import Step, log_probabilities, normalised
+from medtail.operating_point.probability_maps import ProbabilityMap, log_probabilities, normalised
 
 #: How far a prior may be from summing to 1.
 PRIOR_TOLERANCE = 1e-6
 
 
 @final
-class PriorShift(Step):
-    r"""Bayes' rule for another prior, where the classes themselves look as they did.
+class PriorShift(ProbabilityMap):
+    r"""Bayes' rule for another prior, where the classes themselves look the same.
 
     .. math:: p'_c = \frac{p_c\,\pi^\text{target}_c / \pi^\text{source}_c}
                           {\sum_j p_j\,\pi^\text{target}_j / \pi^\text{source}_j}
 
-    (Saerens et al. 2002, eq. 4). Exact when the images of a class are alike in both places and only the shares of the
-    classes differ.
+    (Saerens et al. 2002, eq. 4). It is exact when the images of a class are alike in both places and only the shares of
+    the classes differ.
 
     Args:
         source: ``(C,)``, the prior that the probabilities stand for; positive, summing to 1.
-        target: ``(C,)``, the prior of the place of use; likewise.
+        target: ``(C,)``, the prior where the model is used; likewise.
 
     Raises:
-        InputError: A prior has another length, is not positive, or does not sum to 1.
+        InputError: A prior has the wrong length, is not positive, or does not sum to 1.
 
     Example:
         >>> PriorShift([0.9, 0.1], [0.5, 0.5]).apply(np.array([[0.9, 0.1], [0.5, 0.5]])).round(3)
@@ -48,7 +48,7 @@ class PriorShift(Step):
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""
         source, target = listed(self.source, class_names), listed(self.target, class_names)
-        return f"Move probabilities from classes as frequent as {source} to {target}."
+        return f"Move the probabilities from the class shares {source} to {target}."
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return both priors by class."""
@@ -61,10 +61,10 @@ class PriorShift(Step):
 
 
 def checked_prior(name: str, values: ArrayLike, num_classes: int | None = None) -> np.ndarray:
-    """Return a prior ``(C,)`` as it was given.
+    """Return a prior as float64 ``(C,)``.
 
     Raises:
-        InputError: It has another length, an entry that is not positive, or another sum.
+        InputError: It has the wrong length, an entry that is not positive, or a sum other than 1.
 
     Example:
         >>> checked_prior("prior", [0.2, 0.8])
@@ -76,7 +76,7 @@ def checked_prior(name: str, values: ArrayLike, num_classes: int | None = None) 
     if not (np.isfinite(prior) & (prior > 0)).all():
         wrong = prior[~(np.isfinite(prior) & (prior > 0))][0]
         raise InputError(
-            f"{name} must be positive for every class, got {wrong:g}; give a class that is almost never met a small "
+            f"{name} must be positive for every class, got {wrong:g}; give a class that hardly ever occurs a small "
             f"share, such as 0.001"
         )
     if abs(prior.sum() - 1) > PRIOR_TOLERANCE:

@@ -1,7 +1,7 @@
 """Thresholds that keep a promise on new cases, from the order of validation scores.
 
-Scores of n validation cases of a class and of a new case of it are exchangeable, so that the new one is as likely to
-take any of n + 1 ranks. That alone, without a model of the scores, says how many will lie below the k-th smallest.
+The scores of n validation cases of a class and of a new case of that class are exchangeable, so the new one is equally
+likely to take any of n + 1 ranks. That alone, without a model of the scores, says how many fall below the k-th smallest.
 """
 
 import math
@@ -36,21 +36,21 @@ class Promise(ABC):
 
     @abstractmethod
     def rank(self, cases: int) -> int:
-        """Return the largest k for which the k-th smallest of ``cases`` scores keeps the promise; 0 if none."""
+        """Return the largest k for which the k-th smallest of ``cases`` scores keeps the promise; 0 if there is none."""
 
     @property
     @abstractmethod
     def cases_needed(self) -> int:
-        """The fewest cases from which it can be made."""
+        """The smallest number of cases from which the promise can be made."""
 
     @abstractmethod
     def highest_share(self, cases: int) -> float:
-        """Return the highest share that can be promised from so many cases."""
+        """Return the highest share that can be promised from this many cases."""
 
     def threshold(self, scores: np.ndarray) -> float | None:
-        """Return the threshold for scores ``(n,)`` of one class: take it where a score is at least that.
+        """Return the threshold for scores ``(n,)`` of one class, which is chosen where its score is at least that.
 
-        None where the cases are too few. Equal scores are taken alike, which can only find more.
+        It is None where there are too few cases. Tied scores are treated alike, which can only raise the share.
         """
         rank = self.rank(len(scores))
         return float(np.partition(scores, rank - 1)[rank - 1]) if rank else None
@@ -74,7 +74,7 @@ class ExpectedShare(Promise):
 
     @property
     def cases_needed(self) -> int:
-        """Round r / (1 - r) up."""
+        """⌈r / (1 - r)⌉."""
         return math.ceil(self.share / (1 - self.share) - _ROUNDING)
 
     def highest_share(self, cases: int) -> float:
@@ -114,7 +114,7 @@ class ConfidentShare(Promise):
 
     @property
     def cases_needed(self) -> int:
-        """Round log(1 - confidence) / log r up."""
+        """⌈log(1 - confidence) / log r⌉."""
         return math.ceil(math.log(1 - self.confidence) / math.log(self.share) - _ROUNDING)
 
     def highest_share(self, cases: int) -> float:

@@ -1,4 +1,4 @@
-"""Plain values of a file, each checked as it is taken."""
+"""Plain values of a file, each checked as it is read."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 
 from medtail.errors import InputError
 
-_REMEDY = "write the file again with medtail adapt"
+_REMEDY = "write the file again with `adapt()`"
 
 
 @final
@@ -20,7 +20,7 @@ class Fields:
     Attributes:
         place: Where in the file, for messages.
         values: The object.
-        class_names: C names in class-id order; a value for each class is an object of these.
+        class_names: C names in class-id order; one value per class is saved as an object with these keys.
     """
 
     place: str
@@ -31,10 +31,10 @@ class Fields:
         """Return a value of any kind.
 
         Raises:
-            InputError: There is none.
+            InputError: The value is missing.
         """
         if not isinstance(self.values, Mapping) or key not in self.values:
-            raise InputError(f"{self.place} must have {key!r}, has none; {_REMEDY}")
+            raise InputError(f"{self.place} is missing {key!r}; {_REMEDY}")
         return self.values[key]
 
     def part(self, key: str) -> "Fields":
@@ -62,30 +62,30 @@ class Fields:
         return float(value)
 
     def numbers(self) -> dict[str, float]:
-        """Return all of this object, whose values are finite numbers."""
+        """Return the whole object, whose values are finite numbers."""
         return {name: self.number(name) for name in self.values}
 
     def texts(self, key: str) -> tuple[str, ...]:
-        """Return a list of texts."""
+        """Return a list of strings."""
         value = self.take(key)
         if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-            raise InputError(f"{self.place}.{key} must be a list of texts, got {value!r}; {_REMEDY}")
+            raise InputError(f"{self.place}.{key} must be a list of strings, got {value!r}; {_REMEDY}")
         return tuple(value)
 
     def per_class(self, key: str) -> np.ndarray:
-        """Return a finite number for each class ``(C,)``, written as an object of class names."""
+        """Return a finite number for each class ``(C,)``, saved as an object with class names as keys."""
         part = self.part(key)
         part.check_classes()
         return np.array([part.number(name) for name in self.class_names])
 
     def matrix(self, key: str) -> np.ndarray:
-        """Return finite numbers ``(C, C)``, written as an object of objects."""
+        """Return finite numbers ``(C, C)``, saved as an object of objects."""
         part = self.part(key)
         part.check_classes()
         return np.stack([part.per_class(name) for name in self.class_names])
 
     def class_id(self, key: str) -> int:
-        """Return the id of a class, written as its name."""
+        """Return the id of a class, saved as its name."""
         name = self.take(key)
         if name not in self.class_names:
             raise InputError(f"{self.place}.{key} must be one of {', '.join(self.class_names)}, got {name!r}")
@@ -96,7 +96,7 @@ class Fields:
         if set(self.values) != set(self.class_names):
             raise InputError(
                 f"{self.place} must have a value for each of {', '.join(self.class_names)}, "
-                f"has {', '.join(map(str, self.values)) or 'none'}; {_REMEDY}"
+                f"got {', '.join(map(str, self.values)) or 'none'}; {_REMEDY}"
             )
 
 
@@ -106,7 +106,7 @@ def by_class(values: np.ndarray, class_names: Sequence[str]) -> dict[str, float]
 
 
 def listed(values: np.ndarray, class_names: Sequence[str]) -> str:
-    """Return ``(C,)`` numbers with their classes for people; of many classes the ends.
+    """Return ``(C,)`` numbers with their classes as text; of many classes, the first and last.
 
     Example:
         >>> listed(np.array([0.9, 0.1]), ["nv", "mel"])

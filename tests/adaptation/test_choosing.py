@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from medtail.adaptation.adapt import Request, adapt, choose
+from medtail.adaptation.choosing import Request, adapt, choose
 from medtail.adaptation.best_condition import CONDITION_METRICS, condition_choices
 from medtail.adaptation.goals import (
     BestCondition,
@@ -16,7 +16,7 @@ from medtail.adaptation.goals import (
     LowestCost,
     PromisedRecall,
 )
-from medtail.adaptation.run_outputs import RunOutputs
+from medtail.adaptation.run_predictions import RunPredictions
 from medtail.errors import InputError
 from medtail.operating_point import (
     ClassThreshold,
@@ -85,7 +85,7 @@ def test_the_prior_of_scores_follows_from_loss_and_sampler(
     run = gaussian_run(
         tmp_path / "run", scores_stand_for=np.array([0.5, 0.5]), method=method, sampling=sampling
     )
-    np.testing.assert_allclose(RunOutputs(run).score_prior(), prior, rtol=1e-6)
+    np.testing.assert_allclose(RunPredictions(run).score_prior(), prior, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_whatever_the_loss_a_prior_gives_the_posterior_there(
     run = gaussian_run(
         tmp_path / "run", scores_stand_for=np.array(scores_stand_for), method=method, sampling=sampling
     )
-    outputs = RunOutputs(run)
+    outputs = RunPredictions(run)
     point = choose(outputs, Request(goal=FewestMistakes(), prior=np.array([0.3, 0.7])))
     _, points = TWO.draw((1800, 200), np.random.default_rng(1))
     adapted = point.apply(outputs.predictions("test").probabilities)
@@ -112,13 +112,13 @@ def test_whatever_the_loss_a_prior_gives_the_posterior_there(
 def test_costs_without_a_prior_are_for_the_mix_of_validation(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.5, 0.5]), method="balanced_softmax",
                        validation=(1000, 1000))  # fmt: skip
-    point = choose(RunOutputs(run), Request(goal=LowestCost(np.array([[0.0, 1.0], [5.0, 0.0]]))))
+    point = choose(RunPredictions(run), Request(goal=LowestCost(np.array([[0.0, 1.0], [5.0, 0.0]]))))
     assert point.steps == ()  # scores stand for equal classes, and validation has them
     assert any("as often as in validation" in note for note in point.notes)
     before, after = (point.validation[which]["expected_cost"] for which in ("before", "after"))
     assert after < before
     run = gaussian_run(tmp_path / "other", scores_stand_for=np.array([0.5, 0.5]), method="balanced_softmax")
-    point = choose(RunOutputs(run), Request(goal=LowestCost(np.array([[0.0, 1.0], [5.0, 0.0]]))))
+    point = choose(RunPredictions(run), Request(goal=LowestCost(np.array([[0.0, 1.0], [5.0, 0.0]]))))
     (shift,) = point.steps
     assert isinstance(shift, PriorShift)
     np.testing.assert_allclose(shift.target, [0.9, 0.1])
@@ -127,7 +127,7 @@ def test_costs_without_a_prior_are_for_the_mix_of_validation(tmp_path: Path) -> 
 def test_steps_go_to_validation_are_calibrated_there_and_go_on(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.5, 0.5]), method="balanced_softmax")
     request = Request(FewestMistakes(), np.array([0.6, 0.4]), "temperature", 0.9)
-    point = choose(RunOutputs(run), request)
+    point = choose(RunPredictions(run), request)
     first, calibration, second = point.steps
     assert isinstance(first, PriorShift) and isinstance(second, PriorShift)
     assert isinstance(calibration, TemperatureScaling)
@@ -142,7 +142,7 @@ def test_steps_go_to_validation_are_calibrated_there_and_go_on(tmp_path: Path) -
 )
 def test_a_recall_is_kept_on_validation_with_its_bound(tmp_path: Path, promise) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]))
-    point = choose(RunOutputs(run), Request(goal=PromisedRecall(1, promise)))
+    point = choose(RunPredictions(run), Request(goal=PromisedRecall(1, promise)))
     after = point.validation["after"]
     assert isinstance(point.decision, ClassThreshold) and point.decision.class_id == 1
     assert after["recall"] >= promise.share
@@ -155,7 +155,7 @@ def test_a_recall_is_kept_on_validation_with_its_bound(tmp_path: Path, promise) 
 
 def test_too_few_cases_for_a_recall_say_how_many_there_are(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]), validation=(100, 12))
-    outputs = RunOutputs(run)
+    outputs = RunPredictions(run)
     sentence = (
         "--recall mel=0.95 needs 19 validation cases of mel, there are 12; ask for at most 0.923, or validate"
     )
@@ -169,7 +169,7 @@ def test_too_few_cases_for_a_recall_say_how_many_there_are(tmp_path: Path) -> No
 
 def test_a_class_that_validation_lacks_is_refused_where_it_matters(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]), validation=(100, 0))
-    outputs = RunOutputs(run)
+    outputs = RunPredictions(run)
     for request in (
         Request(goal=HighestBalancedAccuracy()),
         Request(goal=FewestMistakes(), calibration="vector"),
@@ -186,7 +186,7 @@ def test_a_class_that_validation_lacks_is_refused_where_it_matters(tmp_path: Pat
 
 def test_balanced_accuracy_of_two_classes_is_a_threshold_on_the_rarer(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]))
-    point = choose(RunOutputs(run), Request(goal=HighestBalancedAccuracy()))
+    point = choose(RunPredictions(run), Request(goal=HighestBalancedAccuracy()))
     assert isinstance(point.decision, ClassThreshold) and point.decision.class_id == 1
     assert point.validation["after"]["balanced_accuracy"] > point.validation["before"]["balanced_accuracy"]
 
@@ -194,14 +194,14 @@ def test_balanced_accuracy_of_two_classes_is_a_threshold_on_the_rarer(tmp_path: 
 def test_the_test_split_has_no_part_in_the_choice(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]))
     request = Request(HighestBalancedAccuracy(), np.array([0.6, 0.4]), "vector", 0.9)
-    point = choose(RunOutputs(run), request)
+    point = choose(RunPredictions(run), request)
     run.predictions("test").unlink()
-    assert choose(RunOutputs(run), request).plain() == point.plain()
+    assert choose(RunPredictions(run), request).plain() == point.plain()
 
 
 def test_nothing_is_written_when_the_choice_is_refused(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]), validation=(100, 12))
-    outputs = RunOutputs(run)
+    outputs = RunPredictions(run)
     adapt(outputs, Request(goal=HighestBalancedAccuracy()))
     files = (run.operating_point, run.operating_point_predictions, run.report)
     before = [path.read_bytes() for path in files]
@@ -213,7 +213,7 @@ def test_nothing_is_written_when_the_choice_is_refused(tmp_path: Path) -> None:
 def test_the_report_shows_test_before_and_after(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]))
     request = Request(LowestCost(np.array([[0.0, 1.0], [9.0, 0.0]])), np.array([0.5, 0.5]), None, 0.9)
-    adapt(RunOutputs(run), request)
+    adapt(RunPredictions(run), request)
     page = run.report.read_text(encoding="utf-8")
     assert 'id="operating-point"' in page
     for words in ("As the test split is", "With classes as frequent as in --prior", "Cost of a decision ↓",
@@ -231,7 +231,7 @@ def test_the_report_shows_test_before_and_after(tmp_path: Path) -> None:
 def test_a_page_with_a_class_that_test_lacks_says_nothing_of_it(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", test=(18, 26, 0, 120), images_per_group=3)
     prior = np.array([0.2, 0.2, 0.2, 0.4])
-    adapt(RunOutputs(run), Request(LowestCost(1 - np.eye(4)), prior, None, 0.9))
+    adapt(RunPredictions(run), Request(LowestCost(1 - np.eye(4)), prior, None, 0.9))
     page = run.report.read_text(encoding="utf-8")
     section = page[page.index('id="operating-point"') :]
     section = section[: section.index("</section>")]
@@ -246,7 +246,7 @@ def test_a_page_with_a_class_that_test_lacks_says_nothing_of_it(tmp_path: Path) 
 
 def test_groups_make_a_promise_less_certain(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", class_names=NAMES, train=TRAIN, test=(400, 100), images_per_group=4)
-    point = choose(RunOutputs(run), Request(goal=PromisedRecall(1, ExpectedShare(0.9))))
+    point = choose(RunPredictions(run), Request(goal=PromisedRecall(1, ExpectedShare(0.9))))
     assert any("as if cases were independent; the 50 of mel" in note for note in point.notes)
 
 
@@ -272,13 +272,13 @@ def test_each_metric_chooses_its_own_condition_on_validation(tmp_path: Path) -> 
 
 def test_a_metric_of_many_classes_sets_no_threshold(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    point = choose(RunOutputs(run), Request(goal=BestCondition("max_f1")))
+    point = choose(RunPredictions(run), Request(goal=BestCondition("max_f1")))
     assert any("mean over classes" in note for note in point.notes)
 
 
 def test_a_run_of_several_labels_is_refused(tmp_path: Path, make_multi_label: Callable[[Path], Run]) -> None:
     with pytest.raises(InputError, match=r"for runs of one class an image, .* is of several labels"):
-        RunOutputs(make_multi_label(tmp_path / "run"))
+        RunPredictions(make_multi_label(tmp_path / "run"))
 
 
 @pytest.fixture
@@ -298,4 +298,4 @@ def test_recipes_are_read_whole(tmp_path: Path) -> None:
     """The files of the fixture are those that training leaves, so that the loss is built from them."""
     run = make_run(tmp_path / "run", method="focal")
     assert yaml.safe_load(run.recipe.read_text())["loss"]["name"] == "focal"
-    assert RunOutputs(run).score_prior().sum() == pytest.approx(1)
+    assert RunPredictions(run).score_prior().sum() == pytest.approx(1)

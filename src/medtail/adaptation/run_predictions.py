@@ -20,7 +20,7 @@ from medtail.training.inference import TrainedModel
 
 
 @final
-class RunOutputs:
+class RunPredictions:
     """Predictions of a run and the prior they stand for; the network is loaded only for a λ that was not saved.
 
     Args:
@@ -36,7 +36,7 @@ class RunOutputs:
         self.recipe = load_recipe(run.require(run.recipe))
         self.facts = DatasetFacts.load(run)
         self.class_names = tuple(self.facts.class_names)
-        if self.facts.num_images is not None:
+        if self.facts.multi_label:
             raise InputError(
                 f"an operating point is for runs of one class an image, {run.folder} is of several labels; "
                 f"decide each label by its probability"

@@ -7,7 +7,7 @@ from typing import Any, final
 import numpy as np
 
 from medtail.adaptation.goals import Cases, Goal, few_cases_note, require_each_class
-from medtail.adaptation.run_outputs import RunOutputs
+from medtail.adaptation.run_predictions import RunPredictions
 from medtail.data.collection_images import own_images
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.json_values import defined
@@ -19,7 +19,7 @@ from medtail.operating_point.point import OperatingPoint
 from medtail.operating_point.prior_shift import PriorShift
 from medtail.operating_point.promises import ExpectedShare
 from medtail.operating_point.saved_values import by_class
-from medtail.operating_point.steps import Step
+from medtail.operating_point.probability_maps import ProbabilityMap
 from medtail.runs.predictions import Predictions
 
 #: The figures told of every operating point, before and after.
@@ -55,7 +55,7 @@ class Request:
     condition: Mapping[str, float] | None = None
 
 
-def choose(outputs: RunOutputs, request: Request) -> OperatingPoint:
+def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
     """Return the operating point that a request asks for, chosen on validation alone.
 
     Args:
@@ -106,7 +106,7 @@ def choose(outputs: RunOutputs, request: Request) -> OperatingPoint:
     return replace(point, validation=figures, notes=(*notes, *decision_notes, *weight_notes))
 
 
-def adapt(outputs: RunOutputs, request: Request) -> OperatingPoint:
+def adapt(outputs: RunPredictions, request: Request) -> OperatingPoint:
     """Choose an operating point and write it, the test split at it, and the report with both.
 
     Writes ``operating_point.json``, ``predictions/test_at_operating_point.parquet`` and ``report.html``.
@@ -124,7 +124,7 @@ def adapt(outputs: RunOutputs, request: Request) -> OperatingPoint:
 
 def _steps(
     request: Request, validation: Predictions, source: np.ndarray, shares: np.ndarray
-) -> tuple[tuple[Step, ...], list[str]]:
+) -> tuple[tuple[ProbabilityMap, ...], list[str]]:
     if request.calibration is not None:
         return _calibrated(request, request.calibration, validation, source, shares)
     if request.prior is not None:
@@ -143,7 +143,7 @@ _AS_IN_VALIDATION = "No --prior was given: classes are taken to come as often as
 
 def _calibrated(
     request: Request, name: str, validation: Predictions, source: np.ndarray, shares: np.ndarray
-) -> tuple[tuple[Step, ...], list[str]]:
+) -> tuple[tuple[ProbabilityMap, ...], list[str]]:
     """To validation, where the calibration is fitted, and on to the place of use."""
     require_each_class(validation, f"--calibrate {name}")
     shifted = PriorShift(source, shares).apply(validation.probabilities)
@@ -159,12 +159,12 @@ def _calibrated(
     return (*steps, *_shift(shares, request.prior)), notes
 
 
-def _shift(source: np.ndarray, target: np.ndarray) -> tuple[Step, ...]:
+def _shift(source: np.ndarray, target: np.ndarray) -> tuple[ProbabilityMap, ...]:
     """From one prior to another; nothing where they are the same."""
     return () if np.allclose(source, target, atol=0, rtol=1e-9) else (PriorShift(source, target),)
 
 
-def _last_prior(steps: tuple[Step, ...], source: np.ndarray) -> np.ndarray:
+def _last_prior(steps: tuple[ProbabilityMap, ...], source: np.ndarray) -> np.ndarray:
     """The prior that probabilities stand for after the steps."""
     targets = [step.target for step in steps if isinstance(step, PriorShift)]
     return targets[-1] if targets else source

@@ -1,4 +1,4 @@
-"""What happens to probabilities before anything is decided by them."""
+"""What happens to probabilities before a decision is made from them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,12 +8,12 @@ import numpy as np
 
 from medtail.operating_point.saved_values import Fields
 
-#: Probabilities below this are taken for it before a logarithm: float32 knows none that are much smaller.
+#: Probabilities are raised to at least this before a logarithm: float32 holds none that are much smaller.
 SMALLEST = 1e-38
 
 
-class Step(ABC):
-    """A map of class probabilities ``(N, C)`` to others, row by row; abstract."""
+class ProbabilityMap(ABC):
+    """A map from class probabilities ``(N, C)`` to others, row by row; abstract."""
 
     @abstractmethod
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
@@ -21,7 +21,7 @@ class Step(ABC):
 
     @abstractmethod
     def words(self, class_names: Sequence[str]) -> str:
-        """Return what it does, as a sentence for people."""
+        """Return a sentence that says what it does."""
 
     @abstractmethod
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ class Step(ABC):
     @classmethod
     @abstractmethod
     def read(cls, fields: Fields) -> Self:
-        """Build the step that :meth:`settings` described.
+        """Build the map that :meth:`settings` described.
 
         Raises:
             InputError: A value is missing or wrong.
@@ -38,7 +38,7 @@ class Step(ABC):
 
 
 def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
-    """Return log p ``(N, C)``, p floored at :data:`SMALLEST`."""
+    """Return log p ``(N, C)``, with p raised to at least :data:`SMALLEST`."""
     return np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), SMALLEST))
 
 
