@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 import yaml
 
-from medtail.adaptation.choosing import Request, adapt, choose
-from medtail.adaptation.best_condition import CONDITION_METRICS, condition_choices
-from medtail.adaptation.goals import (
+from medtail.adaptation import (
     BestCondition,
     FewestMistakes,
     HighestBalancedAccuracy,
     LowestCost,
     PromisedRecall,
+    Request,
+    RunPredictions,
+    adapt,
+    choose,
 )
-from medtail.adaptation.run_predictions import RunPredictions
+from medtail.adaptation.best_condition import CONDITION_METRICS, condition_choices
 from medtail.errors import InputError
 from medtail.operating_point import (
     ClassThreshold,
@@ -114,7 +116,7 @@ def test_costs_without_a_prior_are_for_the_mix_of_validation(tmp_path: Path) -> 
                        validation=(1000, 1000))  # fmt: skip
     point = choose(RunPredictions(run), Request(goal=LowestCost(np.array([[0.0, 1.0], [5.0, 0.0]]))))
     assert point.steps == ()  # scores stand for equal classes, and validation has them
-    assert any("as often as in validation" in note for note in point.notes)
+    assert any("as frequent as in validation" in note for note in point.notes)
     before, after = (point.validation[which]["expected_cost"] for which in ("before", "after"))
     assert after < before
     run = gaussian_run(tmp_path / "other", scores_stand_for=np.array([0.5, 0.5]), method="balanced_softmax")
@@ -157,7 +159,7 @@ def test_too_few_cases_for_a_recall_say_how_many_there_are(tmp_path: Path) -> No
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]), validation=(100, 12))
     outputs = RunPredictions(run)
     sentence = (
-        "--recall mel=0.95 needs 19 validation cases of mel, there are 12; ask for at most 0.923, or validate"
+        "`recall` mel=0.95 needs 19 validation cases of mel, there are 12; ask for at most 0.923, or validate"
     )
     with pytest.raises(InputError, match=sentence):
         choose(outputs, Request(goal=PromisedRecall(1, ExpectedShare(0.95))))
@@ -172,7 +174,7 @@ def test_a_class_that_validation_lacks_is_refused_where_it_matters(tmp_path: Pat
     outputs = RunPredictions(run)
     for request in (
         Request(goal=HighestBalancedAccuracy()),
-        Request(goal=FewestMistakes(), calibration="vector"),
+        Request(goal=FewestMistakes(), calibrate="vector"),
         Request(goal=LowestCost(np.ones((2, 2)))),
     ):
         with pytest.raises(InputError, match="needs a validation case of every class, there is none of mel"):
@@ -212,12 +214,14 @@ def test_nothing_is_written_when_the_choice_is_refused(tmp_path: Path) -> None:
 
 def test_the_report_shows_test_before_and_after(tmp_path: Path) -> None:
     run = gaussian_run(tmp_path / "run", scores_stand_for=np.array([0.9, 0.1]))
-    request = Request(LowestCost(np.array([[0.0, 1.0], [9.0, 0.0]])), np.array([0.5, 0.5]), None, 0.9)
+    request = Request(LowestCost(np.array([[0.0, 1.0], [9.0, 0.0]])), np.array([0.5, 0.5]), coverage=0.9)
     adapt(RunPredictions(run), request)
     page = run.report.read_text(encoding="utf-8")
     assert 'id="operating-point"' in page
-    for words in ("As the test split is", "With classes as frequent as in --prior", "Cost of a decision ↓",
-                  "Decide for the class of least expected cost.", "Sets that should hold the true class"):  # fmt: skip
+    for words in (
+        "As the test split is", "With classes as frequent as in --prior", "Cost of a decision ↓",
+        "Choose the class with the lowest expected cost.", "Sets that should hold the true class",
+    ):  # fmt: skip
         assert words in page
     point = OperatingPoint.of(run)
     after = Predictions.read(run.operating_point_predictions)
@@ -228,15 +232,15 @@ def test_the_report_shows_test_before_and_after(tmp_path: Path) -> None:
     assert f"{recall:.3f}" in page
 
 
-def test_a_page_with_a_class_that_test_lacks_says_nothing_of_it(tmp_path: Path) -> None:
+def test_a_page_with_a_class_that_test_lacks_has_no_numbers_for_it(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", test=(18, 26, 0, 120), images_per_group=3)
     prior = np.array([0.2, 0.2, 0.2, 0.4])
-    adapt(RunPredictions(run), Request(LowestCost(1 - np.eye(4)), prior, None, 0.9))
+    adapt(RunPredictions(run), Request(LowestCost(1 - np.eye(4)), prior, coverage=0.9))
     page = run.report.read_text(encoding="utf-8")
     section = page[page.index('id="operating-point"') :]
     section = section[: section.index("</section>")]
     assert "Validation has no case of df" in section
-    assert "Every set holds" in section and "df (0)" in section
+    assert "Every set contains" in section and "df (0)" in section
     assert "values of lesion_id" in section
     for text in ("nan", "None", "inf"):
         assert f">{text}<" not in section
@@ -266,7 +270,7 @@ def test_each_metric_chooses_its_own_condition_on_validation(tmp_path: Path) -> 
     }  # fmt: skip
     assert chosen["brier"].value == 0.09
     run.conditions.write_text(run.conditions.read_text().replace("max_f1", "f1"))
-    with pytest.raises(InputError, match="must have the columns max_f1, has not"):
+    with pytest.raises(InputError, match="is missing columns max_f1; train the run again"):
         condition_choices(run, ["gamma", "tau"])
 
 
@@ -276,8 +280,8 @@ def test_a_metric_of_many_classes_sets_no_threshold(tmp_path: Path) -> None:
     assert any("mean over classes" in note for note in point.notes)
 
 
-def test_a_run_of_several_labels_is_refused(tmp_path: Path, make_multi_label: Callable[[Path], Run]) -> None:
-    with pytest.raises(InputError, match=r"for runs of one class an image, .* is of several labels"):
+def test_a_multi_label_run_is_refused(tmp_path: Path, make_multi_label: Callable[[Path], Run]) -> None:
+    with pytest.raises(InputError, match=r"for single-label runs, .* is multi-label"):
         RunPredictions(make_multi_label(tmp_path / "run"))
 
 

@@ -84,7 +84,7 @@ def digit_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_real_program_adapts_and_evaluates(medtail, run: Path) -> None:
     result = medtail("adapt", run, "--balanced-accuracy")
     assert result.returncode == 0, result.stderr
-    assert "Decide for the class whose probability times its weight is largest" in result.stdout
+    assert "Choose the class with the largest product of probability and weight" in result.stdout
     assert "balanced_accuracy" in result.stdout and "report.html" in result.stdout
     evaluated = medtail("evaluate", run, "--operating-point", "--json")
     summary = json.loads(evaluated.stdout)

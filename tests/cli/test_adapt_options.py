@@ -1,4 +1,4 @@
-"""Priors, recalls and costs as people write them."""
+"""Priors, recalls and costs as they are written on the command line."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def test_a_recall() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("mel", "--recall takes CLASS=RECALL, got 'mel'; e.g. --recall bcc=0.95"),
+        ("mel", "--recall takes CLASS=RECALL, got 'mel'; write e.g. --recall bcc=0.95"),
         ("=0.9", "--recall takes CLASS=RECALL"),
         ("mell=0.95", r"got 'mell'; did you mean mel\?"),
         ("mel=1", "--recall must lie between 0 and 1, got 1 for mel"),

@@ -208,7 +208,7 @@ def test_expected_cost_is_the_mean_of_what_each_decision_costs() -> None:
     [
         (lambda: MinimumCost([[0, 1]]), "costs must be a square table, truth × decision, got shape"),
         (lambda: MinimumCost([[0, -1], [1, 0]]), "costs must be finite numbers of at least 0, got -1"),
-        (lambda: ClassWeights([1.0, 0.0]), "weights must be one positive number a class"),
+        (lambda: ClassWeights([1.0, 0.0]), "weights must be one positive number per class"),
         (lambda: ExpectedShare(1.0), "a promised share must lie between 0 and 1, got 1"),
         (lambda: ConfidentShare(0.9, 0.0), "confidence must lie between 0 and 1, got 0"),
         (lambda: ClassConditionalSets([1.5, 0.1], 0.9), "thresholds must be one number in"),

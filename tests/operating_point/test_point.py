@@ -87,7 +87,7 @@ def test_steps_come_in_order_then_the_decision_then_the_sets() -> None:
 
 
 def test_sets_need_a_coverage() -> None:
-    with pytest.raises(InputError, match="has no sets; choose it again with medtail adapt"):
+    with pytest.raises(InputError, match=r"has no sets; choose it again with `adapt\(\)` and `coverage=0.9`"):
         OperatingPoint(class_names=NAMES, decision=MostProbable()).sets(np.ones((1, 3)) / 3)
 
 
@@ -118,11 +118,11 @@ def put(value: object, *keys: str) -> Callable[[dict], None]:
     ("change", "sentence"),
     [
         (put(2, "format"), "must have format 1, got 2"),
-        (drop("format"), "must have 'format', has none"),
+        (drop("format"), "is missing 'format'"),
         (put(["nv", "mel", "akiec"], "class_names"), "for the classes of the run in its order .* got nv, mel, akiec"),
         (put(["mel", "nv", "bcc"], "class_names"), "in its order"),
-        (drop("decision"), "must have 'decision', has none"),
-        (drop("decision", "threshold"), r"decision must have 'threshold', has none"),
+        (drop("decision"), "is missing 'decision'"),
+        (drop("decision", "threshold"), r"decision is missing 'threshold'"),
         (put("median", "decision", "name"), "decision.name must be one of most_probable, .* got 'median'"),
         (put("zebra", "decision", "class"), "decision.class must be one of nv, mel, bcc, got 'zebra'"),
         (put(float("nan"), "decision", "threshold"), "decision.threshold must be a finite number, got nan"),
@@ -134,7 +134,7 @@ def put(value: object, *keys: str) -> Callable[[dict], None]:
         (put({}, "steps"), "steps must be a list"),
         (put(2.0, "sets", "coverage"), "sets: a promised share must lie between 0 and 1, got 2"),
         (put({"gamma": "high"}, "condition"), "condition.gamma must be a finite number, got 'high'"),
-        (put("none", "notes"), "notes must be a list of texts"),
+        (put("none", "notes"), "notes must be a list of strings"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_named_with_the_place(
@@ -150,11 +150,11 @@ def test_a_wrong_file_is_named_with_the_place(
 
 
 def test_a_file_that_is_missing_or_no_json_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist; choose an operating point with medtail adapt"):
+    with pytest.raises(InputError, match=r"does not exist; choose an operating point with `adapt\(\)`"):
         OperatingPoint.read(tmp_path / "point.json", NAMES)
     (tmp_path / "point.json").write_text("{")
     with pytest.raises(InputError, match="is not readable JSON"):
         OperatingPoint.read(tmp_path / "point.json", NAMES)
     (tmp_path / "point.json").write_text("[]")
-    with pytest.raises(InputError, match="must have 'format', has none"):
+    with pytest.raises(InputError, match="is missing 'format'"):
         OperatingPoint.read(tmp_path / "point.json", NAMES)

@@ -1,4 +1,4 @@
-"""Steps on probabilities: against naive loops, and the properties that make them exact."""
+"""Maps of probabilities: against naive loops, and the properties that make them exact."""
 
 import numpy as np
 import pytest
@@ -125,8 +125,8 @@ def test_a_validation_split_without_a_mistake_has_a_temperature_all_the_same() -
             "target must be one number for each of 2 classes, got 3",
         ),
         (lambda: PriorShift([0.5, np.nan], [0.5, 0.5]), "source must be positive for every class, got nan"),
-        (lambda: TemperatureScaling(0.0), "temperature must be a positive number, got 0"),
-        (lambda: VectorScaling([1.0], [0.0, 1.0]), "slopes and offsets must be one number a class each"),
+        (lambda: TemperatureScaling(0.0), r"temperature must be a number in \(0, inf\), got 0"),
+        (lambda: VectorScaling([1.0], [0.0, 1.0]), "slopes and offsets must each be one number per class"),
         (lambda: VectorScaling([-1.0, 1.0], [0.0, 1.0]), "slopes must be positive"),
     ],
 )

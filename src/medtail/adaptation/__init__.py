@@ -1,1 +1,26 @@
-"""Choosing an operating point on validation, without retraining."""
+"""Adaptation: choosing an operating point on validation, without retraining."""
+
+from medtail.adaptation.choosing import adapt, choose
+from medtail.adaptation.goals import (
+    BestCondition,
+    FewestMistakes,
+    Goal,
+    HighestBalancedAccuracy,
+    LowestCost,
+    PromisedRecall,
+)
+from medtail.adaptation.request import Request
+from medtail.adaptation.run_predictions import RunPredictions
+
+__all__ = [
+    "BestCondition",
+    "FewestMistakes",
+    "Goal",
+    "HighestBalancedAccuracy",
+    "LowestCost",
+    "PromisedRecall",
+    "Request",
+    "RunPredictions",
+    "adapt",
+    "choose",
+]

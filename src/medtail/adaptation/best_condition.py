@@ -6,12 +6,12 @@ from typing import final
 import numpy as np
 import pandas as pd
 
+from medtail.checks import choice
 from medtail.errors import InputError
 from medtail.evaluation.summaries.condition_metrics import CHOSEN_BY, best_index
-from medtail.naming import nearest
 from medtail.runs.run import Run
 
-#: What ``--metric`` takes: columns of ``conditions.csv``.
+#: The metrics that λ can be chosen by, which are columns of ``conditions.csv``.
 CONDITION_METRICS = tuple(CHOSEN_BY)
 
 
@@ -23,7 +23,7 @@ class ConditionChoice:
     Attributes:
         metric: Its column in ``conditions.csv``.
         condition: λ.
-        value: What the metric is there, on validation.
+        value: Value of the metric at λ, on validation.
     """
 
     metric: str
@@ -32,33 +32,29 @@ class ConditionChoice:
 
 
 def check_metric(metric: str) -> None:
-    """Refuse a metric that no λ is chosen by.
+    """Refuse a metric that λ cannot be chosen by.
 
     Raises:
         InputError: It is not one of :data:`CONDITION_METRICS`.
     """
-    if metric not in CONDITION_METRICS:
-        raise InputError(
-            f"--metric must be one of {', '.join(CONDITION_METRICS)}, got {metric!r}"
-            f"{nearest(metric, CONDITION_METRICS)}"
-        )
+    choice("`metric`", metric, CONDITION_METRICS)
 
 
 def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
-    """Return what each metric would choose on validation; the first of equals. The test rows are not looked at.
+    """Return what each metric would choose on validation; the first λ wins a tie. The test rows are not read.
 
     Args:
         run: A finished run with ``conditions.csv``.
         parameters: Names of λ.
 
     Raises:
-        InputError: The file is missing, or lacks a column or a figure.
+        InputError: The file is missing, or lacks a column or a value.
     """
     path = run.require(run.conditions)
     table = pd.read_csv(path)
     missing = [name for name in ("split", *parameters, *CONDITION_METRICS) if name not in table]
     if missing:
-        raise InputError(f"{path} must have the columns {', '.join(missing)}, has not; train the run again")
+        raise InputError(f"{path} is missing columns {', '.join(missing)}; train the run again")
     validation = table[table["split"] == "validation"]
     return [_choice(validation, parameters, metric, str(path)) for metric in CONDITION_METRICS]
 
@@ -68,7 +64,7 @@ def _choice(table: pd.DataFrame, parameters: list[str], metric: str, path: str) 
     best = best_index(metric, values)
     if best is None:
         raise InputError(
-            f"{path} has no {metric} of the validation split; it is undefined where a class is missing"
+            f"{path} has no {metric} for the validation split; it is undefined where a class is missing"
         )
     condition = {name: float(table[name].iloc[best]) for name in parameters}
     return ConditionChoice(metric, condition, float(values[best]))

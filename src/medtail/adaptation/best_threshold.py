@@ -22,8 +22,8 @@ def _precision_at_recall(
     return np.where(true >= 0.99 * positives * (1 - 1e-12), ratio(true, true + false), -1.0)
 
 
-#: What a threshold can be best by, as ``--metric`` names it: from weights of the true and the false positives at
-#: each threshold, and of all positives and negatives, to the figure at each.
+#: The metrics that a threshold can be chosen by: from the weights of the true and false positives at each threshold,
+#: and of all positives and negatives, to the value at each threshold.
 THRESHOLD_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]] = {
     "max_f1": _f1,
     "max_balanced_accuracy": _balanced_accuracy,
@@ -34,16 +34,16 @@ THRESHOLD_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, float, float], np
 def best_threshold(
     positive: np.ndarray, scores: np.ndarray, metric: str, weights: np.ndarray | None = None
 ) -> float:
-    """Return the threshold with the best figure where scores of at least it are taken.
+    """Return the threshold at which the metric is best, where cases with scores of at least it are taken.
 
     Args:
-        positive: Whether each case is of the class ``(N,)``; at least one is, and one is not.
+        positive: Whether each case is of the class ``(N,)``; at least one is, and at least one is not.
         scores: ``(N,)``.
         metric: A key of :data:`THRESHOLD_METRICS`.
-        weights: How much each case counts ``(N,)``; 1 by default.
+        weights: Weight of each case ``(N,)``; 1 by default.
 
-    Half-way between the lowest score that is taken and the next lower one: the validation cases are decided alike
-    anywhere between. The highest of equally good thresholds.
+    It lies half-way between the lowest score that is taken and the next lower one, because every threshold between
+    them decides the validation cases alike. The highest threshold wins a tie.
 
     Example:
         >>> best_threshold(np.array([False, False, True, True]), np.array([0.1, 0.2, 0.6, 0.9]), "max_f1")
@@ -53,8 +53,8 @@ def best_threshold(
     at, tied, between = (part[:, 0] for part in weights_at_thresholds(positive, scores, columns))
     true, false = np.cumsum(at), np.cumsum(between + tied)
     positives, negatives = float(columns[positive].sum()), float(columns[~positive].sum())
-    figures = THRESHOLD_METRICS[metric](true, false, positives, negatives)
+    values = THRESHOLD_METRICS[metric](true, false, positives, negatives)
     held = np.unique(scores[positive])[::-1]
-    lowest_taken = held[int(np.argmax(figures))]
+    lowest_taken = held[int(np.argmax(values))]
     lower = scores[scores < lowest_taken]
     return float((lowest_taken + lower.max()) / 2) if len(lower) else float(lowest_taken)

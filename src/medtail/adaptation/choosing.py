@@ -1,14 +1,13 @@
-"""Choose an operating point on validation, and tell what it does to test."""
+"""Choose an operating point on validation, and show what it does to the test split."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, final
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from medtail.adaptation.goals import Cases, Goal, few_cases_note, require_each_class
+from medtail.adaptation.request import Request
 from medtail.adaptation.run_predictions import RunPredictions
-from medtail.data.collection_images import own_images
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.json_values import defined
 from medtail.evaluation.summaries.summary import measure
@@ -16,14 +15,14 @@ from medtail.operating_point.calibration import CALIBRATIONS
 from medtail.operating_point.class_sets import ClassConditionalSets
 from medtail.operating_point.decisions import MostProbable
 from medtail.operating_point.point import OperatingPoint
-from medtail.operating_point.prior_shift import PriorShift
+from medtail.operating_point.prior_shift import PriorShift, checked_prior
+from medtail.operating_point.probability_maps import ProbabilityMap
 from medtail.operating_point.promises import ExpectedShare
 from medtail.operating_point.saved_values import by_class
-from medtail.operating_point.probability_maps import ProbabilityMap
 from medtail.runs.predictions import Predictions
 
-#: The figures told of every operating point, before and after.
-_FIGURES = (
+#: The metrics given for every operating point, before and after.
+_METRICS = (
     "accuracy",
     "balanced_accuracy",
     "macro_f1",
@@ -34,37 +33,18 @@ _FIGURES = (
 )
 
 
-@final
-@dataclass(frozen=True)
-class Request:
-    """What is asked of an operating point.
-
-    Attributes:
-        goal: What to decide by.
-        prior: Shares of the classes at the place of use ``(C,)``; None where they are as in validation, or do not
-            matter.
-        calibration: ``"temperature"``, ``"vector"``, or None.
-        coverage: Of each class by sets, in (0, 1), or None for no sets.
-        condition: λ to read the run at, or None for its default.
-    """
-
-    goal: Goal
-    prior: np.ndarray | None = None
-    calibration: str | None = None
-    coverage: float | None = None
-    condition: Mapping[str, float] | None = None
-
-
 def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
     """Return the operating point that a request asks for, chosen on validation alone.
 
     Args:
-        outputs: Of a finished run.
+        outputs: Predictions of a finished run.
         request: What is asked.
 
     Raises:
         InputError: Validation holds too few cases, or a setting is wrong.
     """
+    if request.prior is not None:
+        checked_prior("`prior`", request.prior, len(outputs.class_names))
     condition = outputs.condition if request.condition is None else request.condition
     validation = outputs.predictions("validation", condition)
     shares = np.bincount(validation.targets, minlength=len(outputs.class_names)) / len(validation.targets)
@@ -79,7 +59,7 @@ def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
         goal={
             **request.goal.plain(outputs.class_names),
             "prior": None if request.prior is None else by_class(request.prior, outputs.class_names),
-            "calibrate": request.calibration or "none",
+            "calibrate": request.calibrate,
             "coverage": request.coverage,
         },
     )
@@ -95,15 +75,15 @@ def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
     notes += _fitted_twice(request)
     before = replace(cases, predictions=outputs.predictions("validation"))
     after = replace(cases, predictions=point.applied_to(validation))
-    figures: dict[str, Any] = {
+    measured: dict[str, Any] = {
         "n": len(validation.ids),
         "prior": by_class(shares if request.prior is None else request.prior, outputs.class_names),
-        "before": _figures(request.goal, before),
-        "after": _figures(request.goal, after),
+        "before": _metrics(request.goal, before),
+        "after": _metrics(request.goal, after),
     }
     if point.set_rule is not None:
-        figures["mean_set_size"] = float(point.set_rule.contains(adapted.probabilities).sum(axis=1).mean())
-    return replace(point, validation=figures, notes=(*notes, *decision_notes, *weight_notes))
+        measured["mean_set_size"] = float(point.set_rule.contains(adapted.probabilities).sum(axis=1).mean())
+    return replace(point, validation=measured, notes=(*notes, *decision_notes, *weight_notes))
 
 
 def adapt(outputs: RunPredictions, request: Request) -> OperatingPoint:
@@ -114,6 +94,9 @@ def adapt(outputs: RunPredictions, request: Request) -> OperatingPoint:
     Raises:
         InputError: As :func:`choose`. Nothing is written then.
     """
+    # Opening images needs torch; choosing an operating point does not.
+    from medtail.data.collection_images import own_images
+
     point = choose(outputs, request)
     run = outputs.run
     point.applied_to(outputs.predictions("test", point.condition)).write(run.operating_point_predictions)
@@ -125,33 +108,33 @@ def adapt(outputs: RunPredictions, request: Request) -> OperatingPoint:
 def _steps(
     request: Request, validation: Predictions, source: np.ndarray, shares: np.ndarray
 ) -> tuple[tuple[ProbabilityMap, ...], list[str]]:
-    if request.calibration is not None:
-        return _calibrated(request, request.calibration, validation, source, shares)
+    if request.calibrate != "none":
+        return _calibrated(request, validation, source, shares)
     if request.prior is not None:
         return _shift(source, request.prior), []
-    if request.goal.needs_mix:
-        require_each_class(validation, "costs, or λ by a metric of ranks, without --prior")
+    if request.goal.needs_prior:
+        require_each_class(validation, "costs, or λ by a metric of ranks, without `prior`")
         return _shift(source, shares), [_AS_IN_VALIDATION]
     return (), [
-        "Probabilities are as the loss reads them: without --prior, --calibrate, --costs or λ they are not moved to "
-        "any mix of classes."
+        "Probabilities are left as the loss gives them: they are moved to the class shares of a place of use only for "
+        "a prior, a calibration, costs or λ."
     ]
 
 
-_AS_IN_VALIDATION = "No --prior was given: classes are taken to come as often as in validation."
+_AS_IN_VALIDATION = "No prior was given, so classes are assumed to be as frequent as in validation."
 
 
 def _calibrated(
-    request: Request, name: str, validation: Predictions, source: np.ndarray, shares: np.ndarray
+    request: Request, validation: Predictions, source: np.ndarray, shares: np.ndarray
 ) -> tuple[tuple[ProbabilityMap, ...], list[str]]:
     """To validation, where the calibration is fitted, and on to the place of use."""
-    require_each_class(validation, f"--calibrate {name}")
+    require_each_class(validation, f"`calibrate={request.calibrate}`")
     shifted = PriorShift(source, shares).apply(validation.probabilities)
-    calibration = CALIBRATIONS[name].fit(validation.targets, shifted)
-    notes = few_cases_note(validation, "the calibration") if name == "vector" else []
+    calibration = CALIBRATIONS[request.calibrate].fit(validation.targets, shifted)
+    notes = few_cases_note(validation, "the calibration") if request.calibrate == "vector" else []
     if (shifted.argmax(axis=1) == validation.targets).all():
         notes.append(
-            "Validation has no mistake, so it cannot tell how sure to be: the calibration means little."
+            "Validation has no mistakes, so it cannot tell how confident to be: the calibration means little."
         )
     steps = (*_shift(source, shares), calibration)
     if request.prior is None:
@@ -173,14 +156,16 @@ def _last_prior(steps: tuple[ProbabilityMap, ...], source: np.ndarray) -> np.nda
 def _weights(
     validation: Predictions, prior: np.ndarray | None, shares: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
-    """How much each validation case counts for classes to be as frequent as at the place of use."""
+    """The weight of each validation case that makes classes as frequent as at the place of use."""
     if prior is None or np.allclose(prior, shares, atol=0, rtol=1e-9):
         return np.ones(len(validation.targets)), []
     names = np.asarray(validation.class_names)
     absent = names[shares == 0]
-    notes = ["Validation figures count each case so that classes are as frequent as in --prior."]
+    notes = ["Validation metrics weight cases so that classes are as frequent as in the prior."]
     if len(absent):
-        notes.append(f"Validation has no case of {', '.join(absent)}, so its figures are of the others.")
+        notes.append(
+            f"Validation has no case of {', '.join(absent)}, so its metrics are of the other classes."
+        )
     per_class = np.divide(prior, shares, out=np.zeros_like(prior), where=shares > 0)
     return per_class[validation.targets], notes
 
@@ -196,21 +181,21 @@ def _always_in_sets(validation: Predictions, coverage: float) -> list[str]:
     if not always:
         return []
     return [
-        f"Every set holds {', '.join(always)}: coverage {coverage:g} of a class needs {needed} validation cases of it."
+        f"Every set contains {', '.join(always)}: coverage {coverage:g} needs {needed} validation cases of a class."
     ]
 
 
 def _fitted_twice(request: Request) -> list[str]:
     promised = [request.goal.promises, None if request.coverage is None else "coverage"]
     named = " and ".join(what for what in promised if what is not None)
-    if request.calibration is None or not named:
+    if request.calibrate == "none" or not named:
         return []
     return [
         f"The calibration and the {named} are from the same validation cases, so the latter is slightly optimistic."
     ]
 
 
-def _figures(goal: Goal, cases: Cases) -> dict[str, float | None]:
+def _metrics(goal: Goal, cases: Cases) -> dict[str, float | None]:
     measured = measure(cases.predictions, cases.weights[:, None])
-    figures = {name: float(measured[name][0]) for name in _FIGURES} | goal.figures(cases)
-    return {name: defined(value) for name, value in figures.items()}
+    values = {name: float(measured[name][0]) for name in _METRICS} | goal.own_metrics(cases)
+    return {name: defined(value) for name, value in values.items()}

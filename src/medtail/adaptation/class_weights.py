@@ -1,4 +1,4 @@
-"""Class weights that make the balanced accuracy of validation as high as can be found."""
+"""Class weights with the highest balanced accuracy on validation that a climb finds."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ import numpy as np
 from medtail.operating_point.decisions import ClassWeights
 from medtail.operating_point.probability_maps import SMALLEST
 
-#: Below this a gain is rounding.
+#: Smaller gains are rounding errors.
 _GAIN = 1e-12
 
 
@@ -19,10 +19,10 @@ def balanced_weights(
     Args:
         targets: Class ids ``(N,)``; every class occurs.
         probabilities: ``(N, C)``.
-        starts: Weights ``(C,)`` to begin with.
+        starts: Weights ``(C,)`` to start from.
 
-    The step of one weight is exact: the balanced accuracy is a step function of it, whose N places are known. The
-    climb ends where no single weight gains; that need not be the highest of all, which is NP-hard to find.
+    Each step is exact: the balanced accuracy is a step function of one weight, and its N jumps are known. The climb
+    ends where no single weight can gain; the global maximum, which is NP-hard to find, may be higher.
     """
     share = 1 / np.bincount(targets, minlength=probabilities.shape[1])[targets] / probabilities.shape[1]
     logs = np.log(np.maximum(probabilities, SMALLEST))
@@ -34,7 +34,7 @@ def balanced_weights(
 def _climbed(
     targets: np.ndarray, logs: np.ndarray, share: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, float]:
-    """Log-weights where no single one gains, and the balanced accuracy there."""
+    """Log-weights none of which can gain alone, and the balanced accuracy there."""
     weights = np.array(weights, dtype=np.float64)
     reached = float(share[(weights + logs).argmax(axis=1) == targets].sum())
     gained = True
@@ -50,9 +50,9 @@ def _climbed(
 def _best_weight(
     index: int, targets: np.ndarray, logs: np.ndarray, share: np.ndarray, weights: np.ndarray
 ) -> tuple[float, float]:
-    """The best log-weight of one class, the others held, and the balanced accuracy with it.
+    """The best log-weight of one class, with the others fixed, and the balanced accuracy with it.
 
-    Sample i is decided for the class where its log-weight exceeds r_i, the lead of the best other class.
+    The class is chosen for sample i where its log-weight exceeds r_i, the lead of the best other class.
     """
     scores = weights + logs
     scores[:, index] = -np.inf
@@ -62,7 +62,7 @@ def _best_weight(
     gains = np.where(targets == index, share, -share * right_otherwise)[order]
     values = share[right_otherwise].sum() + np.concatenate([[0.0], np.cumsum(gains)])
     places = leads[order]
-    # Between equal leads there is no room: only the last of them can be passed.
+    # No weight lies between equal leads: only the last of them can be passed.
     possible = np.concatenate([[True], places[1:] > places[:-1], [True]])
     values = np.where(possible, values, -np.inf)
     best = int(values.argmax())

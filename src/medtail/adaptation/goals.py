@@ -1,4 +1,4 @@
-"""What an operating point is chosen for: each goal picks a decision on validation."""
+"""What an operating point is chosen for: each goal chooses a decision on validation."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from medtail.operating_point.decisions import ClassThreshold, Decision, MinimumC
 from medtail.operating_point.promises import ConfidentShare, Promise
 from medtail.runs.predictions import Predictions
 
-#: Classes with fewer validation cases are named in notes: what was fitted to them fits their accidents too.
+#: Notes name classes with fewer validation cases, because what is fitted to them also fits their noise.
 FEW_CASES = 10
 
 
@@ -25,10 +25,10 @@ class Cases:
     """Validation as a goal sees it.
 
     Attributes:
-        predictions: Probabilities of the place of use, after every step.
-        weights: How much each case counts ``(N,)``, so that classes are as frequent as at the place of use.
-        prior: What the probabilities stand for ``(C,)``.
-        positive: Id of the class that is looked for, of two; without effect for several.
+        predictions: Probabilities where the model is used, after every step.
+        weights: Weight of each case ``(N,)``, so that classes are as frequent as where the model is used.
+        prior: The prior that the probabilities stand for ``(C,)``.
+        positive: Id of the positive class of two; without effect for more classes.
     """
 
     predictions: Predictions
@@ -41,26 +41,26 @@ class Cases:
         return np.asarray(self.predictions.targets == class_id)
 
     def best_threshold(self, metric: str) -> ClassThreshold:
-        """Return the threshold on the class that is looked for, of two, with the best metric."""
+        """Return the threshold on the positive class of two at which the metric is best."""
         scores = self.predictions.probabilities[:, self.positive]
         threshold = best_threshold(self.of_class(self.positive), scores, metric, self.weights)
         return ClassThreshold(self.positive, threshold)
 
 
 class Goal(ABC):
-    """What to decide by; abstract.
+    """What a decision is chosen for; abstract.
 
     Attributes:
-        promises: What it promises of new cases, for people; None where it promises nothing.
+        promises: What it promises of new cases, in words; None where it promises nothing.
     """
 
     promises: ClassVar[str | None] = None
 
     @property
-    def needs_mix(self) -> bool:
-        """Whether probabilities must stand for the mix of classes that is met.
+    def needs_prior(self) -> bool:
+        """Whether probabilities must stand for the class shares where the model is used.
 
-        A cost is an expectation over it, a threshold found on validation is not.
+        A cost is an expectation over them; a threshold found on validation is not.
         """
         return False
 
@@ -70,21 +70,21 @@ class Goal(ABC):
 
     @abstractmethod
     def decision(self, cases: Cases) -> tuple[Decision, list[str]]:
-        """Choose on validation; notes say what to know of the choice.
+        """Choose on validation; notes say what to know about the choice.
 
         Raises:
             InputError: Validation holds too few cases.
         """
 
-    def figures(self, cases: Cases) -> dict[str, float]:
-        """Return the figures of the goal besides those shown of every operating point; none by default."""
+    def own_metrics(self, cases: Cases) -> dict[str, float]:
+        """Return the metrics of the goal besides those of every operating point; none by default."""
         return {}
 
 
 @final
 @dataclass(frozen=True)
 class FewestMistakes(Goal):
-    """The most probable class: what is left to choose are the probabilities."""
+    """The most probable class: only the probabilities are left to adapt."""
 
     def plain(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the name."""
@@ -98,7 +98,7 @@ class FewestMistakes(Goal):
 @final
 @dataclass(frozen=True)
 class LowestCost(Goal):
-    """The least expected cost of a decision.
+    """The lowest expected cost of a decision.
 
     Attributes:
         costs: ``(C, C)``, rows the truth, columns the decision.
@@ -107,8 +107,8 @@ class LowestCost(Goal):
     costs: np.ndarray
 
     @property
-    def needs_mix(self) -> bool:
-        """Costs are expected over the mix."""
+    def needs_prior(self) -> bool:
+        """Costs are expectations over the class shares."""
         return True
 
     def plain(self, class_names: Sequence[str]) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class LowestCost(Goal):
         """Return the rule of the costs."""
         return MinimumCost(self.costs), []
 
-    def figures(self, cases: Cases) -> dict[str, float]:
+    def own_metrics(self, cases: Cases) -> dict[str, float]:
         """Return the mean cost of the decisions."""
         predictions = cases.predictions
         cost = metrics.expected_cost(
@@ -131,7 +131,7 @@ class LowestCost(Goal):
 @final
 @dataclass(frozen=True)
 class PromisedRecall(Goal):
-    """A recall that one class will have on new cases.
+    """A recall that one class is promised on new cases.
 
     Attributes:
         class_id: The class.
@@ -164,20 +164,20 @@ class PromisedRecall(Goal):
             highest = _rounded_down(self.promise.highest_share(count))
             remedy = f"ask for at most {highest}" if highest > 0 else "give it some"
             raise InputError(
-                f"--recall {name}={self.promise.share:g} needs {self.promise.cases_needed} validation cases of {name}, "
+                f"`recall` {name}={self.promise.share:g} needs {self.promise.cases_needed} validation cases of {name}, "
                 f"there are {count}; {remedy}, or validate on more"
             )
         groups = None if predictions.groups is None else len(np.unique(predictions.groups[own]))
         notes = []
         if groups is not None and groups < count:
             notes.append(
-                f"The recall is promised as if cases were independent; the {count} of {name} are of {groups} groups, "
+                f"The recall is promised as if cases were independent; the {count} of {name} are from {groups} groups, "
                 f"so it is less certain than promised."
             )
         return ClassThreshold(self.class_id, threshold), notes
 
-    def figures(self, cases: Cases) -> dict[str, float]:
-        """Return recall with its exact lower bound, and the share of other cases that is decided for the class."""
+    def own_metrics(self, cases: Cases) -> dict[str, float]:
+        """Return the recall, its exact lower bound, and the share of other cases for which the class is chosen."""
         found = cases.predictions.decisions == self.class_id
         own = cases.of_class(self.class_id)
         return {
@@ -197,10 +197,10 @@ class HighestBalancedAccuracy(Goal):
         return {"decide": "balanced_accuracy"}
 
     def decision(self, cases: Cases) -> tuple[Decision, list[str]]:
-        """Return the best threshold of two classes, or weights of more."""
+        """Return the best threshold for two classes, or weights for more."""
         predictions = cases.predictions
         counts = np.bincount(predictions.targets, minlength=len(predictions.class_names))
-        require_each_class(predictions, "--balanced-accuracy")
+        require_each_class(predictions, "`balanced_accuracy`")
         few = few_cases_note(predictions, "the weights of the decision")
         if len(counts) == 2:
             return cases.best_threshold("max_balanced_accuracy"), few
@@ -211,7 +211,7 @@ class HighestBalancedAccuracy(Goal):
 @final
 @dataclass(frozen=True)
 class BestCondition(Goal):
-    """λ of a loss-conditional run by a metric; of two classes also the threshold that reaches it.
+    """λ of a loss-conditional run by a metric; for two classes also the threshold that reaches it.
 
     Attributes:
         metric: A column of ``conditions.csv``.
@@ -220,11 +220,11 @@ class BestCondition(Goal):
     metric: str
 
     @property
-    def needs_mix(self) -> bool:
-        """Whether the metric looks at ranks alone.
+    def needs_prior(self) -> bool:
+        """Whether the metric depends on ranks alone.
 
-        Scores of a λ that ranks best may stand for any mix, under which one class is always the most probable. The
-        Brier score is of the probabilities as they are.
+        At the λ that ranks best, scores may stand for any prior, even one at which the same class is always the most
+        probable. The Brier score judges the probabilities as they are.
         """
         return self.metric != "brier"
 
@@ -233,16 +233,16 @@ class BestCondition(Goal):
         return {"decide": "metric", "metric": self.metric}
 
     def decision(self, cases: Cases) -> tuple[Decision, list[str]]:
-        """Return the threshold of the metric, where it is a metric of one."""
+        """Return the best threshold, where the metric depends on one."""
         if self.metric not in THRESHOLD_METRICS:
             return MostProbable(), []
         predictions = cases.predictions
         if len(predictions.class_names) > 2:
             return MostProbable(), [
-                f"{self.metric} is a mean over classes, each with a threshold of its own, so decisions are for the "
-                f"most probable class."
+                f"{self.metric} is a mean over classes, each with a threshold of its own, so the most probable class "
+                f"is chosen."
             ]
-        require_each_class(predictions, f"--metric {self.metric}")
+        require_each_class(predictions, f"`metric={self.metric}`")
         return cases.best_threshold(self.metric), []
 
 
@@ -250,7 +250,7 @@ def require_each_class(predictions: Predictions, what: str) -> None:
     """Refuse a validation split in which a class does not occur.
 
     Raises:
-        InputError: One does not.
+        InputError: A class does not occur.
     """
     counts = np.bincount(predictions.targets, minlength=len(predictions.class_names))
     absent = [name for name, count in zip(predictions.class_names, counts, strict=True) if not count]
@@ -271,7 +271,7 @@ def few_cases_note(predictions: Predictions, what: str) -> list[str]:
     ]
     if not few:
         return []
-    return [f"Few validation cases of {', '.join(few)}: {what} may fit their accidents."]
+    return [f"There are few validation cases of {', '.join(few)}: {what} may fit their noise."]
 
 
 def _rounded_down(share: float) -> float:

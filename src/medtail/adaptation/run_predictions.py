@@ -1,22 +1,20 @@
-"""What a finished run says of its own images, at any λ it can be read at."""
+"""The predictions of a finished run for its own images, at any λ it can be read at."""
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
-import torch
 
-from medtail.data.samplers import drawn_prior
 from medtail.errors import InputError
 from medtail.recipes.compose import load_recipe
 from medtail.runs.facts import DatasetFacts
-from medtail.runs.label_predictions import read_predictions
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import EvaluatedSplit, Run
-from medtail.training.build import reading_condition, reading_loss
-from medtail.training.conditions import BackboneFeatures
-from medtail.training.inference import TrainedModel
+
+# What loads torch and Lightning is imported where it is used: nothing else in this package needs them.
+if TYPE_CHECKING:
+    from medtail.training.inference import TrainedModel
 
 
 @final
@@ -27,7 +25,7 @@ class RunPredictions:
         run: A finished run.
 
     Raises:
-        InputError: It is not finished, or its images carry several labels.
+        InputError: It is not finished, or it is multi-label.
     """
 
     def __init__(self, run: Run) -> None:
@@ -38,44 +36,55 @@ class RunPredictions:
         self.class_names = tuple(self.facts.class_names)
         if self.facts.multi_label:
             raise InputError(
-                f"an operating point is for runs of one class an image, {run.folder} is of several labels; "
-                f"decide each label by its probability"
+                f"an operating point is for single-label runs, {run.folder} is multi-label; decide each label by its "
+                f"probability"
             )
 
     @property
     def condition(self) -> dict[str, float] | None:
         """λ of the saved predictions; None where the method has none."""
+        from medtail.training.build import reading_condition
+
         return reading_condition(self.recipe)
 
     @property
     def positive(self) -> int:
-        """Id of the class that is looked for, of two; without meaning for several."""
+        """Id of the positive class of two; without meaning for more classes."""
         return self.facts.positive_id
 
     def predictions(self, split: EvaluatedSplit, condition: Mapping[str, float] | None = None) -> Predictions:
-        """Return the predictions of a split at λ; as they were saved when it is None.
+        """Return the predictions of a split at λ, or as they were saved where it is None.
 
         Raises:
             InputError: A file is missing, or the run has no such λ.
         """
         if condition is None or condition == self.condition:
-            predictions = read_predictions(self.run.require(self.run.predictions(split)))
-            assert isinstance(predictions, Predictions)
-            return predictions
+            return Predictions.read(self.run.require(self.run.predictions(split)))
+        import torch
+
+        from medtail.training.conditions import BackboneFeatures
+
         features = BackboneFeatures.read(self.run, split)
         model = self._model.at(condition)
         probabilities = model.feature_probabilities(torch.from_numpy(features.features))
         return Predictions(features.ids, features.targets, probabilities, self.class_names, features.groups)
 
     @cached_property
-    def _model(self) -> TrainedModel:
+    def _model(self) -> "TrainedModel":
+        from medtail.training.inference import TrainedModel
+
         return TrainedModel.load(self.run)
 
     def score_prior(self, condition: Mapping[str, float] | None = None) -> np.ndarray:
         """Return the prior ``(C,)`` that the probabilities at λ stand for.
 
-        It follows from the loss, and from the shares in which the last epoch drew the classes.
+        It follows from the loss and from the class shares that the last epoch drew.
         """
+        import torch
+
+        from medtail.data.samplers import drawn_prior
+        from medtail.training.build import reading_loss
+
         counts = self.facts.training_counts
         drawn = torch.from_numpy(drawn_prior(self.recipe.sampling.name, counts, self.recipe.training.epochs))
         loss = reading_loss(self.recipe, counts, self.condition if condition is None else condition)

@@ -1,9 +1,12 @@
-"""The command line: one small module a verb. Nothing heavy is imported before a verb runs."""
+"""The command line: one small module per verb. Nothing heavy is imported before a verb runs."""
 
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import final
 
 import typer
 
@@ -53,15 +56,15 @@ def _options(
 def main() -> None:
     """Run the command line; bad input is one sentence on stderr and exit code 2."""
     warnings.formatwarning = _one_line
-    # Large images are our own limit's business (max_pixels), which says what to do.
+    # Images that are too large are refused by our own limit, max_pixels, which says what to do.
     warnings.filterwarnings("ignore", message=".*could be decompression bomb", category=RuntimeWarning)
-    _show_log()
     try:
-        app()
+        with _shown_log():
+            app()
     except InputError as error:
         _stop(f"error: {in_options(str(error), _options_by_parameter())}", 2)
     except BrokenPipeError:
-        # The reader of a pipe, such as head, has seen enough; nothing more can be written, not even at exit.
+        # The reader of a pipe, such as head, has seen enough. Nothing more can be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
@@ -71,17 +74,30 @@ def main() -> None:
         _stop("stopped; what was finished is kept, a run goes on with train … --resume", 130)
 
 
-def _show_log() -> None:
+@contextmanager
+def _shown_log() -> Iterator[None]:
     """Print what the library reports, line by line, on stderr."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_InOptions("%(message)s"))
     logger = logging.getLogger("medtail")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@final
+class _InOptions(logging.Formatter):
+    """Words reports as the command line does."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return in_options(super().format(record), _options_by_parameter())
 
 
 def _options_by_parameter() -> dict[str, str]:
-    """From the name of a parameter to its option: of the command that runs, then of any other."""
+    """From the name of a parameter to its option, of the command that runs or else of another."""
     commands = typer.main.get_group(app).commands
     running = next((word for word in sys.argv[1:] if word in commands), None)
     return {
@@ -94,7 +110,7 @@ def _options_by_parameter() -> dict[str, str]:
 
 
 def _one_line(message: Warning | str, *_: object, **__: object) -> str:
-    """A warning without the place in our source that Python would add."""
+    """A warning without the line of our source that Python would add."""
     return f"warning: {in_options(str(message), _options_by_parameter())}\n"
 
 

@@ -1,6 +1,7 @@
 """``medtail adapt``: an operating point for a finished run, chosen on validation."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,8 +10,7 @@ import typer
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
-    from medtail.adaptation.goals import Goal
-    from medtail.adaptation.run_predictions import RunPredictions
+    from medtail.adaptation import Goal, RunPredictions
 
 
 def adapt(
@@ -32,21 +32,23 @@ def adapt(
     ] = None,
     recall: Annotated[
         str | None,
-        typer.Option(metavar="CLASS=RECALL", help="A recall one class will have: --recall mel=0.95."),
+        typer.Option(
+            metavar="CLASS=RECALL", help="The recall that one class is promised: --recall mel=0.95."
+        ),
     ] = None,
     costs: Annotated[
-        Path | None, typer.Option(help="CSV file of costs, rows the truth, columns the decision.")
+        Path | None, typer.Option(help="CSV file of costs: a row per true class, a column per decision.")
     ] = None,
     balanced_accuracy: Annotated[
-        bool, typer.Option("--balanced-accuracy", help="The highest mean recall of the classes.")
+        bool, typer.Option("--balanced-accuracy", help="Choose for the highest mean recall of the classes.")
     ] = False,
     calibrate: Annotated[
         str | None,
-        typer.Option(metavar="temperature|vector|none", help="Fit probabilities to validation first."),
+        typer.Option(metavar="temperature|vector|none", help="First fit the probabilities to validation."),
     ] = None,
     coverage: Annotated[
         float | None,
-        typer.Option(help="Also sets of classes that hold the true one this often, for each class."),
+        typer.Option(help="Also give sets of classes that contain the true one this often, for each class."),
     ] = None,
     confidence: Annotated[
         float | None,
@@ -55,8 +57,8 @@ def adapt(
 ) -> None:
     """Choose how a trained run decides, without training: for a prior, costs, a recall, balanced accuracy, or λ.
 
-    Give one of --metric, --recall, --costs and --balanced-accuracy, or none of them and the most probable class is
-    decided; --prior, --calibrate and --coverage go with any. Chosen on validation, shown on test. Writes
+    Give one of --metric, --recall, --costs and --balanced-accuracy, or none of them to decide for the most probable
+    class; --prior, --calibrate and --coverage go with any. The choice is made on validation and shown on test. Writes
     operating_point.json, which evaluate and predict use with --operating-point, and a section of report.html.
     """
     goals = {
@@ -68,40 +70,29 @@ def adapt(
     asked = [name for name, value in goals.items() if value is not None]
     if len(asked) > 1:
         raise InputError(
-            f"adapt takes one of {', '.join(goals)}, got {' and '.join(asked)}; choose one, --prior, --calibrate and "
-            f"--coverage go with each"
+            f"adapt takes one of {', '.join(goals)}, got {' and '.join(asked)}; choose one (--prior, --calibrate and "
+            f"--coverage go with each)"
         )
     if not asked and (prior, calibrate, coverage) == (None, None, None):
         raise InputError(
             f"adapt needs to know what for: give --prior, {', '.join(goals)}, --calibrate or --coverage"
         )
     if confidence is not None and recall is None:
-        raise InputError("--confidence goes with --recall, which is missing; e.g. --recall mel=0.95")
+        raise InputError("--confidence goes with --recall, which is missing; give e.g. --recall mel=0.95")
 
-    from medtail.operating_point.calibration import CALIBRATIONS
-
-    kinds = (*CALIBRATIONS, "none")
-    if calibrate is not None and calibrate not in kinds:
-        raise InputError(f"--calibrate must be one of {', '.join(kinds)}, got {calibrate!r}")
-    if coverage is not None and not 0 < coverage < 1:
-        raise InputError(f"--coverage must lie between 0 and 1, got {coverage:g}; 0.9 is usual")
-
-    from medtail.adaptation.choosing import Request
-    from medtail.adaptation.choosing import adapt as adapt_run
-    from medtail.adaptation.run_predictions import RunPredictions
+    from medtail import adaptation
     from medtail.cli.adapt_options import parse_prior
     from medtail.runs.run import Run
 
-    outputs = RunPredictions(Run(run))
-    goal, condition = _goal(outputs, metric, recall, costs, balanced_accuracy, confidence)
-    request = Request(
-        goal=goal,
-        prior=None if prior is None else parse_prior(prior, outputs.class_names),
-        calibration=None if calibrate == "none" else calibrate,
-        coverage=coverage,
-        condition=condition,
+    # Made before the run is read, so that a wrong value is refused at once.
+    request = adaptation.Request(
+        adaptation.FewestMistakes(), calibrate=calibrate or "none", coverage=coverage
     )
-    point = adapt_run(outputs, request)
+    outputs = adaptation.RunPredictions(Run(run))
+    goal, condition = _goal(outputs, metric, recall, costs, balanced_accuracy, confidence)
+    shares = None if prior is None else parse_prior(prior, outputs.class_names)
+    request = replace(request, goal=goal, prior=shares, condition=condition)
+    point = adaptation.adapt(outputs, request)
     for sentence in point.words:
         typer.echo(sentence)
     _print(point.validation)
@@ -119,26 +110,26 @@ def _goal(
     balanced_accuracy: bool,
     confidence: float | None,
 ) -> "tuple[Goal, dict[str, float] | None]":
-    """The one goal that was asked for, and λ where it chooses one."""
-    from medtail.adaptation import goals
+    """The goal that was asked for, and λ where it chooses one."""
+    from medtail import adaptation
     from medtail.cli.adapt_options import parse_recall, read_costs
     from medtail.operating_point.promises import ConfidentShare, ExpectedShare
 
     if recall is not None:
         class_id, share = parse_recall(recall, outputs.class_names)
         promise = ExpectedShare(share) if confidence is None else ConfidentShare(share, confidence)
-        return goals.PromisedRecall(class_id, promise), None
+        return adaptation.PromisedRecall(class_id, promise), None
     if costs is not None:
-        return goals.LowestCost(read_costs(costs, outputs.class_names)), None
+        return adaptation.LowestCost(read_costs(costs, outputs.class_names)), None
     if balanced_accuracy:
-        return goals.HighestBalancedAccuracy(), None
+        return adaptation.HighestBalancedAccuracy(), None
     if metric is not None:
-        return goals.BestCondition(metric), _condition(outputs, metric)
-    return goals.FewestMistakes(), None
+        return adaptation.BestCondition(metric), _condition(outputs, metric)
+    return adaptation.FewestMistakes(), None
 
 
 def _condition(outputs: "RunPredictions", metric: str) -> dict[str, float]:
-    """λ by the metric, after telling what each metric would choose."""
+    """λ by the metric, after printing what each metric would choose."""
     from rich.console import Console
     from rich.table import Table
 
@@ -164,14 +155,14 @@ def _condition(outputs: "RunPredictions", metric: str) -> dict[str, float]:
 
 
 def _print(validation: Mapping[str, Any]) -> None:
-    """Figures before and after."""
+    """The metrics before and after."""
     from rich.console import Console
     from rich.table import Table
 
     from medtail.cli.tables import number
 
     title = f"validation split, {validation['n']} images"
-    table = Table("figure", "before", "after", title=title, title_justify="left")
+    table = Table("metric", "before", "after", title=title, title_justify="left")
     for name, after in validation["after"].items():
         table.add_row(name, number(validation["before"][name]), number(after))
     Console().print(table)

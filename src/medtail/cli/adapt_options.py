@@ -1,4 +1,4 @@
-"""Priors, recalls and costs as people write them."""
+"""Priors, recalls and costs as they are written on the command line."""
 
 import csv
 import math
@@ -12,10 +12,10 @@ from medtail.operating_point.prior_shift import checked_prior
 
 
 def parse_prior(text: str, class_names: tuple[str, ...]) -> np.ndarray:
-    """Read ``0.7,0.2,0.1`` in class-id order, or ``nv=0.7,mel=0.2,bcc=0.1`` in any.
+    """Read ``0.7,0.2,0.1`` in class-id order, or ``nv=0.7,mel=0.2,bcc=0.1`` in any order.
 
     Raises:
-        InputError: A class is missing, unknown or named twice, or the numbers are no prior.
+        InputError: A class is missing, unknown or named twice, or the numbers are not a prior.
 
     Example:
         >>> parse_prior("mel=0.1,nv=0.9", ("nv", "mel"))
@@ -50,7 +50,7 @@ def parse_recall(text: str, class_names: tuple[str, ...]) -> tuple[int, float]:
     """Read ``mel=0.95`` as a class id and a recall.
 
     Raises:
-        InputError: It is not so written, or the class is unknown.
+        InputError: The text has another form, or the class is unknown.
 
     Example:
         >>> parse_recall("mel=0.95", ("nv", "mel"))
@@ -58,7 +58,9 @@ def parse_recall(text: str, class_names: tuple[str, ...]) -> tuple[int, float]:
     """
     name, equals, value = text.rpartition("=")
     if not equals or not name:
-        raise InputError(f"--recall takes CLASS=RECALL, got {text!r}; e.g. --recall {class_names[-1]}=0.95")
+        raise InputError(
+            f"--recall takes CLASS=RECALL, got {text!r}; write e.g. --recall {class_names[-1]}=0.95"
+        )
     _check_class("--recall", name, class_names)
     recall = _number("--recall", value)
     if not 0 < recall < 1:
@@ -69,11 +71,11 @@ def parse_recall(text: str, class_names: tuple[str, ...]) -> tuple[int, float]:
 
 
 def read_costs(path: Path, class_names: tuple[str, ...]) -> np.ndarray:
-    """Read a table of costs, truth × decision: C × C numbers, or with class names around them in any order.
+    """Read a table of costs, truth × decision: C × C numbers, alone or with class names around them in any order.
 
     Raises:
-        InputError: The file is missing or no text, has another size, names another class, or holds an entry that is
-            no cost.
+        InputError: The file is missing or is not text, has another size, names another class, or holds an entry that
+            is not a cost.
     """
     if not path.is_file():
         raise InputError(f"--costs file {path} does not exist")

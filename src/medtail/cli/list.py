@@ -1,4 +1,4 @@
-"""``medtail list``: what there is, one line each."""
+"""``medtail list``: everything that has a name, one line each."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -25,11 +25,14 @@ class Kind(StrEnum):
 def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     plot: Annotated[
-        Path | None, typer.Option(help="With losses: also draw how each one's gradient depends on the score.")
+        Path | None,
+        typer.Option(help="With losses: also draw how the gradient of each depends on the score."),
     ] = None,
-    only: Annotated[str | None, typer.Option(help="With losses: only these, e.g. ce,focal,alpa.")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="With losses: list only these, e.g. ce,focal,alpa.")
+    ] = None,
 ) -> None:
-    """List losses, methods, backbones, data sets, recipes or grids of trainings, with the paper each is from."""
+    """List losses, methods, backbones, data sets, recipes or grids of trainings, with the paper of each."""
     if kind is not Kind.losses and (plot is not None or only is not None):
         raise InputError(f"--plot and --only belong to medtail list losses, got {kind.value}; leave them out")
     lines = {
@@ -45,7 +48,7 @@ def list_names(
 
 
 def _first_line(thing: object) -> str:
-    """The first line of a docstring, without its mark-up."""
+    """The first line of a docstring, without its markup."""
     line = (thing.__doc__ or "").strip().splitlines()[0]
     return line.replace(":math:", "").replace("`", "")
 

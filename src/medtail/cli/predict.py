@@ -9,13 +9,17 @@ import typer
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
-    out: Annotated[Path | None, typer.Option(help="CSV file to write; printed when left out.")] = None,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write; by default the table is printed.")
+    ] = None,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
+    ] = False,
     operating_point: Annotated[
         bool, typer.Option("--operating-point", help="Decide as medtail adapt chose.")
     ] = False,
 ) -> None:
-    """Print one line an image: its path, the decision (or that on each label), and the probability of each class."""
+    """Print one line per image: its path, the decision (for each label, if multi-label), and the probabilities."""
     from medtail.cli.progress import progress_bar
     from medtail.files import replacing
     from medtail.operating_point import OperatingPoint

@@ -1,17 +1,17 @@
-"""From the library's words, which name arguments and functions, to those of the command line."""
+"""From the words of the library, which name arguments and functions, to those of the command line."""
 
 import re
 from collections.abc import Mapping
 
-#: What stands in backticks: an argument or a call, with a value where one is named.
+#: An argument in backticks, with its value where one is given, or a call.
 _MARKED = re.compile(r"`([A-Za-z_][\w.]*)(\(\))?(?:=([^`]*))?`")
 
 
 def in_options(sentence: str, options: Mapping[str, str]) -> str:
-    """Return a sentence of the library with its marked arguments as options and its calls as commands.
+    """Return a sentence of the library with its arguments as options and its calls as commands.
 
     Args:
-        sentence: With arguments and functions in backticks.
+        sentence: A sentence with arguments and functions in backticks.
         options: From the name of a parameter to its option.
 
     Example:

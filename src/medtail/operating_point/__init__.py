@@ -11,8 +11,8 @@ from medtail.operating_point.decisions import (
 )
 from medtail.operating_point.point import OperatingPoint
 from medtail.operating_point.prior_shift import PriorShift
-from medtail.operating_point.promises import ConfidentShare, ExpectedShare
 from medtail.operating_point.probability_maps import ProbabilityMap
+from medtail.operating_point.promises import ConfidentShare, ExpectedShare
 
 __all__ = [
     "ClassConditionalSets",

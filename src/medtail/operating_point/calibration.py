@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from medtail.checks import positive
 from medtail.errors import InputError
-from medtail.operating_point.saved_values import Fields, by_class, listed
 from medtail.operating_point.probability_maps import ProbabilityMap, log_probabilities, normalised
+from medtail.operating_point.saved_values import Fields, by_class, listed
 
 #: The largest temperature, or inverse of a slope; its inverse is the smallest. Without a bound, a validation split
 #: without a mistake would be most likely at temperature 0.

@@ -52,8 +52,8 @@ class ClassConditionalSets:
         """Return a sentence."""
         thresholds = listed(self.thresholds, class_names)
         return (
-            f"Put each class into the set if its probability is at least its threshold ({thresholds}), for a coverage of "
-            f"{self.coverage:g}."
+            f"Put each class into the set if its probability is at least its threshold ({thresholds}), for a coverage "
+            f"of {self.coverage:g}."
         )
 
     def settings(self, class_names: Sequence[str]) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from medtail.operating_point.decisions import (
     MostProbable,
 )
 from medtail.operating_point.prior_shift import PriorShift
-from medtail.operating_point.saved_values import Fields
 from medtail.operating_point.probability_maps import ProbabilityMap
+from medtail.operating_point.saved_values import Fields
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.label_predictions import AnyPredictions
 from medtail.runs.predictions import Predictions
@@ -197,8 +197,8 @@ class OperatingPoint:
             class_names: Classes of the run it is used with, in class-id order.
 
         Raises:
-            InputError: The file is missing, is not JSON, has another format, is for other classes, or lacks a value or has
-                a wrong one.
+            InputError: The file is missing, is not JSON, has another format, is for other classes, or has a missing
+                or wrong value.
         """
         if not path.is_file():
             raise InputError(f"{path} does not exist; choose an operating point with `adapt()`")

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.saved_values import Fields, by_class, listed
 from medtail.operating_point.probability_maps import ProbabilityMap, log_probabilities, normalised
+from medtail.operating_point.saved_values import Fields, by_class, listed
 
 #: How far a prior may be from summing to 1.
 PRIOR_TOLERANCE = 1e-6

@@ -1,7 +1,8 @@
 """Thresholds that keep a promise on new cases, from the order of validation scores.
 
-The scores of n validation cases of a class and of a new case of that class are exchangeable, so the new one is equally
-likely to take any of n + 1 ranks. That alone, without a model of the scores, says how many fall below the k-th smallest.
+The scores of n validation cases of a class and of a new case of that class are exchangeable, so the new one is
+equally likely to take any of n + 1 ranks. That alone, without a model of the scores, says how many fall below the
+k-th smallest.
 """
 
 import math
@@ -36,7 +37,7 @@ class Promise(ABC):
 
     @abstractmethod
     def rank(self, cases: int) -> int:
-        """Return the largest k for which the k-th smallest of ``cases`` scores keeps the promise; 0 if there is none."""
+        """Return the largest k for which the k-th smallest of ``cases`` scores keeps the promise, or 0."""
 
     @property
     @abstractmethod
