@@ -4,8 +4,15 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
-VERBS = ["inspect", "train", "evaluate", "compare", "predict", "list"]
+from medtail.cli import app
+
+VERBS = list(typer.main.get_group(app).commands)
+
+
+def test_every_verb_of_the_contract_is_there() -> None:
+    assert {"inspect", "train", "evaluate", "compare", "adapt", "predict", "list"} <= set(VERBS)
 
 
 def test_help_names_every_verb(medtail) -> None:

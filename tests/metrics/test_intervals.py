@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import beta
 
 from medtail import metrics
 from medtail.errors import InputError
@@ -21,6 +22,15 @@ def test_wilson_is_the_solution_of_the_score_equation(successes: int, extra: int
 def test_wilson_has_a_width_at_the_ends() -> None:
     assert metrics.wilson_interval(0, 12) == pytest.approx((0.0, 0.2425), abs=1e-4)
     assert metrics.wilson_interval(12, 12) == pytest.approx((0.7575, 1.0), abs=1e-4)
+
+
+def test_exact_lower_bounds_are_those_of_the_beta_distribution() -> None:
+    for hits, cases in ((59, 59), (50, 60), (1, 30)):
+        assert metrics.exact_lower_bound(hits, cases) == pytest.approx(beta.ppf(0.05, hits, cases - hits + 1))
+    assert metrics.exact_lower_bound(0, 10) == 0.0
+    assert np.isnan(metrics.exact_lower_bound(0, 0))
+    with pytest.raises(InputError, match="successes must be in 0 … trials, got 3 of 2"):
+        metrics.exact_lower_bound(3, 2)
 
 
 def test_wilson_without_trials_is_undefined() -> None:
