@@ -57,7 +57,7 @@ def adapt(
 ) -> None:
     """Choose how a trained run decides, without training: for a prior, costs, a recall, balanced accuracy, or λ.
 
-    Give one of --metric, --recall, --costs and --balanced-accuracy, or none of them to decide for the most probable
+    Give one of --metric, --recall, --costs and --balanced-accuracy, or none of them to choose the most probable
     class; --prior, --calibrate and --coverage go with any. The choice is made on validation and shown on test. Writes
     operating_point.json, which evaluate and predict use with --operating-point, and a section of report.html.
     """
