@@ -17,17 +17,17 @@ __all__ = [
     "FiLM",
     "Head",
     "LinearHead",
-    "Outputs",
+    "OutputKind",
     "TwoLayerHead",
 ]
 
-Outputs = Literal["logits", "cosines"]
+OutputKind = Literal["logits", "cosines"]
 
 
 class Head(nn.Module, ABC):
     """Maps features ``(N, D)`` to outputs ``(N, C)`` and says what these are."""
 
-    emits: ClassVar[Outputs]
+    emits: ClassVar[OutputKind]
 
     @abstractmethod
     def embed(self, features: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class LinearHead(Head):
         torch.Size([2, 7])
     """
 
-    emits: ClassVar[Outputs] = "logits"
+    emits: ClassVar[OutputKind] = "logits"
 
     def __init__(self, in_features: int, num_classes: int, *, dropout: float = 0.0) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class CosineClassifier(Head):
     Source: DBM §3, LDAM-DRW (Cao et al., 2019), ArcFace (Deng et al., 2019).
     """
 
-    emits: ClassVar[Outputs] = "cosines"
+    emits: ClassVar[OutputKind] = "cosines"
 
     def __init__(self, in_features: int, num_classes: int) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class EmbeddingHead(_EmbeddingThenClassifier):
     Source: DAL §4, "Network architecture".
     """
 
-    emits: ClassVar[Outputs] = "cosines"
+    emits: ClassVar[OutputKind] = "cosines"
 
     def __init__(
         self, in_features: int, num_classes: int, *, embedding_size: int = 128, dropout: float = 0.5
@@ -198,7 +198,7 @@ class TwoLayerHead(_EmbeddingThenClassifier):
     Source: DAL §4, "Network architecture".
     """
 
-    emits: ClassVar[Outputs] = "logits"
+    emits: ClassVar[OutputKind] = "logits"
 
     def __init__(
         self, in_features: int, num_classes: int, *, embedding_size: int = 128, dropout: float = 0.5
@@ -216,4 +216,4 @@ HEADS: dict[str, type[Head]] = {
 }
 
 #: The plainest head for what a loss expects.
-DEFAULT_HEADS: dict[Outputs, str] = {"logits": "linear", "cosines": "cosine"}
+DEFAULT_HEADS: dict[OutputKind, str] = {"logits": "linear", "cosines": "cosine"}

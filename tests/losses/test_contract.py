@@ -18,8 +18,8 @@ from medtail.losses import (
     PipelineLoss,
     create_loss,
 )
-from medtail.losses.numerics import EDGE_CASES, PRECISIONS, measure
 from medtail.losses.parts.base import Part
+from references.numerics import EDGE_CASES, PRECISIONS, measure
 
 COUNTS = [400, 37, 90, 12, 5]
 

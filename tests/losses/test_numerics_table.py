@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from medtail.losses import COMPOSITIONS
-from medtail.losses.numerics import EDGE_CASES, PRECISIONS, EdgeCase, main, measure, table
+from references.numerics import EDGE_CASES, PRECISIONS, EdgeCase, main, measure, table
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "numerics.md"
 
@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "numerics.md"
 def test_document_is_up_to_date_and_without_a_hole():
     text = table()
     assert DOCUMENT.read_text(encoding="utf-8") == text, (
-        "run python -m medtail.losses.numerics --write docs/numerics.md"
+        "run python tests/references/numerics.py --write docs/numerics.md"
     )
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert len(rows) == len(COMPOSITIONS) * len(PRECISIONS)

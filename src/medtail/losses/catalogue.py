@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from medtail.checks import ClassCounts
 from medtail.errors import InputError
 from medtail.losses.margin_losses import (
     AdaCosLoss,
@@ -14,6 +13,7 @@ from medtail.losses.margin_losses import (
     DynamicAngularLoss,
     LDAMLoss,
     SphereFaceLoss,
+    balanced_difficulty_aware_margin,
 )
 from medtail.losses.metric_losses import (
     SoftF1Loss,
@@ -21,7 +21,7 @@ from medtail.losses.metric_losses import (
     cross_entropy_and_soft_f1,
     cross_entropy_and_soft_mcc,
 )
-from medtail.losses.parts.adjustments import ADJUSTMENTS, PriorAdjustment
+from medtail.losses.parts.adjustments import ADJUSTMENTS
 from medtail.losses.parts.weightings import WEIGHTINGS
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.losses.prior_losses import BalancedSoftmaxLoss, LogitAdjustedLoss, VectorScalingLoss
@@ -40,29 +40,7 @@ from medtail.losses.weighted_losses import (
     WeightedCrossEntropyLoss,
 )
 from medtail.naming import nearest
-
-
-def balanced_difficulty_aware_margin(class_counts: ClassCounts, **settings: Any) -> DifficultyAwareMarginLoss:
-    """DBM-BS: DBM with balanced softmax's log π on all logits.
-
-    Args:
-        class_counts: ``(C,)``, training counts in class-id order.
-        settings: Those of :class:`DifficultyAwareMarginLoss`.
-
-    Source: DBM eq. 11.
-    """
-    return DifficultyAwareMarginLoss(class_counts, adjustment=PriorAdjustment(class_counts), **settings)
-
-
-# Its settings are those of the loss it builds, less the one it chooses.
-balanced_difficulty_aware_margin.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [
-        parameter
-        for parameter in inspect.signature(DifficultyAwareMarginLoss).parameters.values()
-        if parameter.name != "adjustment"
-    ],
-    return_annotation=DifficultyAwareMarginLoss,
-)
+from medtail.tensor_checks import ClassCounts
 
 LOSSES: dict[str, Callable[..., ClassificationLoss]] = {
     "ce": CrossEntropyLoss,

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medtail import checks
-from medtail.checks import ClassCounts
+from medtail import checks, tensor_checks
 from medtail.distributed import sum_over_ranks
 from medtail.errors import InputError
+from medtail.tensor_checks import ClassCounts
 
 # ---------------------------------------------------------------------------------------------- targets
 
@@ -199,7 +199,7 @@ def scale_range(
         "num_classes",
         num_classes,
         low=3,
-        remedy="; log(C - 1) is 0 for 2 classes, so give the scale as a number",
+        remedy="log(C - 1) is 0 for 2 classes, so give the scale as a number",
     )
     for argument, angle in (
         ("min_negative_angle", min_negative_angle),
@@ -298,7 +298,7 @@ def effective_number_weights(class_counts: ClassCounts, beta: float) -> Tensor:
 
     Source: Cui et al., 2019.
     """
-    counts = checks.class_counts(class_counts)
+    counts = tensor_checks.class_counts(class_counts)
     weights = 1 / effective_numbers(counts, checks.number("beta", beta, low=0, high=1, open_high=True))
     return weights * (len(counts) / weights.sum())
 

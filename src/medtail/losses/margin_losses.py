@@ -3,8 +3,7 @@
 from typing import Literal, final
 
 from medtail import checks
-from medtail.checks import ClassCounts
-from medtail.losses.parts.adjustments import Adjustment
+from medtail.losses.parts.adjustments import Adjustment, PriorAdjustment
 from medtail.losses.parts.margins import (
     ANGULAR_MARGINS,
     INSTANCE_MARGINS,
@@ -20,6 +19,7 @@ from medtail.losses.parts.reductions import Reduction
 from medtail.losses.parts.scales import PAPER_SCALE, FixedScale, adacos_scale_part, dal_scale_part
 from medtail.losses.parts.weightings import BatchInverseFrequencyWeighting, Weighting
 from medtail.losses.pipeline import PipelineLoss
+from medtail.tensor_checks import ClassCounts
 
 
 @final
@@ -361,3 +361,53 @@ class DifficultyAwareMarginLoss(PipelineLoss):
             class_counts=class_counts,
             reduction=reduction,
         )
+
+
+def balanced_difficulty_aware_margin(
+    class_counts: ClassCounts,
+    *,
+    tau: float = 1.0,
+    max_margin: float = 0.1,
+    power: float = 1.0,
+    scale: float = 32.0,
+    weighting: Weighting | None = None,
+    instance_margin: Literal["hard", "all", "none"] = "hard",
+    monotonic: bool = False,
+    variant: Literal["paper", "official"] = "paper",
+    reduction: Reduction = "mean",
+) -> DifficultyAwareMarginLoss:
+    """DBM-BS: DBM with balanced softmax's log π added to all scaled scores.
+
+    Args:
+        class_counts: ``(C,)``, training counts in class-id order.
+        tau: Exponent of the prior: 1 in the paper, 0 is DBM-CE, in between logit adjustment (LCT eq. 22).
+        max_margin: See :class:`DifficultyAwareMarginLoss`, like all that follow.
+        power: τ of the class margin.
+        scale: s.
+        weighting: None by default.
+        instance_margin: ``"hard"``, ``"all"`` or ``"none"``.
+        monotonic: Keep decreasing beyond θ + m = π.
+        variant: ``"paper"`` or ``"official"``.
+        reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        InputError: A setting is out of range.
+
+    Example:
+        >>> balanced_difficulty_aware_margin([75, 25]).adjustment.offset.exp()
+        tensor([0.7500, 0.2500], dtype=torch.float64)
+
+    Source: DBM eq. 11.
+    """
+    return DifficultyAwareMarginLoss(
+        class_counts,
+        max_margin=max_margin,
+        power=power,
+        scale=scale,
+        adjustment=PriorAdjustment(class_counts, tau=tau),
+        weighting=weighting,
+        instance_margin=instance_margin,
+        monotonic=monotonic,
+        variant=variant,
+        reduction=reduction,
+    )

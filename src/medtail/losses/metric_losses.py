@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from medtail import checks
-from medtail.checks import ClassCounts
 from medtail.losses import functional
 from medtail.losses.pipeline import ClassificationLoss, WeightedSumLoss
 from medtail.losses.weighted_losses import CrossEntropyLoss
+from medtail.tensor_checks import ClassCounts
 
 
 class SoftMetricLoss(ClassificationLoss):

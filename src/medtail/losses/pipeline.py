@@ -2,14 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, cast, final
+from typing import cast, final
 
 import torch
 from torch import Tensor, nn
 
-from medtail import checks
-from medtail.checks import ClassCounts
+from medtail import checks, tensor_checks
 from medtail.errors import InputError
+from medtail.heads import OutputKind
 from medtail.losses.parts.adjustments import Adjustment, NoAdjustment
 from medtail.losses.parts.base import Part
 from medtail.losses.parts.likelihoods import CrossEntropy, Likelihood
@@ -17,8 +17,7 @@ from medtail.losses.parts.margins import Margin, NoMargin
 from medtail.losses.parts.reductions import REDUCTIONS, Reduction
 from medtail.losses.parts.scales import NoScale, Scale
 from medtail.losses.parts.weightings import NoWeighting, Weighting
-
-Expects = Literal["logits", "cosines"]
+from medtail.tensor_checks import ClassCounts
 
 
 class ClassificationLoss(nn.Module, ABC):
@@ -35,16 +34,18 @@ class ClassificationLoss(nn.Module, ABC):
     the parameters, is that of one process with the joined batch; every rank must call it equally often.
     """
 
-    expects: Expects
+    expects: OutputKind
     reduction: str
     multi_label: bool = False
     class_counts: Tensor | None
 
-    def __init__(self, *, expects: Expects, reduction: str, class_counts: ClassCounts | None = None) -> None:
+    def __init__(
+        self, *, expects: OutputKind, reduction: str, class_counts: ClassCounts | None = None
+    ) -> None:
         super().__init__()
         self.expects = expects
         self.reduction = reduction
-        counts = None if class_counts is None else checks.class_counts(class_counts)
+        counts = None if class_counts is None else tensor_checks.class_counts(class_counts)
         self.register_buffer("class_counts", counts, persistent=False)
 
     @abstractmethod
@@ -89,7 +90,7 @@ class ClassificationLoss(nn.Module, ABC):
             InputError: Shapes or types do not fit.
         """
         num_classes = None if self.class_counts is None else len(self.class_counts)
-        targets = checks.batch(outputs, targets, multi_label=self.multi_label, num_classes=num_classes)
+        targets = tensor_checks.batch(outputs, targets, multi_label=self.multi_label, num_classes=num_classes)
         with torch.autocast(outputs.device.type, enabled=False):
             return self.compute(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets)
 
@@ -110,7 +111,7 @@ class ClassificationLoss(nn.Module, ABC):
             outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
             log_scores = self.log_scores(outputs)
             if prior is not None:
-                deployment = checks.class_vector("prior", prior, num_classes=outputs.shape[1])
+                deployment = tensor_checks.class_vector("prior", prior, num_classes=outputs.shape[1])
                 shift = deployment.log() - self.log_score_prior()
                 log_scores = log_scores + shift.to(log_scores)
             return log_scores.softmax(1)
@@ -172,7 +173,7 @@ class PipelineLoss(ClassificationLoss):
     def __init__(
         self,
         *,
-        expects: Expects = "logits",
+        expects: OutputKind = "logits",
         margin: Margin | None = None,
         scale: Scale | None = None,
         adjustment: Adjustment | None = None,

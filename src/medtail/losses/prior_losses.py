@@ -2,10 +2,10 @@
 
 from typing import final
 
-from medtail.checks import ClassCounts
 from medtail.losses.parts.adjustments import PriorAdjustment
 from medtail.losses.parts.reductions import Reduction
 from medtail.losses.pipeline import PipelineLoss
+from medtail.tensor_checks import ClassCounts
 
 
 @final

@@ -3,17 +3,17 @@
 from typing import Literal, final
 
 from medtail import checks
-from medtail.checks import ClassCounts
 from medtail.losses.parts.likelihoods import (
-    APPROXIMANTS,
     Asymmetric,
     AsymmetricPolynomial,
     AsymmetricSoftmax,
     Coefficients,
     PadeAsymmetric,
+    pade_coefficients,
 )
 from medtail.losses.parts.reductions import Reduction
 from medtail.losses.pipeline import PipelineLoss
+from medtail.tensor_checks import ClassCounts
 
 
 @final
@@ -234,7 +234,6 @@ class PadeAsymmetricLoss(PipelineLoss):
         class_counts: ClassCounts | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        named = APPROXIMANTS[checks.choice("approximant", approximant, APPROXIMANTS)]
         super().__init__(
             likelihood=PadeAsymmetric(
                 alpha=checks.number("alpha", alpha, low=0),
@@ -243,7 +242,7 @@ class PadeAsymmetricLoss(PipelineLoss):
                 gamma_negative=gamma_negative,
                 clip=clip,
                 detach_focusing=detach_focusing,
-                coefficients=named if coefficients is None else checks.rational_coefficients(coefficients),
+                coefficients=pade_coefficients(approximant, coefficients),
                 hill=checks.number("hill", hill, low=0),
             ),
             class_counts=class_counts,

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from medtail import checks
-from medtail.checks import ClassCounts
 from medtail.losses import functional
 from medtail.losses.parts.likelihoods import (
     CLASS_BALANCED_LIKELIHOODS,
@@ -22,6 +21,7 @@ from medtail.losses.parts.weightings import (
     alpha_weighting,
 )
 from medtail.losses.pipeline import ClassificationLoss, PipelineLoss
+from medtail.tensor_checks import ClassCounts
 
 
 @final

@@ -1,23 +1,16 @@
 """Families of losses: a loss as a function of some of its hyper-parameters λ."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from medtail import checks
-from medtail.checks import ClassCounts
+from medtail import checks, tensor_checks
 from medtail.errors import InputError
-from medtail.losses import (
-    LOSSES,
-    DifficultyAwareMarginLoss,
-    FocalLoss,
-    PriorAdjustment,
-    create_loss,
-    functional,
-)
+from medtail.losses import LOSSES, FocalLoss, create_loss, functional
+from medtail.losses.margin_losses import balanced_difficulty_aware_margin
 from medtail.losses.parts.reductions import Reduction
 from medtail.losses.pipeline import ClassificationLoss
+from medtail.tensor_checks import ClassCounts
 
 #: Called with λ by name, gives a loss; ``functools.partial(VectorScalingLoss, class_counts)`` is one.
 LossFamily = Callable[..., ClassificationLoss]
@@ -48,43 +41,14 @@ def focal(
     weights = None
     if alpha is not None:
         alpha = checks.number("alpha", alpha, low=0, high=1, open_low=True, open_high=True)
-        weights = functional.rarity_weights(checks.class_counts(class_counts), alpha)
+        weights = functional.rarity_weights(tensor_checks.class_counts(class_counts), alpha)
     return FocalLoss(gamma=gamma, alpha=weights, class_counts=class_counts, reduction=reduction)
 
 
-def difficulty_aware_margin(
-    class_counts: ClassCounts, *, tau: float, **settings: Any
-) -> DifficultyAwareMarginLoss:
-    """DBM with τ log π on all scores: τ = 0 is DBM-CE, τ = 1 DBM-BS.
-
-    Args:
-        class_counts: ``(C,)``, training counts in class-id order.
-        tau: The prior exponent.
-        settings: Those of :class:`medtail.losses.DifficultyAwareMarginLoss`.
-
-    Source: DBM eq. 11, with the exponent of LCT eq. 22.
-    """
-    adjustment = PriorAdjustment(class_counts, tau=tau)
-    return DifficultyAwareMarginLoss(class_counts, adjustment=adjustment, **settings)
-
-
-# Its settings are those of the loss it builds, with the exponent in place of the adjustment.
-difficulty_aware_margin.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [
-        parameter.replace(name="tau", default=parameter.empty, annotation=float)
-        if parameter.name == "adjustment"
-        else parameter
-        for parameter in inspect.signature(DifficultyAwareMarginLoss).parameters.values()
-    ],
-    return_annotation=DifficultyAwareMarginLoss,
-)
-
-#: What a loss key stands for where λ varies: the losses themselves, but for those whose λ is not a number of their
-#: own constructor.
+#: What a loss key stands for where λ varies: the loss itself, unless λ is not a number of its own constructor.
 FAMILIES: dict[str, Callable[..., ClassificationLoss]] = LOSSES | {
     "focal": focal,
-    "dbm": partial(difficulty_aware_margin, tau=0.0),
-    "dbm_bs": partial(difficulty_aware_margin, tau=1.0),
+    "dbm": partial(balanced_difficulty_aware_margin, tau=0.0),
 }
 
 

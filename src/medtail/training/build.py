@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from medtail.backbones import create_backbone
 from medtail.errors import InputError
-from medtail.heads import DEFAULT_HEADS, HEADS, Head, Outputs
+from medtail.heads import DEFAULT_HEADS, HEADS, Head, OutputKind
 from medtail.losses import ClassificationLoss, create_loss
 from medtail.methods import (
     Condition,
@@ -38,7 +38,7 @@ def _arguments(settings: Settings, *without: str) -> dict[str, Any]:
     return settings.model_dump(exclude={"name", *without})
 
 
-def build_head(recipe: Recipe, expects: Outputs, in_features: int, num_classes: int) -> Head:
+def build_head(recipe: Recipe, expects: OutputKind, in_features: int, num_classes: int) -> Head:
     """Build the head of a recipe; ``auto`` is the plainest one that emits what the loss expects."""
     name = DEFAULT_HEADS[expects] if recipe.head.name == "auto" else recipe.head.name
     return HEADS[name](in_features, num_classes, **_arguments(recipe.head))

@@ -6,9 +6,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from medtail import checks
-from medtail.checks import ClassCounts
+from medtail import checks, tensor_checks
 from medtail.losses.parts.base import Part
+from medtail.tensor_checks import ClassCounts
 
 
 class Adjustment(Part, ABC):
@@ -63,7 +63,7 @@ class PriorAdjustment(Adjustment):
 
     def __init__(self, class_counts: ClassCounts, tau: float = 1.0, gamma: float = 0.0) -> None:
         super().__init__()
-        counts = checks.class_counts(class_counts)
+        counts = tensor_checks.class_counts(class_counts)
         self.removed_power = checks.number("tau", tau, low=0)
         slope = (counts / counts.max()).pow(checks.number("gamma", gamma, low=0))
         self.register_buffer("slope", slope, persistent=False)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as torch_functional
 
 from medtail import checks
+from medtail.errors import InputError
 from medtail.losses import functional
 from medtail.losses.parts.base import Part
 
@@ -198,6 +199,22 @@ APPROXIMANTS: dict[str, tuple[Coefficients, Coefficients]] = {
     "paper": ((-1.5, 1.5, 0.0), (-1.0, 1.0, 0.0)),
     "pade_1_1": ((-2.0, 2.0, 1.0), (-2.0, 2.0, 1.0)),
 }
+
+
+def pade_coefficients(
+    approximant: str, coefficients: tuple[Coefficients, Coefficients] | None
+) -> tuple[Coefficients, Coefficients]:
+    """Return the given coefficients, whose denominators must be positive on [0, 1], or those of ``approximant``."""
+    named = APPROXIMANTS[checks.choice("approximant", approximant, APPROXIMANTS)]
+    if coefficients is None:
+        return named
+    try:
+        (a0, a1, b1), (c0, c1, d1) = coefficients
+    except (TypeError, ValueError):
+        raise InputError(f"coefficients must be ((a0, a1, b1), (c0, c1, d1)), got {coefficients!r}") from None
+    a0, a1, c0, c1 = (checks.number("coefficients", value) for value in (a0, a1, c0, c1))
+    b1, d1 = (checks.number("coefficients b1 and d1", value, low=-1, open_low=True) for value in (b1, d1))
+    return (a0, a1, b1), (c0, c1, d1)
 
 
 @final

@@ -7,10 +7,10 @@ from typing import ClassVar, final
 import torch
 from torch import Tensor
 
-from medtail import checks
-from medtail.checks import ClassCounts
+from medtail import tensor_checks
 from medtail.losses import functional
 from medtail.losses.parts.base import Part
+from medtail.tensor_checks import ClassCounts
 
 # ---------------------------------------------------------------------------------------------- sizes
 
@@ -58,7 +58,7 @@ class ClassMargin(MarginSize):
         reference_class: int | None = None,
     ) -> None:
         super().__init__()
-        counts = checks.class_counts(class_counts)
+        counts = tensor_checks.class_counts(class_counts)
         reference = counts.min() if reference_class is None else counts[reference_class]
         margins = functional.class_margins(counts, max_margin, power, reference)
         self.register_buffer("margins", margins, persistent=False)

@@ -58,7 +58,7 @@ def adacos_scale(num_classes: int) -> float:
         "num_classes",
         num_classes,
         low=3,
-        remedy="; AdaCos's scale √2·log(C - 1) is 0 for 2 classes, so take arcface with margin 0 and a scale",
+        remedy="AdaCos's scale √2·log(C - 1) is 0 for 2 classes, so take arcface with margin 0 and a scale",
     )
     return math.sqrt(2) * math.log(num_classes - 1)
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medtail import checks
-from medtail.checks import ClassCounts
+from medtail import checks, tensor_checks
 from medtail.errors import InputError
 from medtail.losses import functional
 from medtail.losses.parts.base import Part
+from medtail.tensor_checks import ClassCounts
 
 
 class Weighting(Part, ABC):
@@ -71,7 +71,7 @@ class ClassWeighting(FixedWeighting):
     """
 
     def __init__(self, class_weights: Sequence[float] | Tensor) -> None:
-        super().__init__(checks.class_vector("class_weights", class_weights))
+        super().__init__(tensor_checks.class_vector("class_weights", class_weights))
 
     def final_class_weights(self) -> Tensor:
         """Return the class weights."""
@@ -85,7 +85,7 @@ class InverseFrequencyWeighting(FixedWeighting):
     removed_power: ClassVar[float] = 1.0
 
     def __init__(self, class_counts: ClassCounts) -> None:
-        super().__init__(functional.inverse_frequency_weights(checks.class_counts(class_counts)))
+        super().__init__(functional.inverse_frequency_weights(tensor_checks.class_counts(class_counts)))
 
 
 @final
@@ -114,7 +114,7 @@ class EffectiveNumberWeighting(FixedWeighting):
     def __init__(self, class_counts: ClassCounts, *, beta: float = 0.9999, normalized: bool = True) -> None:
         weights = functional.effective_number_weights(class_counts, beta)
         if not checks.boolean("normalized", normalized):
-            weights = 1 / functional.effective_numbers(checks.class_counts(class_counts), beta)
+            weights = 1 / functional.effective_numbers(tensor_checks.class_counts(class_counts), beta)
         super().__init__(weights)
 
     def final_class_weights(self) -> Tensor:
@@ -195,6 +195,6 @@ def alpha_weighting(alpha: float | Sequence[float] | np.ndarray | Tensor | None)
     if alpha is None:
         return NoWeighting()
     if np.ndim(alpha) > 0:
-        return ClassWeighting(checks.class_vector("alpha", alpha))
+        return ClassWeighting(tensor_checks.class_vector("alpha", alpha))
     positive = checks.number("alpha", alpha, low=0, high=1)
     return ClassWeighting([1 - positive, positive])

@@ -1,7 +1,8 @@
 """The numerics contract as a table: every loss and variant × precision × edge case, measured.
 
-``python -m medtail.losses.numerics --write docs/numerics.md`` writes it. The tests run the same cases, so a new
-entry of ``LOSSES`` is covered by being there.
+    python tests/references/numerics.py --write docs/numerics.md
+
+writes the table. The tests run the same cases, so they cover every new entry of ``LOSSES``.
 """
 
 import argparse
@@ -31,10 +32,10 @@ class EdgeCase:
     Attributes:
         description: What it is, for a column of the table.
         targets: Class ids.
-        outputs: From the targets and the number of classes to a pattern ``(N, C)`` in [-1, 1].
+        outputs: Maps the targets and the number of classes to a pattern ``(N, C)`` in [-1, 1].
         stretch: Factor on the outputs beyond the extremes.
         num_classes: C.
-        scale: Scale to ask for where the loss takes one; its default otherwise.
+        scale: The scale of losses that take one; their default if None.
     """
 
     description: str
@@ -46,7 +47,7 @@ class EdgeCase:
 
 
 def _spread(targets: Tensor, num_classes: int) -> Tensor:
-    """Return values all over [-0.9, 0.9], the same every time."""
+    """Return values spread over [-0.9, 0.9], always the same."""
     positions = torch.arange(len(targets) * num_classes, dtype=torch.float64)
     return (0.9 * torch.sin(1 + positions * positions)).view(len(targets), num_classes)
 
@@ -70,8 +71,8 @@ EDGE_CASES: dict[str, EdgeCase] = {
     "right": EdgeCase("extreme outputs, all right", _MIXED, _right),
     "wrong": EdgeCase("extreme outputs, all wrong", _MIXED, _wrong),
     "equal": EdgeCase("extreme outputs, all equal", _MIXED, _equal),
-    "beyond": EdgeCase("extremes beyond by rounding", _MIXED, _wrong, stretch=1 + 1e-6),
-    "near": EdgeCase("extremes short by rounding", _MIXED, _right, stretch=1 - 6e-8),
+    "beyond": EdgeCase("extreme outputs, too large by rounding", _MIXED, _wrong, stretch=1 + 1e-6),
+    "near": EdgeCase("extreme outputs, too small by rounding", _MIXED, _right, stretch=1 - 6e-8),
     "absent": EdgeCase("classes absent", (0, 0, 1, 1), _spread),
     "one class": EdgeCase("a batch of one class", (3, 3, 3), _spread),
     "collapsed": EdgeCase("predictions of one class", (3, 3, 3), _right),
@@ -131,11 +132,11 @@ def table() -> str:
     lines = [
         "# Numerics",
         "",
-        "Value and gradient of every loss at its default settings, and of variants. Outputs of type bfloat16 and",
-        "float16 come from autocast; losses compute in float32 inside. `✓`: value and gradient are finite. Written by",
-        "`python -m medtail.losses.numerics --write docs/numerics.md`; the tests run the same cases.",
+        "The value and the gradient of every loss, at its default settings and in variants. Outputs in bfloat16 and",
+        "float16 come from autocast; the losses compute in float32. `✓`: value and gradient are finite. The table is",
+        "written by `python tests/references/numerics.py --write docs/numerics.md`; the tests run the same cases.",
         "",
-        "Extreme is ±10⁴ for logits and ±1 for cosines.",
+        "Extreme outputs are ±10⁴ for logits and ±1 for cosines.",
         "",
         "| case | batch |",
         "| --- | --- |",
@@ -163,16 +164,10 @@ def _mark(outcome: str, notes: list[str]) -> str:
 
 
 def main() -> None:
-    """Write the table to a file, or print it."""
+    """Write the table."""
     parser = argparse.ArgumentParser(description="Measure the numerics contract of every loss.")
-    parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="write the table there; print it otherwise"
-    )
-    arguments = parser.parse_args()
-    if arguments.write is None:
-        print(table())
-    else:
-        write_text(arguments.write, table())
+    parser.add_argument("--write", type=Path, required=True, metavar="FILE")
+    write_text(parser.parse_args().write, table())
 
 
 if __name__ == "__main__":

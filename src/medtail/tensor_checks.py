@@ -1,0 +1,66 @@
+"""Argument checks of tensors. None of them reads a value on a device, which would make the host wait."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medtail import checks
+from medtail.errors import InputError
+
+#: Training counts in class-id order.
+ClassCounts: TypeAlias = Sequence[int] | np.ndarray | Tensor
+
+
+def class_counts(values: ClassCounts) -> Tensor:
+    """Return training counts as float64 ``(C,)`` on the CPU; at least two are needed, and all must be positive."""
+    counts = checks.float64("class_counts", _on_host(values))
+    if counts.ndim != 1 or len(counts) < 2:
+        raise InputError(
+            f"class_counts must list at least 2 classes in one row, got shape {counts.shape}; "
+            "pass the counts of the training split in class-id order"
+        )
+    for class_id, count in enumerate(counts):
+        if not (count > 0 and np.isfinite(count)):
+            raise InputError(
+                f"class_counts must be positive, got {count:g} for class {class_id} of {len(counts)}; "
+                "drop the class or pass the counts of the training split"
+            )
+    return torch.from_numpy(counts)
+
+
+def class_vector(argument: str, values: Any, *, num_classes: int | None = None) -> Tensor:
+    """Return one number per class as float64 ``(C,)`` on the CPU, checked by :func:`checks.class_vector`."""
+    return torch.from_numpy(checks.class_vector(argument, _on_host(values), num_classes=num_classes))
+
+
+def batch(outputs: Tensor, targets: Tensor, *, multi_label: bool, num_classes: int | None) -> Tensor:
+    """Return the targets, as int64 where they are class ids, after checking shapes and types.
+
+    Their values are not checked: PyTorch's own indexing refuses an id outside 0…C-1.
+    """
+    if outputs.ndim != 2 or not outputs.is_floating_point():
+        raise InputError(
+            f"outputs must be floating-point of shape (N, C), got {outputs.dtype} {tuple(outputs.shape)}; "
+            "pass what the head emits, one column per class"
+        )
+    if num_classes is not None and outputs.shape[1] != num_classes:
+        raise InputError(
+            f"outputs must have one column for each of the {num_classes} class_counts, got {outputs.shape[1]}; "
+            "match the head's num_classes to the counts of the training split"
+        )
+    if multi_label and targets.shape == outputs.shape:
+        return targets
+    if targets.shape != outputs.shape[:1] or targets.is_floating_point() or targets.dtype == torch.bool:
+        also = f" or 0/1 of shape {tuple(outputs.shape)}" if multi_label else ""
+        raise InputError(
+            f"targets must be integer class ids of shape ({outputs.shape[0]},){also}, "
+            f"got {targets.dtype} {tuple(targets.shape)}; convert with targets.long() or argmax of one-hot rows"
+        )
+    return targets.long()
+
+
+def _on_host(values: Any) -> Any:
+    return values.detach().to("cpu", torch.float64) if isinstance(values, Tensor) else values
