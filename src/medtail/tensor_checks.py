@@ -63,4 +63,4 @@ def batch(outputs: Tensor, targets: Tensor, *, multi_label: bool, num_classes: i
 
 
 def _on_host(values: Any) -> Any:
-    return values.detach().to("cpu", torch.float64) if isinstance(values, Tensor) else values
+    return values.detach().to("cpu", torch.float64).numpy() if isinstance(values, Tensor) else values

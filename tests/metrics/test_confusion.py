@@ -214,9 +214,9 @@ def test_weights_are_repetitions_and_a_stack_is_its_members(samples, columns: in
         ),
         (
             lambda: metrics.confusion_matrix([0, 1], [[0.2, 0.8]], 2),
-            r"one class id a sample, shape \(N,\), got shape \(1, 2\)",
+            r"one class id per sample, shape \(N,\), got shape \(1, 2\)",
         ),
-        (lambda: metrics.confusion_matrix([0, 1], [0], 2), "one entry a sample each, got 2 and 1"),
+        (lambda: metrics.confusion_matrix([0, 1], [0], 2), "one entry per sample each, got 2 and 1"),
         (lambda: metrics.accuracy([[1, 2, 3], [4, 5, 6]]), r"confusion must be square.* got shape \(2, 3\)"),
         (lambda: metrics.accuracy([[1, -2], [4, 5]]), "counts of at least 0, got -2"),
         (

@@ -80,7 +80,7 @@ def test_angles_by_hand() -> None:
         (lambda: metrics.fisher_separability([[1.0]], [0, 1], 2), r"features must be \(N, D\) with N = 2"),
         (
             lambda: metrics.fisher_separability([[1.0], [2.0]], [0, 1], 2, ridge=0),
-            "ridge must be positive, got 0",
+            r"ridge must be a number in \(0, inf\), got 0",
         ),
     ],
 )

@@ -141,10 +141,10 @@ def test_centred_interval_does_not_go_below_zero() -> None:
     ("call", "message"),
     [
         (lambda: metrics.wilson_interval(3, 2), "successes must be in 0 … trials, got 3 of 2"),
-        (lambda: metrics.wilson_interval(1, 2, 1.0), r"confidence must lie in \(0, 1\), got 1.0"),
+        (lambda: metrics.wilson_interval(1, 2, 1.0), r"confidence must be a number in \(0, 1\), got 1.0"),
         (
             lambda: metrics.bootstrap(lambda weights: weights.T, []),
-            r"units must be one group an image.*shape \(0,\)",
+            r"units must be one group per image.*shape \(0,\)",
         ),
         (
             lambda: metrics.bootstrap(lambda weights: weights.T, [1], resamples=0),

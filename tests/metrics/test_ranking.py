@@ -92,7 +92,7 @@ def test_one_class_alone_has_no_area() -> None:
         (lambda: metrics.roc_auc([0, 1], [[0.1], [0.2]]), r"scores must be \(N, C\).*got shape \(2, 1\)"),
         (lambda: metrics.roc_auc([0, 1], [0.1, np.nan]), "scores must be finite, got nan"),
         (lambda: metrics.roc_auc([0, 2], [0.1, 0.2]), "targets must be class ids from 0 to 1, got 2"),
-        (lambda: metrics.roc_auc([0], [0.1, 0.2]), "one entry a sample each, got 1 and 2"),
+        (lambda: metrics.roc_auc([0], [0.1, 0.2]), "one entry per sample each, got 1 and 2"),
         (
             lambda: metrics.roc_auc([0, 1], [0.1, 0.2], weights=[1, -1]),
             "weights must be 2 finite numbers of at least 0",

@@ -170,7 +170,7 @@ def test_a_resample_without_positives_is_undefined_in_silence() -> None:
     [
         (
             lambda: metrics.precision_at_recall([0, 1], [0.1, 0.2], 0.0),
-            r"recall must lie in \(0, 1\], got 0.0",
+            r"recall must be a number in \(0, 1\], got 0.0",
         ),
         (
             lambda: metrics.precisions_at_recalls([0, 1], [0.1, 0.2], [0.5, 1.5]),

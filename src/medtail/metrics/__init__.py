@@ -1,8 +1,8 @@
 """Metrics for imbalanced classification: NumPy arrays in, floats or arrays out.
 
-Three families, each a function of one thing: of a confusion matrix, of scores, of features. Where a metric is
-undefined (a class without targets has no recall) it is NaN, a mean runs over the classes where it is defined, and
-an :class:`UndefinedMetricWarning` names those it left out.
+There are functions of a confusion matrix, of scores or probabilities, of 0/1 labels and of features. An undefined
+metric is NaN (a class without targets has no recall). A mean runs over the classes for which the metric is defined, and
+an :class:`UndefinedMetricWarning` names those that are left out.
 """
 
 from medtail.metrics.calibration import (

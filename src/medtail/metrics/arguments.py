@@ -1,55 +1,54 @@
-"""What metrics accept, and one sentence for what they do not."""
+"""Arguments that metrics share: scores, probabilities, 0/1 labels and weights of samples."""
 
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.errors import InputError
 
-#: One value, or an array of them when a stack of confusion matrices or several weightings were given.
+#: One value, or an array of them for a stack of confusion matrices or for several weightings.
 Value: TypeAlias = float | np.ndarray
-
 
 #: How far float32 probabilities may leave [0, 1].
 _ROUNDING = 1e-6
 
 
-def class_ids(name: str, values: ArrayLike, num_classes: int) -> np.ndarray:
-    """Return ``values`` as ``(N,)`` int64 ids below ``num_classes``."""
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise InputError(f"{name} must be one class id a sample, shape (N,), got shape {array.shape}")
-    if array.size and not np.issubdtype(array.dtype, np.integer) and array.dtype != bool:
-        raise InputError(f"{name} must be integer class ids, got {array.dtype}; map names to ids first")
-    array = array.astype(np.int64)
-    if array.size and not (array.min() >= 0 and array.max() < num_classes):
-        wrong = array[(array < 0) | (array >= num_classes)][0]
-        raise InputError(f"{name} must be class ids from 0 to {num_classes - 1}, got {wrong}")
-    return array
+def targets_and_predictions(
+    targets: ArrayLike, predictions: ArrayLike, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return true and predicted class ids, ``(N,)`` int64 each."""
+    truth = checks.class_ids("targets", targets, num_classes)
+    predicted = checks.class_ids("predictions", predictions, num_classes)
+    _check_lengths("predictions", truth, predicted)
+    return truth, predicted
 
 
 def scores_and_positives(targets: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return scores ``(N, K)`` and whether each sample is a positive of each class ``(N, K)``.
 
-    Scores ``(N,)`` belong to class 1 of a binary problem (K = 1); scores ``(N, C)`` are taken one class against
+    Scores ``(N,)`` belong to class 1 of a binary problem (K = 1). Scores ``(N, C)`` are read as one class against
     the rest (K = C).
     """
-    table = np.asarray(scores, dtype=np.float64)
+    table = finite_scores(scores)
     if table.ndim not in (1, 2) or (table.ndim == 2 and table.shape[1] < 2):
         raise InputError(
-            f"scores must be (N, C) with a column a class, or (N,) for class 1 of two, got shape {table.shape}"
+            f"scores must be (N, C) with one column per class, or (N,) for class 1 of two, got shape {table.shape}"
         )
-    if not np.isfinite(table).all():
-        raise InputError(f"scores must be finite, got {table[~np.isfinite(table)][0]}")
-    ids = class_ids("targets", targets, table.shape[1] if table.ndim == 2 else 2)
-    if len(ids) != len(table):
-        raise InputError(
-            f"targets and scores must have one entry a sample each, got {len(ids)} and {len(table)}"
-        )
+    ids = checks.class_ids("targets", targets, table.shape[1] if table.ndim == 2 else 2)
+    _check_lengths("scores", ids, table)
     if table.ndim == 1:
         return table[:, None], (ids == 1)[:, None]
     return table, ids[:, None] == np.arange(table.shape[1])
+
+
+def finite_scores(scores: ArrayLike) -> np.ndarray:
+    """Return scores of any shape as finite float64."""
+    table = np.asarray(scores, dtype=np.float64)
+    if not np.isfinite(table).all():
+        raise InputError(f"scores must be finite, got {table[~np.isfinite(table)][0]}")
+    return table
 
 
 def probabilities_and_ids(targets: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -61,11 +60,32 @@ def probabilities_and_ids(targets: ArrayLike, probabilities: ArrayLike) -> tuple
         raise InputError(f"probabilities must lie in [0, 1], got {wrong:g}; pass loss.probabilities(outputs)")
     if table.ndim == 1:
         table = np.stack([1 - table, table], axis=1)
-    return table, class_ids("targets", targets, table.shape[1])
+    return table, checks.class_ids("targets", targets, table.shape[1])
+
+
+def indicators(argument: str, values: ArrayLike) -> np.ndarray:
+    """Return ``values`` as 0/1 ``(N, C)`` int64, one column per label."""
+    array = np.asarray(values)
+    if array.ndim != 2:
+        raise InputError(
+            f"{argument} must be 0/1 of shape (N, C), one column per label, got shape {array.shape}"
+        )
+    wrong = array[(array != 0) & (array != 1)]
+    if wrong.size:
+        raise InputError(f"{argument} must be 0 or 1, got {wrong[0]}")
+    return array.astype(np.int64)
+
+
+def check_shapes(argument: str, targets: np.ndarray, others: np.ndarray) -> None:
+    """Raise unless ``others``, which ``argument`` names, has the shape of the targets."""
+    if targets.shape != others.shape:
+        raise InputError(
+            f"targets and {argument} must be of one shape, got {targets.shape} and {others.shape}"
+        )
 
 
 def sample_weights(weights: ArrayLike | None, size: int) -> np.ndarray:
-    """Return weights ``(N, R)``: one column a weighting; a single column of ones for None."""
+    """Return weights ``(N, R)``, one column per weighting; None gives a single column of ones."""
     if weights is None:
         return np.ones((size, 1))
     array = np.asarray(weights, dtype=np.float64)
@@ -77,10 +97,17 @@ def sample_weights(weights: ArrayLike | None, size: int) -> np.ndarray:
 
 
 def are_several(weights: ArrayLike | None) -> bool:
-    """Whether weights are several weightings ``(N, R)``, as a bootstrap's are."""
+    """Return whether there are several weightings ``(N, R)``, as in a bootstrap."""
     return weights is not None and np.ndim(weights) == 2
 
 
 def one_or_many(values: np.ndarray, weights: ArrayLike | None) -> Value:
-    """Return the single value of ``values`` ``(1,)`` unless several weightings ``(N, R)`` were asked for."""
+    """Return the single value of ``values`` ``(1,)``, or all of them for several weightings ``(N, R)``."""
     return values if are_several(weights) else float(values[0])
+
+
+def _check_lengths(argument: str, targets: np.ndarray, others: np.ndarray) -> None:
+    if len(targets) != len(others):
+        raise InputError(
+            f"targets and {argument} must have one entry per sample each, got {len(targets)} and {len(others)}"
+        )

@@ -1,4 +1,4 @@
-"""Metrics of probabilities: whether they mean what they say."""
+"""Metrics of probabilities: are they as often right as they claim?"""
 
 from dataclasses import dataclass
 from typing import final
@@ -6,7 +6,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medtail.errors import InputError
+from medtail import checks
 from medtail.metrics.arguments import Value, one_or_many, probabilities_and_ids, sample_weights
 from medtail.metrics.undefined import ratio
 
@@ -17,8 +17,8 @@ BINS = 15
 def brier_score(targets: ArrayLike, probabilities: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
     """Return the mean over samples of the squared error of the probabilities; 0 is perfect.
 
-    Σ_c (p_c − [y = c])² for three or more classes, in [0, 2] (Brier 1950); (p_1 − y)² for two, in [0, 1] (as LCT
-    reports it). scikit-learn's ``brier_score_loss`` draws the same line. NaN without samples.
+    It is Σ_c (p_c − [y = c])² for three or more classes, in [0, 2] (Brier 1950), and (p_1 − y)² for two, in [0, 1] (as
+    LCT reports it). scikit-learn's ``brier_score_loss`` makes the same distinction. NaN without samples.
 
     Args:
         targets: Class ids ``(N,)``.
@@ -44,8 +44,8 @@ def expected_calibration_error(
 ) -> Value:
     """Return Σ_b (n_b / n) · |accuracy_b − confidence_b| over equal bins of the confidence (Guo et al. 2017).
 
-    The confidence of a sample is its largest probability. Bin b is ((b−1)/B, b/B]. On few samples it is biased
-    upward: a perfectly calibrated model does not reach 0. NaN without samples.
+    The confidence of a sample is its largest probability. Bin b is ((b−1)/B, b/B]. On few samples the error is biased
+    upwards: even a perfectly calibrated model does not reach 0. NaN without samples.
 
     Args:
         targets: Class ids ``(N,)``.
@@ -70,13 +70,13 @@ def expected_calibration_error(
 @final
 @dataclass(frozen=True)
 class ReliabilityBins:
-    """What a reliability diagram shows, ``(B,)`` each; confidence and accuracy of an empty bin are NaN.
+    """What a reliability diagram shows, ``(B,)`` each; the confidence and accuracy of an empty bin are NaN.
 
     Attributes:
         edges: ``(B + 1,)``, equally spaced over [0, 1].
         counts: Samples in each bin.
         confidences: Their mean largest probability.
-        accuracies: The share that was decided right.
+        accuracies: The share of them that was decided correctly.
     """
 
     edges: np.ndarray
@@ -87,6 +87,14 @@ class ReliabilityBins:
 
 def reliability_bins(targets: ArrayLike, probabilities: ArrayLike, *, bins: int = BINS) -> ReliabilityBins:
     """Group samples by confidence, as :func:`expected_calibration_error` does.
+
+    Args:
+        targets: Class ids ``(N,)``.
+        probabilities: ``(N, C)``, or ``(N,)`` for class 1 of two.
+        bins: B, 15 as in Guo et al.
+
+    Raises:
+        InputError: A probability is outside [0, 1], or ``bins`` is not positive.
 
     Example:
         >>> reliability_bins([0, 1, 1], [0.4, 0.9, 0.95], bins=2).counts
@@ -105,8 +113,7 @@ def reliability_bins(targets: ArrayLike, probabilities: ArrayLike, *, bins: int 
 def _binned(
     targets: ArrayLike, probabilities: ArrayLike, bins: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise InputError(f"bins must be a whole number of at least 1, got {bins!r}")
+    bins = checks.whole_number("bins", bins, low=1)
     table, ids = probabilities_and_ids(targets, probabilities)
     confidences = table.max(axis=1)
     edges = np.linspace(0, 1, bins + 1)

@@ -1,11 +1,11 @@
-"""Metrics that are functions of a confusion matrix. Every equation is here once.
+"""Metrics that are functions of a confusion matrix. Every equation is written here once.
 
-A confusion matrix is ``(C, C)``, rows the truth, columns the decision. Every function also takes a stack of them
-``(…, C, C)`` and then returns an array ``(…)``, and takes :class:`Outcomes` in place of a matrix, which is all the
-metrics need and stays small when there are thousands of classes.
+A confusion matrix is ``(C, C)``, with the truth in rows and the decisions in columns. Every function also takes a stack
+``(…, C, C)`` of matrices, for which it returns an array ``(…)``, and :class:`Outcomes` instead of a matrix: these are
+all the metrics need, and stay small for thousands of classes.
 
-Below, h_c are the samples of class c that were decided right (hits), t_c its samples, d_c the decisions for it,
-n = Σ t_c; TPR_c = h_c / t_c is the recall.
+Below, h_c is the number of samples of class c that were decided correctly (hits), t_c the number of its samples, d_c
+the number of decisions for it, and n = Σ t_c. TPR_c = h_c / t_c is the recall.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.metrics.arguments import Value, class_ids, sample_weights
+from medtail.metrics.arguments import Value, sample_weights, targets_and_predictions
 from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined
 
 _NO_TARGET = "having no target"
@@ -30,7 +30,7 @@ def confusion_matrix(targets: ArrayLike, predictions: ArrayLike, num_classes: in
         num_classes: C; classes that never occur keep their row and column.
 
     Returns:
-        ``(C, C)`` int64, rows the truth, columns the decision.
+        ``(C, C)`` int64, with the truth in rows and the decisions in columns.
 
     Raises:
         InputError: An id is not in 0 … C−1, or the lengths differ.
@@ -41,26 +41,16 @@ def confusion_matrix(targets: ArrayLike, predictions: ArrayLike, num_classes: in
                [0, 1, 0],
                [0, 0, 1]])
     """
-    truth, decided = _pairs(targets, predictions, num_classes)
+    truth, decided = targets_and_predictions(targets, predictions, num_classes)
     return np.bincount(truth * num_classes + decided, minlength=num_classes**2).reshape(
         num_classes, num_classes
     )
 
 
-def _pairs(targets: ArrayLike, decisions: ArrayLike, num_classes: int) -> tuple[np.ndarray, np.ndarray]:
-    truth = class_ids("targets", targets, num_classes)
-    decided = class_ids("predictions", decisions, num_classes)
-    if len(truth) != len(decided):
-        raise InputError(
-            f"targets and predictions must have one entry a sample each, got {len(truth)} and {len(decided)}"
-        )
-    return truth, decided
-
-
 @final
 @dataclass(frozen=True)
 class Outcomes:
-    """The three counts a class that these metrics need of a confusion matrix, ``(…, C)`` each.
+    """The three counts per class that these metrics take from a confusion matrix, ``(…, C)`` each.
 
     Attributes:
         hits: h_c, the diagonal.
@@ -74,16 +64,18 @@ class Outcomes:
 
     @classmethod
     def of(cls, confusion: "ArrayLike | Outcomes") -> "Outcomes":
-        """Reduce a confusion matrix, or a stack of them; outcomes pass through.
+        """Reduce a confusion matrix, or a stack of them; outcomes are returned as they are.
 
         Raises:
-            InputError: The last two sizes differ, or a count is negative or not finite.
+            InputError: The last two dimensions differ, or a count is negative or not finite.
         """
         if isinstance(confusion, Outcomes):
             return confusion
         counts = np.asarray(confusion)
         if counts.ndim < 2 or counts.shape[-1] != counts.shape[-2]:
-            raise InputError(f"confusion must be square, (C, C) or a stack of it, got shape {counts.shape}")
+            raise InputError(
+                f"confusion must be square, (C, C), or a stack of such matrices, got shape {counts.shape}"
+            )
         if not (np.isfinite(counts) & (counts >= 0)).all():
             raise InputError(
                 f"confusion must hold counts of at least 0, got {counts[~(counts >= 0)].flat[0]}"
@@ -94,14 +86,14 @@ class Outcomes:
     def weighted(
         cls, targets: ArrayLike, predictions: ArrayLike, num_classes: int, weights: ArrayLike
     ) -> Self:
-        """Count with weights ``(N, R)``, one column a weighting; the result is a stack ``(R, C)``.
+        """Count with weights ``(N, R)``, one column per weighting; the result is a stack ``(R, C)``.
 
         Example:
             >>> Outcomes.weighted([0, 1], [0, 0], 2, [[1, 3], [1, 2]]).decisions
             array([[2., 0.],
                    [5., 0.]])
         """
-        truth, decided = _pairs(targets, predictions, num_classes)
+        truth, decided = targets_and_predictions(targets, predictions, num_classes)
         columns = sample_weights(weights, len(truth))
 
         def per_class(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -148,7 +140,7 @@ def recall_per_class(confusion: "ArrayLike | Outcomes") -> np.ndarray:
 
 
 def precision_per_class(confusion: "ArrayLike | Outcomes") -> np.ndarray:
-    """Return h_c / d_c ``(…, C)``: how often a decision for each class is right; NaN if never decided.
+    """Return h_c / d_c ``(…, C)``: how often a decision for each class is correct; NaN for a class never decided for.
 
     Example:
         >>> precision_per_class([[8, 2], [2, 3]])
@@ -160,7 +152,7 @@ def precision_per_class(confusion: "ArrayLike | Outcomes") -> np.ndarray:
 
 
 def f1_per_class(confusion: "ArrayLike | Outcomes") -> np.ndarray:
-    """Return 2 h_c / (t_c + d_c) ``(…, C)``; NaN for a class that neither occurs nor is decided.
+    """Return 2 h_c / (t_c + d_c) ``(…, C)``; NaN for a class that neither occurs nor is decided for.
 
     Example:
         >>> f1_per_class([[8, 2], [2, 3]])
@@ -185,7 +177,7 @@ def accuracy(confusion: "ArrayLike | Outcomes") -> Value:
 def balanced_accuracy(confusion: "ArrayLike | Outcomes") -> Value:
     """Return the mean recall over the classes that have targets.
 
-    A class without targets is left out, also when it is decided (scikit-learn does the same; torchmetrics counts
+    A class without targets is left out, even when it is decided for (scikit-learn does the same; torchmetrics counts
     it as 0), and an :class:`UndefinedMetricWarning` names it.
 
     Example:
@@ -198,9 +190,9 @@ def balanced_accuracy(confusion: "ArrayLike | Outcomes") -> Value:
 
 
 def macro_f1(confusion: "ArrayLike | Outcomes") -> Value:
-    """Return the mean of 2 h_c / (t_c + d_c) over classes that occur or are decided.
+    """Return the mean of 2 h_c / (t_c + d_c) over the classes that occur or are decided for.
 
-    A class that is decided but never occurs has F1 = 0 and counts, as in scikit-learn.
+    A class that is decided for but never occurs counts with F1 = 0, as in scikit-learn.
 
     Example:
         >>> round(float(macro_f1([[8, 2], [2, 3]])), 3)
@@ -214,7 +206,7 @@ def macro_f1(confusion: "ArrayLike | Outcomes") -> Value:
 def geometric_mean(confusion: "ArrayLike | Outcomes") -> Value:
     """Return (Π recall_c)^{1/K} over the K classes that have targets (Kubat and Matwin 1997).
 
-    One class that is never recognised makes it 0.
+    A single class that is never recognised makes it 0.
 
     Example:
         >>> round(float(geometric_mean([[9, 1], [6, 4]])), 3)
@@ -222,7 +214,7 @@ def geometric_mean(confusion: "ArrayLike | Outcomes") -> Value:
     """
     recalls = Outcomes.of(confusion).recalls
     warn_of_undefined("geometric_mean", recalls, _NO_TARGET)
-    with np.errstate(divide="ignore"):  # log 0 = −∞ is meant: its exponential is 0
+    with np.errstate(divide="ignore"):  # log 0 = −∞ is intended: its exponential is 0
         mean: Value = np.exp(mean_over_defined(np.log(recalls)))
     return mean
 
@@ -231,7 +223,7 @@ def matthews_correlation(confusion: "ArrayLike | Outcomes") -> Value:
     """Return the correlation R_K of truth and decision (Gorodkin 2004), in [−1, 1].
 
     R_K = (n Σh_c − Σ t_c d_c) / √((n² − Σd_c²)(n² − Σt_c²)); with two classes it is Matthews' coefficient.
-    NaN where only one class occurs or only one is ever decided (scikit-learn returns 0 there).
+    NaN if only one class occurs or only one is ever decided for (scikit-learn returns 0 then).
 
     Example:
         >>> round(float(matthews_correlation([[8, 2], [1, 4]])), 4)
@@ -250,8 +242,8 @@ def matthews_correlation(confusion: "ArrayLike | Outcomes") -> Value:
 def index_balanced_accuracy(confusion: "ArrayLike | Outcomes", alpha: float = 0.1) -> Value:
     """Return the macro mean over one-versus-rest classes of (1 + α(TPR_c − TNR_c)) · TPR_c · TNR_c.
 
-    García, Mollineda and Sánchez (2009); linear in α. Per class it is imbalanced-learn's index for the squared
-    geometric mean. Classes without targets are left out.
+    The index of García, Mollineda and Sánchez (2009) is linear in α. For each class it is imbalanced-learn's index of
+    the squared geometric mean. Classes without targets are left out.
 
     Args:
         confusion: ``(…, C, C)``.
@@ -269,7 +261,7 @@ def index_balanced_accuracy(confusion: "ArrayLike | Outcomes", alpha: float = 0.
 
 
 def recall_variation(confusion: "ArrayLike | Outcomes", ddof: int = 0) -> Value:
-    """Return the coefficient of variation σ/μ of the recalls over classes that have targets; lower is more even.
+    """Return the coefficient of variation σ/μ of the recalls of the classes that have targets; lower is more even.
 
     DAL eq. 13 prints the sample deviation (``ddof=1``); the numbers in its tables are the population deviation
     (``ddof=0``), which is therefore the default. NaN if no class is ever recognised.

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.metrics.arguments import Value, class_ids, one_or_many, sample_weights
+from medtail.metrics.arguments import Value, one_or_many, sample_weights, targets_and_predictions
 from medtail.metrics.undefined import ratio
 
 
@@ -13,12 +13,12 @@ def expected_cost(
 ) -> Value:
     """Return the mean over samples of K[truth, decision]. NaN without samples.
 
-    With 1 for every mistake and 0 on the diagonal it is 1 - accuracy.
+    With 1 for every mistake and 0 on the diagonal, it is 1 − accuracy.
 
     Args:
         targets: True class ids ``(N,)``.
         predictions: Decided class ids ``(N,)``.
-        costs: K ``(C, C)``, rows the truth, columns the decision.
+        costs: K ``(C, C)``, with the truth in rows and the decisions in columns.
         weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
 
     Raises:
@@ -31,11 +31,6 @@ def expected_cost(
     table = np.asarray(costs, dtype=np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not np.isfinite(table).all():
         raise InputError(f"costs must be a finite square table, truth × decision, got shape {table.shape}")
-    truth = class_ids("targets", targets, len(table))
-    decided = class_ids("predictions", predictions, len(table))
-    if len(truth) != len(decided):
-        raise InputError(
-            f"targets and predictions must have one entry a sample each, got {len(truth)} and {len(decided)}"
-        )
+    truth, decided = targets_and_predictions(targets, predictions, len(table))
     columns = sample_weights(weights, len(truth))
     return one_or_many(ratio(table[truth, decided] @ columns, columns.sum(axis=0)), weights)

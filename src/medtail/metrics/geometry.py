@@ -3,22 +3,22 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.errors import InputError
-from medtail.metrics.arguments import class_ids
 from medtail.metrics.undefined import mean_over_defined, warn_of_undefined
 
 
 def angles_to_centres(features: ArrayLike, centres: ArrayLike) -> np.ndarray:
     """Return the angle in radians between every feature and every class centre, ``(N, C)``.
 
-    For cosine heads the centres are the rows of the head's weight; DBM Fig. 4 shows the column of the true class.
+    For cosine heads, the centres are the rows of the head's weight. DBM Fig. 4 shows the column of the true class.
 
     Args:
-        features: ``(N, D)``, no row all zero.
-        centres: ``(C, D)``, no row all zero.
+        features: ``(N, D)``, with no row of zeros.
+        centres: ``(C, D)``, with no row of zeros.
 
     Raises:
-        InputError: The sizes differ, a value is not finite, or a row has no direction.
+        InputError: The dimensions D differ, a value is not finite, or a row has no direction.
 
     Example:
         >>> angles_to_centres([[2.0, 0.0]], [[1.0, 0.0], [0.0, 3.0]]).round(4)
@@ -46,14 +46,14 @@ def fisher_separability(
         features: ``(N, D)``.
         targets: Class ids ``(N,)``.
         num_classes: C.
-        ridge: Added to the diagonal of Σ_i + Σ_j, relative to its mean. The paper names none, but a class with fewer
-            samples than features has a singular covariance, and without a ridge an infinite criterion.
+        ridge: Added to the diagonal of Σ_i + Σ_j, relative to its mean. The paper mentions none, but a class with fewer
+            samples than features has a singular covariance, and would have an infinite criterion.
 
     Returns:
-        ``(C,)``; NaN for a class with fewer than two samples, which is left out of the other classes' means too.
+        ``(C,)``; NaN for a class with fewer than two samples, which the means of the other classes leave out, too.
 
     Raises:
-        InputError: Shapes disagree, or ``ridge`` is not positive.
+        InputError: The shapes do not match, or ``ridge`` is not positive.
 
     Example:
         >>> points = [[0.0, 1.0], [0.0, -1.0], [4.0, 1.0], [4.0, -1.0]]
@@ -61,11 +61,10 @@ def fisher_separability(
         True
     """
     points = np.asarray(features, dtype=np.float64)
-    ids = class_ids("targets", targets, num_classes)
+    ids = checks.class_ids("targets", targets, num_classes)
     if points.ndim != 2 or len(points) != len(ids):
         raise InputError(f"features must be (N, D) with N = {len(ids)} targets, got shape {points.shape}")
-    if not ridge > 0:
-        raise InputError(f"ridge must be positive, got {ridge!r}")
+    ridge = checks.positive("ridge", ridge)
     members = [points[ids == index] for index in range(num_classes)]
     known = [index for index, rows in enumerate(members) if len(rows) > 1]
     means = {index: members[index].mean(axis=0) for index in known}
@@ -76,7 +75,7 @@ def fisher_separability(
         for j in known[position + 1 :]:
             within = covariances[i] + covariances[j]
             difference = means[i] - means[j]
-            # Classes that are points have no spread to compare with; the smallest number keeps them solvable.
+            # Classes that are single points have no spread; the smallest positive number keeps the system solvable.
             level = ridge * max(np.trace(within) / len(within), np.finfo(np.float64).tiny)
             criteria[i, j] = criteria[j, i] = difference @ np.linalg.solve(
                 within + level * identity, difference

@@ -1,10 +1,11 @@
-"""How far a number measured on a finite test set may be off."""
+"""Confidence intervals: how far off a metric of a finite test set may be."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.errors import InputError
 
 #: Weights held at once: about 16 MB in float64.
@@ -14,7 +15,7 @@ _CELLS = 2_000_000
 def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return Wilson's score interval for a proportion (Wilson 1927), in [0, 1]; NaN without trials.
 
-    Unlike p ± 1.96·√(p(1−p)/n) it keeps its coverage for the few samples of a rare class, and has a width at
+    Unlike p ± 1.96·√(p(1−p)/n), it keeps its coverage for the few samples of a rare class, and has a width even at
     p = 0 and p = 1.
 
     Raises:
@@ -28,8 +29,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     from scipy.stats import binomtest
 
     _check_confidence(confidence)
-    if not 0 <= successes <= trials:
-        raise InputError(f"successes must be in 0 … trials, got {successes} of {trials}")
+    _check_successes(successes, trials)
     if trials == 0:
         return float("nan"), float("nan")
     interval = binomtest(int(successes), int(trials)).proportion_ci(confidence, method="wilson")
@@ -37,9 +37,9 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
 
 
 def exact_lower_bound(successes: int, trials: int, confidence: float = 0.95) -> float:
-    """Return the one-sided lower bound of a proportion that holds whatever it is (Clopper and Pearson 1934).
+    """Return the exact one-sided lower bound of a proportion (Clopper and Pearson 1934); NaN without trials.
 
-    NaN without trials.
+    It holds with at least the given confidence, whatever the proportion.
 
     Raises:
         InputError: ``successes`` is not in 0 … ``trials``, or ``confidence`` not in (0, 1).
@@ -51,8 +51,7 @@ def exact_lower_bound(successes: int, trials: int, confidence: float = 0.95) -> 
     from scipy.stats import binomtest
 
     _check_confidence(confidence)
-    if not 0 <= successes <= trials:
-        raise InputError(f"successes must be in 0 … trials, got {successes} of {trials}")
+    _check_successes(successes, trials)
     if trials == 0:
         return float("nan")
     test = binomtest(int(successes), int(trials), alternative="greater")
@@ -68,15 +67,15 @@ def bootstrap(
 ) -> np.ndarray:
     """Return a statistic on resamples of the units, each drawn with replacement (Efron 1979).
 
-    Images of one patient are alike, so it is patients (lesions, smears) that are drawn: a patient drawn twice
-    brings all its images twice. A resample is a column of weights, and a statistic takes many columns at once:
-    the functions of this package take them as ``weights``, or through :meth:`Outcomes.weighted`.
+    Images of one patient are alike, so patients (lesions, smears) are drawn: a patient drawn twice contributes all its
+    images twice. A resample is a column of weights, and a statistic takes many columns at once: the functions of this
+    package take them as ``weights``, or through :meth:`Outcomes.weighted`.
 
     Args:
-        statistic: From weights ``(N, R)`` to values ``(R, …)``, for whatever R it is given.
-        units: The group of each image ``(N,)``; ``range(N)`` where every image stands for itself.
-        resamples: How many; the intervals of this package use 1000.
-        seed: The same seed gives the same draws, for every statistic over the same units.
+        statistic: Maps weights ``(N, R)`` to values ``(R, …)``, for any R.
+        units: The group of each image ``(N,)``; ``range(N)`` if every image is a group of its own.
+        resamples: The number of resamples; the intervals of this package use 1000.
+        seed: The same seed gives the same resamples for every statistic of the same units.
 
     Returns:
         ``(resamples, …)``.
@@ -90,11 +89,12 @@ def bootstrap(
         >>> means.shape, bool(1 <= means.min() < 2.5 < means.max() <= 4)
         ((500,), True)
     """
-    if isinstance(resamples, bool) or not isinstance(resamples, int) or resamples < 1:
-        raise InputError(f"resamples must be a whole number of at least 1, got {resamples!r}")
+    resamples = checks.whole_number("resamples", resamples, low=1)
     labels = np.asarray(units)
     if labels.ndim != 1 or not len(labels):
-        raise InputError(f"units must be one group an image, shape (N,) with N ≥ 1, got shape {labels.shape}")
+        raise InputError(
+            f"units must be one group per image, shape (N,) with N ≥ 1, got shape {labels.shape}"
+        )
     names, members = np.unique(labels, return_inverse=True)
     generator = np.random.default_rng(seed)
     step = max(1, _CELLS // len(labels))
@@ -110,7 +110,7 @@ def bootstrap(
 def percentile_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[float, float]:
     """Return the central part of bootstrap values ``(R,)``.
 
-    Resamples in which the statistic is undefined are left out; NaN when half of them or more are.
+    Resamples in which the statistic is undefined are left out; NaN if these are half of them or more.
 
     Example:
         >>> percentile_interval(np.arange(201), confidence=0.5)
@@ -127,8 +127,9 @@ def percentile_interval(values: ArrayLike, confidence: float = 0.95) -> tuple[fl
 def centred_interval(values: ArrayLike, estimate: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return the central part of bootstrap values ``(R,)``, moved so that their median is the estimate.
 
-    For statistics that noise can only raise, such as the variation of recall and the calibration error: a resample
-    is noisier than the sample, so the percentiles alone may lie wholly above the estimate. Not below 0.
+    It is meant for statistics that noise can only raise, such as the variation of recall and the calibration error: a
+    resample is noisier than the sample, so the percentiles alone may lie entirely above the estimate. Its lower end is
+    at least 0.
 
     Example:
         >>> centred_interval(np.arange(201), 60.0, confidence=0.5)
@@ -141,12 +142,18 @@ def centred_interval(values: ArrayLike, estimate: float, confidence: float = 0.9
 
 
 def _defined(values: ArrayLike) -> np.ndarray:
-    """Values that are not NaN; none of them when half or more are."""
+    """Return the values that are not NaN, or none if half or more are NaN."""
     array = np.asarray(values, dtype=np.float64)
     defined = array[~np.isnan(array)]
     return defined if 2 * len(defined) > len(array) else defined[:0]
 
 
 def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence must lie in (0, 1), got {confidence!r}; 0.95 is usual")
+    checks.number(
+        "confidence", confidence, low=0, high=1, open_low=True, open_high=True, remedy="0.95 is usual"
+    )
+
+
+def _check_successes(successes: int, trials: int) -> None:
+    if not 0 <= successes <= trials:
+        raise InputError(f"successes must be in 0 … trials, got {successes} of {trials}")

@@ -1,6 +1,7 @@
-"""Metrics of several yes-or-no decisions a sample: multi-label classification.
+"""Metrics of multi-label classification: several yes-or-no decisions per sample.
 
-Targets and decisions are 0/1 ``(N, C)``, a column a label. Each label is a problem of its own; means run over labels.
+Targets and decisions are 0/1 ``(N, C)``, one column per label. Each label is a problem of its own; means run over
+labels.
 """
 
 from dataclasses import dataclass
@@ -9,34 +10,18 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medtail.errors import InputError
-from medtail.metrics.arguments import Value, one_or_many, sample_weights
+from medtail.metrics.arguments import Value, check_shapes, indicators, one_or_many, sample_weights
 from medtail.metrics.confusion import Outcomes
 from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined
-
-
-def indicators(name: str, values: ArrayLike) -> np.ndarray:
-    """Return ``values`` as 0/1 ``(N, C)`` int64.
-
-    Raises:
-        InputError: They are of another shape, or something else than 0 and 1.
-    """
-    array = np.asarray(values)
-    if array.ndim != 2:
-        raise InputError(f"{name} must be 0/1 of shape (N, C), a column a label, got shape {array.shape}")
-    wrong = array[(array != 0) & (array != 1)]
-    if wrong.size:
-        raise InputError(f"{name} must be 0 or 1, got {wrong[0]}")
-    return array.astype(np.int64)
 
 
 @final
 @dataclass(frozen=True)
 class LabelOutcomes:
-    """What became of the samples that carry each label, and of those that do not.
+    """How the samples with each label, and those without it, were decided.
 
     Attributes:
-        present: Outcomes ``(…, C)`` of "yes": its targets are the positives, its decisions the claims.
+        present: Outcomes ``(…, C)`` of "yes": its targets are the positives, its decisions those for the label.
         absent: Outcomes ``(…, C)`` of "no".
     """
 
@@ -45,18 +30,14 @@ class LabelOutcomes:
 
     @classmethod
     def weighted(cls, targets: ArrayLike, decisions: ArrayLike, weights: ArrayLike) -> Self:
-        """Count with weights ``(N, R)``, one column a weighting; the result is a stack ``(R, C)``.
+        """Count with weights ``(N, R)``, one column per weighting; the result is a stack ``(R, C)``.
 
         Example:
             >>> outcomes = LabelOutcomes.weighted([[1, 0], [1, 1]], [[1, 0], [0, 1]], [[1], [1]])
             >>> outcomes.present.recalls, outcomes.absent.recalls
             (array([[0.5, 1. ]]), array([[nan,  1.]]))
         """
-        truth, decided = indicators("targets", targets), indicators("decisions", decisions)
-        if truth.shape != decided.shape:
-            raise InputError(
-                f"targets and decisions must be of one shape, got {truth.shape} and {decided.shape}"
-            )
+        truth, decided = _truth_and_decisions(targets, decisions)
         columns = sample_weights(weights, len(truth)).T
         return cls(
             Outcomes(columns @ (truth * decided), columns @ truth, columns @ decided),
@@ -65,9 +46,15 @@ class LabelOutcomes:
 
     @classmethod
     def of(cls, targets: ArrayLike, decisions: ArrayLike) -> Self:
-        """Count every sample once: ``(C,)``."""
+        """Count every sample once; the counts are ``(C,)`` each."""
         stack = cls.weighted(targets, decisions, np.ones((len(np.asarray(targets)), 1)))
         return cls(*(_first(outcomes) for outcomes in (stack.present, stack.absent)))
+
+
+def _truth_and_decisions(targets: ArrayLike, decisions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    truth, decided = indicators("targets", targets), indicators("decisions", decisions)
+    check_shapes("decisions", truth, decided)
+    return truth, decided
 
 
 def _first(stack: Outcomes) -> Outcomes:
@@ -77,7 +64,7 @@ def _first(stack: Outcomes) -> Outcomes:
 def label_balanced_accuracy(outcomes: LabelOutcomes) -> Value:
     """Return the mean over labels of ½ (recall of "yes" + recall of "no").
 
-    A label that all samples carry, or none, is left out, and an :class:`UndefinedMetricWarning` names it.
+    A label that all samples have, or none, is left out, and an :class:`UndefinedMetricWarning` names it.
 
     Example:
         >>> float(label_balanced_accuracy(LabelOutcomes.of([[1, 0], [0, 1]], [[1, 0], [1, 1]])))
@@ -89,12 +76,13 @@ def label_balanced_accuracy(outcomes: LabelOutcomes) -> Value:
 
 
 def exact_match(targets: ArrayLike, decisions: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
-    """Return the share of samples of which every label is decided right (subset accuracy).
+    """Return the share of samples whose labels are all decided correctly (subset accuracy).
 
     Example:
         >>> exact_match([[1, 0], [0, 1]], [[1, 0], [1, 1]])
         0.5
     """
-    right = (indicators("targets", targets) == indicators("decisions", decisions)).all(axis=1)
+    truth, decided = _truth_and_decisions(targets, decisions)
+    right = (truth == decided).all(axis=1)
     columns = sample_weights(weights, len(right))
     return one_or_many(ratio(right @ columns, columns.sum(axis=0)), weights)

@@ -1,6 +1,6 @@
 """Metrics of scores: how well a class is ranked above the others.
 
-scikit-learn has these areas for one weighting of the samples. A bootstrap needs a thousand, so they are computed
+scikit-learn computes these areas for one weighting of the samples. A bootstrap needs a thousand, so they are computed
 here for many weightings at once; the tests compare them with scikit-learn's.
 """
 
@@ -9,9 +9,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medtail.errors import InputError
-from medtail.metrics.arguments import Value, are_several, sample_weights, scores_and_positives
-from medtail.metrics.labels import indicators
+from medtail.metrics.arguments import (
+    Value,
+    are_several,
+    check_shapes,
+    finite_scores,
+    indicators,
+    sample_weights,
+    scores_and_positives,
+)
 from medtail.metrics.thresholds import weights_at_thresholds
 from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined
 
@@ -40,7 +46,7 @@ def roc_auc_per_class(
 
     Args:
         targets: Class ids ``(N,)``.
-        scores: ``(N, C)``, a column a class; or ``(N,)`` for class 1 of two.
+        scores: ``(N, C)``, one column per class; or ``(N,)`` for class 1 of two.
         weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
 
     Returns:
@@ -58,7 +64,7 @@ def roc_auc_per_class(
 def roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
     """Return the mean of :func:`roc_auc_per_class` over the classes where it is defined (macro one-versus-rest).
 
-    Takes the same arguments; NaN if no class has both samples and others. With two classes and probabilities it is
+    The arguments are the same. NaN if no class has both samples and others. With two classes and probabilities, it is
     the usual binary area.
 
     Example:
@@ -71,27 +77,24 @@ def roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None 
 
 
 def label_roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
-    """Return the mean over labels of the area under each one's ROC curve: several labels a sample.
+    """Return the mean over labels of the area under the ROC curve of each, for multi-label targets.
 
-    A label that all samples carry, or none, is left out, and an :class:`UndefinedMetricWarning` names it.
+    A label that all samples have, or none, is left out, and an :class:`UndefinedMetricWarning` names it.
 
     Args:
-        targets: 0/1 ``(N, C)``, a column a label.
+        targets: 0/1 ``(N, C)``, one column per label.
         scores: ``(N, C)``.
         weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
 
     Raises:
-        InputError: Targets and scores are not of one shape, or a score is not finite.
+        InputError: Targets and scores differ in shape, or a score is not finite.
 
     Example:
         >>> label_roc_auc([[1, 0], [0, 1], [0, 0]], [[0.9, 0.2], [0.3, 0.1], [0.4, 0.0]])
         0.75
     """
-    positives, table = indicators("targets", targets) == 1, np.asarray(scores, dtype=np.float64)
-    if table.shape != positives.shape:
-        raise InputError(f"targets and scores must be of one shape, got {positives.shape} and {table.shape}")
-    if not np.isfinite(table).all():
-        raise InputError(f"scores must be finite, got {table[~np.isfinite(table)][0]}")
+    positives, table = indicators("targets", targets) == 1, finite_scores(scores)
+    check_shapes("scores", positives, table)
     areas = _each_column(_roc_auc, positives, table, weights)
     warn_of_undefined("label_roc_auc", areas, "having no positive or no negative")
     return _macro(areas)
@@ -100,9 +103,9 @@ def label_roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike |
 def average_precision_per_class(
     targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None
 ) -> np.ndarray:
-    """Return AP_c = Σ_k (R_k − R_{k−1}) P_k over the thresholds of each class, one against the rest.
+    """Return AP_c = Σ_k (R_k − R_{k−1}) P_k over the thresholds of each class against the rest.
 
-    Arguments and shapes as in :func:`roc_auc_per_class`. NaN for a class without samples.
+    Arguments and shapes are those of :func:`roc_auc_per_class`. NaN for a class without samples.
 
     Example:
         >>> average_precision_per_class([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).round(3)

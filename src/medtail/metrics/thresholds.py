@@ -1,8 +1,8 @@
-"""Metrics of the best decision threshold on the scores of one class: what some threshold could reach.
+"""Metrics of the best decision threshold on the scores of one class.
 
-A threshold t decides for the class where the score is at least t, so equal scores are decided alike, and only
-thresholds at a score that a positive sample holds can be best: any other finds no positive more than the next
-higher of those, and takes as many negatives or more. Quantities as in appendix A of LCT (Lieberman et al. 2025).
+A threshold t decides for the class where the score is at least t, so equal scores are decided alike. Only the scores of
+positive samples can be the best threshold: any other threshold finds no more positives than the next higher of these
+scores, and at least as many negatives. The quantities are those of appendix A of LCT (Lieberman et al. 2025).
 """
 
 import warnings
@@ -12,6 +12,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.errors import InputError
 from medtail.metrics.arguments import Value, are_several, one_or_many, sample_weights, scores_and_positives
 from medtail.metrics.undefined import UndefinedMetricWarning, ratio
@@ -20,21 +21,21 @@ from medtail.metrics.undefined import UndefinedMetricWarning, ratio
 def weights_at_thresholds(
     positive: np.ndarray, scores: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weigh what matters at each of the K scores that a positive sample holds, from the highest down.
+    """Sum the weights at each of the K different scores of positive samples, from the highest down.
 
     Args:
-        positive: Whether each sample is one of the class ``(N,)``.
+        positive: Whether each sample belongs to the class ``(N,)``.
         scores: ``(N,)``.
-        weights: ``(N, R)``, a column a weighting.
+        weights: ``(N, R)``, one column per weighting.
 
     Returns:
-        Weight of the positives at that score, of the negatives at that score, and of the negatives between it and
+        The weight of the positives at each score, of the negatives at that score, and of the negatives between it and
         the next higher one, ``(K, R)`` each.
     """
     from scipy.sparse import csr_array
 
     held = np.unique(scores[positive])[::-1]
-    # How many held scores are higher: k for a sample at held score k, and for one between it and the next higher.
+    # The number of higher scores of positives: k for a sample at the k-th, or between it and the next higher one.
     rank = len(held) - np.searchsorted(held[::-1], scores, side="right")
     is_held = np.append(held, np.nan)[rank] == scores
     kind = np.where(positive, 0, np.where(is_held, 1, 2))
@@ -49,13 +50,13 @@ def weights_at_thresholds(
 @final
 @dataclass(frozen=True)
 class _Found:
-    """What each threshold finds, thresholds from the highest down.
+    """What each threshold finds, with the thresholds from the highest down.
 
     Attributes:
-        true_positives: Weight of the positives at or above each threshold ``(K, R)``.
-        false_positives: Weight of the negatives there ``(K, R)``.
-        positives: Weight of all positives ``(R,)``.
-        negatives: Weight of all negatives ``(R,)``.
+        true_positives: The weight of the positives at or above each threshold ``(K, R)``.
+        false_positives: The weight of the negatives there ``(K, R)``.
+        positives: The weight of all positives ``(R,)``.
+        negatives: The weight of all negatives ``(R,)``.
     """
 
     true_positives: np.ndarray
@@ -131,7 +132,7 @@ def max_balanced_accuracy(
 def precisions_at_recalls(
     targets: ArrayLike, scores: ArrayLike, recalls: ArrayLike, *, weights: ArrayLike | None = None
 ) -> np.ndarray:
-    """Return, for each recall, the highest precision of any threshold whose recall is at least that (LCT Fig. 1).
+    """Return, for each recall, the highest precision of any threshold that reaches it (LCT Fig. 1).
 
     Precision is tp / (tp + fp), LCT eq. 11. NaN without positives.
 
@@ -165,7 +166,7 @@ def precision_at_recall(
 ) -> Value:
     """Return the highest precision of any threshold whose recall is at least ``recall``.
 
-    As LCT reports it ("precision when recall is ≥ 0.99"). NaN without positives.
+    LCT reports it as "precision when recall is ≥ 0.99". NaN without positives.
 
     Args:
         targets: 0 or 1 ``(N,)``.
@@ -182,8 +183,7 @@ def precision_at_recall(
         >>> precision_at_recall([0, 1, 0, 1, 1], [0.1, 0.3, 0.4, 0.8, 0.9], recall=0.99)
         0.75
     """
-    if not 0 < recall <= 1:
-        raise InputError(f"recall must lie in (0, 1], got {recall!r}")
+    recall = checks.number("recall", recall, low=0, high=1, open_low=True)
     best = _best_precisions(targets, scores, np.array([recall]), weights)[:, 0]
     if np.isnan(best).any() and not are_several(weights):
         _warn("precision_at_recall", "no positive")
@@ -193,13 +193,13 @@ def precision_at_recall(
 def _best_precisions(
     targets: ArrayLike, scores: ArrayLike, recalls: np.ndarray, weights: ArrayLike | None
 ) -> np.ndarray:
-    """The highest precision at each recall ``(R, Q)``."""
+    """Return the highest precision at each recall ``(R, Q)``."""
     found = _Found.of(targets, scores, weights)
     precisions = ratio(found.true_positives, found.true_positives + found.false_positives)
-    # Recall rises as the threshold falls, so the thresholds that reach one are the last of them.
+    # Recall rises as the threshold falls, so the thresholds that reach a recall are the last ones.
     best = np.fmax.accumulate(precisions[::-1], axis=0)[::-1]
     best = np.concatenate([best, np.full((1, best.shape[1]), np.nan)])
-    # Counts are whole numbers: compare them, so that 3 of 3 × 0.6 is not lost to rounding.
+    # Counts are compared, not recalls, so that rounding cannot lose 3 of 3 × 0.6.
     missed = [(found.true_positives < recall * found.positives - 1e-9).sum(axis=0) for recall in recalls]
     best = np.take_along_axis(best, np.reshape(missed, (len(recalls), best.shape[1])), axis=0)
     return np.where(found.positives > 0, best, np.nan).T
@@ -208,7 +208,7 @@ def _best_precisions(
 def _judged(
     metric: str, values: np.ndarray, needed: np.ndarray, lacking: str, weights: ArrayLike | None
 ) -> Value:
-    """Leave out weightings without what the metric needs; a stack of them passes in silence: they are resamples."""
+    """Set weightings that lack what the metric needs to NaN; several weightings, being resamples, cause no warning."""
     values = np.where(needed > 0, values, np.nan)
     if np.isnan(values).any() and not are_several(weights):
         _warn(metric, lacking, stacklevel=4)

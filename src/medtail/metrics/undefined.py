@@ -1,4 +1,4 @@
-"""What a metric does where it has no value: NaN, and a warning that names the class."""
+"""Undefined metrics: they are NaN, and a warning names the class."""
 
 import warnings
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class UndefinedMetricWarning(UserWarning):
-    """A metric has no value for some class, or at all; the message names the classes and the reason."""
+    """A metric is undefined, for some classes or altogether; the message names the classes and the reason."""
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -17,18 +17,18 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def mean_over_defined(values: np.ndarray) -> np.ndarray:
-    """Return the mean over the last axis of what is not NaN; NaN when nothing is left."""
+    """Return the mean over the last axis of the values that are not NaN; NaN if there are none."""
     defined = ~np.isnan(values)
     return ratio(np.where(defined, values, 0.0).sum(axis=-1), defined.sum(axis=-1))
 
 
 def warn_of_undefined(metric: str, values: np.ndarray, reason: str) -> None:
-    """Name the classes whose value is NaN.
+    """Warn, naming the classes whose value is NaN.
 
     Args:
         metric: The public function the user called.
-        values: One value a class ``(C,)``. A stack ``(…, C)`` passes in silence: its entries are resamples.
-        reason: Why a value is undefined, continuing "class 3 has …".
+        values: One value per class ``(C,)``. A stack ``(…, C)`` holds resamples, and causes no warning.
+        reason: Why a value is undefined, as a participle: "having no target".
     """
     if values.ndim != 1 or not np.isnan(values).any():
         return

@@ -8,13 +8,13 @@ from markupsafe import Markup
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from medtail.checks import class_ids
 from medtail.errors import InputError
 from medtail.evaluation.report.drawing import SERIES, draw, shortened
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.report.sections.layout import MANY_CLASSES
 from medtail.metrics import UndefinedMetricWarning, angles_to_centres, fisher_separability
-from medtail.metrics.arguments import class_ids
 from medtail.metrics.undefined import mean_over_defined
 
 _KEYS = ("features", "targets", "centres")
