@@ -431,7 +431,7 @@ def _sparse() -> None:
     [
         (
             lambda: SAM([torch.ones(1)], torch.optim.SGD, rho=-1.0, lr=0.1),
-            "rho must be a finite number of at",
+            r"rho must be a number in \[0, inf\), got -1.0; 0.05 is usual",
         ),
         (
             lambda: SAM([{"params": [torch.ones(1)], "rho": math.nan}], torch.optim.SGD, lr=0.1),

@@ -12,7 +12,7 @@ from medtail.naming import nearest
 
 
 class _Shortcut(nn.Module):
-    """Option A of He et al. (2016): take every other pixel, pad the new channels with zeros; no parameters."""
+    """Option A of He et al. (2016), without parameters: take every other pixel and pad new channels with zeros."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -45,12 +45,12 @@ class _Block(nn.Module):
 class CifarResNet(nn.Module):
     """The residual network of the CIFAR experiments: 6n + 2 layers, 16, 32 and 64 channels, option-A shortcuts.
 
+    It maps images ``(N, channels, H, W)`` of any size to features ``(N, 64)``.
+
     Args:
         blocks_per_stage: n; 5 gives the ResNet-32 of the DBM and LCT papers (464,154 parameters with a
             10-class linear head).
-        channels: Channels of the images.
-
-    Images ``(N, channels, H, W)`` of any size; features ``(N, 64)``.
+        channels: The number of channels of the images.
 
     Example:
         >>> import torch
@@ -81,17 +81,17 @@ class CifarResNet(nn.Module):
         return maps.mean(dim=(2, 3))
 
 
-#: The CIFAR family by name: blocks per stage.
+#: The CIFAR family: blocks per stage, by name.
 CIFAR_RESNETS: dict[str, int] = {"resnet8": 1, "resnet20": 3, "resnet32": 5}
 
 
 @final
 class _Convolution3d(nn.Conv3d):
-    """A 3D convolution that keeps out of bfloat16 where oneDNN's is broken.
+    """A 3D convolution that avoids bfloat16 where oneDNN's is broken.
 
-    On CPUs the gradient of the weights of maps that are 2 voxels deep reads memory that nobody wrote (torch 2.15), so
-    it is NaN now and then, and wrong at other times. Such maps are small: float32 costs little. Shallower maps are
-    right, and have the largest weights: there float32 would take several times as long.
+    On CPUs, the gradient of the weights reads uninitialised memory when the maps are 2 voxels deep (torch 2.15), so it
+    is sometimes NaN and sometimes wrong. Such maps are small, so float32 costs little. Shallower maps are computed
+    correctly; they have the largest weights, for which float32 would take several times as long.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -101,14 +101,14 @@ class _Convolution3d(nn.Conv3d):
             return super().forward(maps.float())
 
 
-#: Networks of volumes by name: MONAI's name of each.
+#: Networks for volumes: MONAI's name, by ours.
 VOLUME_RESNETS: dict[str, str] = {"resnet18_3d": "resnet18", "resnet34_3d": "resnet34"}
 
 _VOLUME_FEATURES = 512
 
 
 def backbone_names() -> Sequence[str]:
-    """Every name ``create_backbone`` takes: our CIFAR family, the networks of volumes, then timm's."""
+    """Return every name that :func:`create_backbone` accepts: our CIFAR family, the networks for volumes, timm's."""
     import timm
 
     return [*CIFAR_RESNETS, *VOLUME_RESNETS, *timm.list_models()]
@@ -120,16 +120,16 @@ def create_backbone(
     """Build a backbone by name; it has ``num_features`` and returns features ``(N, num_features)``.
 
     Args:
-        name: ``resnet8``, ``resnet20``, ``resnet32`` (the CIFAR family), any timm name, such as
-            ``resnet18``, ``resnext50_32x4d``, ``convnext_tiny``; for volumes ``resnet18_3d``, ``resnet34_3d``
-            (MONAI's, with a stem of stride 2 and projection shortcuts without bias, as in 2D).
-        channels: Channels of the images, 1 to any number.
+        name: ``resnet8``, ``resnet20`` or ``resnet32`` (the CIFAR family); any timm name, such as ``resnet18``,
+            ``resnext50_32x4d`` or ``convnext_tiny``; for volumes ``resnet18_3d`` or ``resnet34_3d`` (MONAI's, with a
+            stem of stride 2 and projection shortcuts without bias, as in 2D).
+        channels: The number of channels of the images, at least 1.
+        pretrained: Load timm's published weights (ImageNet's, unless the name says otherwise). Only files of tensors
+            are read, so nothing in them is executed.
         dimensions: 2 for images, 3 for volumes.
-        pretrained: Load timm's published weights (ImageNet's, unless the name says otherwise). Files of
-            tensors only are read: nothing in them is executed.
 
     Raises:
-        InputError: The name is unknown, the network is of other dimensions than the data, the weights cannot be had,
+        InputError: The name is unknown, the network and the data differ in dimensions, the weights cannot be loaded,
             or MONAI is missing.
 
     Example:
@@ -145,14 +145,14 @@ def create_backbone(
     if name in CIFAR_RESNETS:
         if pretrained:
             raise InputError(
-                f"backbone {name} has no published weights; leave out pretrained or take a timm name, e.g. resnet18"
+                f"backbone {name} has no published weights; leave out `pretrained` or take a timm name, e.g. resnet18"
             )
         return CifarResNet(CIFAR_RESNETS[name], channels=channels)
 
     if not _is_timm_model(name):
         raise InputError(
             f"backbone must be one of {', '.join([*CIFAR_RESNETS, *VOLUME_RESNETS])} or a timm name, got {name!r}"
-            f"{nearest(name, backbone_names())}; see medtail list backbones"
+            f"{nearest(name, backbone_names())}; backbone_names() lists all"
         )
     if pretrained:
         return _with_published_weights(name, channels)
@@ -172,7 +172,7 @@ def _volume_resnet(name: str, channels: int, dimensions: int, *, pretrained: boo
             f"timm name, e.g. resnet18"
         )
     if pretrained:
-        raise InputError(f"backbone {name} has no published weights here; leave out pretrained")
+        raise InputError(f"backbone {name} has no published weights here; leave out `pretrained`")
     try:
         from monai.networks.nets import resnet
     except ImportError as error:
@@ -182,7 +182,7 @@ def _volume_resnet(name: str, channels: int, dimensions: int, *, pretrained: boo
     model: nn.Module = getattr(resnet, VOLUME_RESNETS[name])(
         spatial_dims=3,
         n_input_channels=channels,
-        # As in 2D; with stride 1 a step at 28 voxels takes six times as long.
+        # As in 2D; with stride 1, a step at 28 voxels takes six times as long.
         conv1_t_stride=2,
         bias_downsample=False,
         feed_forward=False,
@@ -205,9 +205,9 @@ def _timm_model(name: str, channels: int, *, pretrained: bool) -> nn.Module:
 def _with_published_weights(name: str, channels: int) -> nn.Module:
     try:
         return _timm_model(name, channels, pretrained=True)
-    # Every transport has its own exception family; all of them mean that the weights are out of reach.
+    # Every transport has exceptions of its own; all of them mean that the weights are out of reach.
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"pretrained weights of {name} cannot be loaded ({type(error).__name__}): this machine may have no "
-            f"network; leave out pretrained, or put the weights into the Hugging Face cache first"
+            f"network; leave out `pretrained`, or put the weights into the Hugging Face cache first"
         ) from error

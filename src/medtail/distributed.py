@@ -1,11 +1,11 @@
-"""Sums and concatenations over all processes, with the gradients that make them true.
+"""Sums and concatenations over all processes, with correct gradients.
 
-Under distributed data-parallel training the gradients of the parameters are averaged over ranks. A quantity
-that is summed over ranks forwards must have its gradient summed backwards: a detached reduction gives the
-right loss and gradients that are too small by the number of ranks.
+Distributed data-parallel training averages the gradients of the parameters over ranks. A quantity that is summed over
+ranks in the forward pass must have its gradient summed in the backward pass: a detached reduction gives the right loss,
+but gradients that are too small by a factor of the number of ranks.
 
-Alone, or without an initialised process group, every function here is the identity. They are collectives:
-where a group exists, every rank must call them, equally often.
+Without an initialised process group, every function here is the identity. With one, the functions are collectives:
+every rank must call them equally often.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor
 
 
 def number_of_ranks() -> int:
-    """Return how many processes share the batch; 1 without a process group."""
+    """Return the number of processes that share the batch; 1 without a process group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
@@ -24,7 +24,7 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
     """Return the sum of ``tensor`` over all ranks, on every rank, differentiably.
 
     Args:
-        tensor: Of the same shape on every rank.
+        tensor: A tensor that has the same shape on every rank.
 
     Example:
         >>> sum_over_ranks(torch.tensor([1.0, 2.0]))
@@ -39,11 +39,11 @@ def sum_over_ranks(tensor: Tensor) -> Tensor:
 def gather_over_ranks(tensor: Tensor) -> Tensor:
     """Return the rows of ``tensor`` from all ranks, in rank order, on every rank, differentiably.
 
-    The ranks may hold different numbers of rows, also none. The sizes are read on the host, which waits for
-    the device; :func:`sum_over_ranks` does not.
+    The ranks may hold different numbers of rows, or none. The host reads these numbers and waits for the device, unlike
+    in :func:`sum_over_ranks`.
 
     Args:
-        tensor: ``(n, …)``, the trailing sizes equal on every rank.
+        tensor: ``(n, …)``; all sizes but n are the same on every rank.
 
     Example:
         >>> gather_over_ranks(torch.tensor([[1.0], [2.0]])).shape

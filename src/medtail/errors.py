@@ -1,4 +1,4 @@
-"""The one exception for input that a person can fix."""
+"""The exception for input that a person can fix."""
 
 
 class InputError(ValueError):

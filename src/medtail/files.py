@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files atomically, so that no reader sees half of one."""
 
 import json
 import os
@@ -10,9 +10,9 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; rename it over ``path`` when the block ends well.
+    """Yield a temporary path beside ``path``; rename it to ``path`` when the block succeeds.
 
-    After an exception the temporary file is removed and ``path`` is what it was before.
+    After an exception, the temporary file is removed and ``path`` is unchanged.
 
     Example:
         >>> import tempfile
@@ -32,11 +32,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` in one step, as UTF-8."""
+    """Write ``text`` to ``path`` atomically, as UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` to ``path`` in one step, indented; NaN is refused because JSON has none."""
+    """Write ``content`` to ``path`` atomically, as indented JSON; NaN raises a ``ValueError``, because JSON has none."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")

@@ -1,4 +1,4 @@
-"""Heads: from a backbone's features to the outputs a loss expects."""
+"""Heads: from a backbone's features to the outputs that a loss expects."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, final
@@ -21,17 +21,22 @@ __all__ = [
     "TwoLayerHead",
 ]
 
+#: What a head emits and a loss expects.
 OutputKind = Literal["logits", "cosines"]
 
 
 class Head(nn.Module, ABC):
-    """Maps features ``(N, D)`` to outputs ``(N, C)`` and says what these are."""
+    """Map features ``(N, D)`` to outputs ``(N, C)`` and say what these are, abstract.
+
+    Attributes:
+        emits: ``"logits"`` or ``"cosines"``.
+    """
 
     emits: ClassVar[OutputKind]
 
     @abstractmethod
     def embed(self, features: Tensor) -> Tensor:
-        """Return what the last layer is given ``(N, E)``."""
+        """Return the input of the last layer ``(N, E)``."""
 
     @abstractmethod
     def classify(self, embeddings: Tensor) -> Tensor:
@@ -40,7 +45,7 @@ class Head(nn.Module, ABC):
     @property
     @abstractmethod
     def class_centres(self) -> Tensor:
-        """The last layer's weights ``(C, E)``, one direction a class."""
+        """The weights of the last layer ``(C, E)``, one direction per class."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the outputs ``(N, C)``."""
@@ -54,7 +59,7 @@ class LinearHead(Head):
     Args:
         in_features: D, the size of the backbone's features.
         num_classes: C.
-        dropout: Share of features set to zero in training; 0 in most papers.
+        dropout: The share of features that are set to zero in training; 0 in most papers.
 
     Example:
         >>> LinearHead(512, 7)(torch.zeros(2, 512)).shape
@@ -90,9 +95,9 @@ class CosineClassifier(Head):
 
     .. math:: \cos\theta_{ic} = \frac{w_c^\top f_i}{\lVert w_c\rVert\,\lVert f_i\rVert}
 
-    There is no bias, and no scale: the loss brings its own. Computed in float32 whatever the autocast dtype,
-    because a cosine near 1 has no bfloat16 neighbours that an angular margin could tell apart. A zero feature
-    has cosine 0 with every class.
+    There is no bias, and no scale, since the loss has its own. The cosines are computed in float32 or better whatever
+    the autocast dtype: near 1, bfloat16 is too coarse for an angular margin. A zero feature has cosine 0 with every
+    class.
 
     Args:
         in_features: D.
@@ -113,7 +118,7 @@ class CosineClassifier(Head):
         self.weight = nn.Parameter(nn.init.xavier_normal_(torch.empty(num_classes, in_features)))
 
     def embed(self, features: Tensor) -> Tensor:
-        """Return the features as they are ``(N, D)``."""
+        """Return the unchanged features ``(N, D)``."""
         return features
 
     def classify(self, embeddings: Tensor) -> Tensor:
@@ -129,7 +134,7 @@ class CosineClassifier(Head):
 
 
 class _EmbeddingThenClassifier(Head):
-    """A small network before a plainer head; abstract."""
+    """A small network before a plainer head, abstract."""
 
     embedding: nn.Sequential
     classifier: Head
@@ -157,10 +162,10 @@ class EmbeddingHead(_EmbeddingThenClassifier):
         in_features: D.
         num_classes: C.
         embedding_size: 128 in DAL §4.
-        dropout: The paper names the layer but not its rate; 0.5 is our choice.
+        dropout: 0.5 is our choice; the paper gives no rate.
 
-    A training batch of a single image is refused by batch normalisation; under distributed training its
-    statistics are those of the rank unless the trainer converts it to ``SyncBatchNorm``.
+    Batch normalisation refuses a training batch of a single image. In distributed training its statistics are those of
+    the rank, unless the trainer converts it to ``SyncBatchNorm``.
 
     Example:
         >>> EmbeddingHead(512, 7).eval()(torch.zeros(2, 512)).shape
@@ -189,7 +194,7 @@ class TwoLayerHead(_EmbeddingThenClassifier):
         in_features: D.
         num_classes: C.
         embedding_size: 128 in DAL §4.
-        dropout: The paper names the layer but not its rate; 0.5 is our choice.
+        dropout: 0.5 is our choice; the paper gives no rate.
 
     Example:
         >>> TwoLayerHead(512, 7).eval()(torch.zeros(2, 512)).shape
@@ -215,5 +220,5 @@ HEADS: dict[str, type[Head]] = {
     "two_layer": TwoLayerHead,
 }
 
-#: The plainest head for what a loss expects.
+#: The plainest head for each kind of outputs.
 DEFAULT_HEADS: dict[OutputKind, str] = {"logits": "linear", "cosines": "cosine"}

@@ -12,7 +12,7 @@ from medtail import checks
 
 
 class Modulation(nn.Module, ABC):
-    """A change of features by a condition, before a head; abstract."""
+    """A change of features by a condition, before a head, abstract."""
 
     @abstractmethod
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ class Modulation(nn.Module, ABC):
 
 @final
 class NoModulation(Modulation):
-    """Leave the features as they are, whatever the condition."""
+    """Leave the features unchanged, whatever the condition."""
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
         """Return the features."""
@@ -34,14 +34,14 @@ class NoModulation(Modulation):
 
 
 def _start_as_identity(scale: nn.Linear, shift: nn.Linear) -> None:
-    """σ = 1 and μ = 0 for every condition."""
+    """Let σ = 1 and μ = 0 for every condition."""
     for layer in (scale, shift):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)
 
 
 def _start_plain(scale: nn.Linear, shift: nn.Linear) -> None:
-    """PyTorch's own initialisation of σ and μ: the 1 that is added to the last layer of σ is taken off its bias."""
+    """Keep PyTorch's own initialisation of σ and μ: subtract the 1 that FiLM adds to σ from the bias of its last layer."""
     with torch.no_grad():
         scale.bias.sub_(1)
 
@@ -58,18 +58,18 @@ class FiLM(Modulation):
 
     .. math:: \tilde f = \sigma(\lambda) * f + \mu(\lambda)
 
-    σ is 1 plus a network Linear(condition_size, hidden) → ReLU → Linear(hidden, num_features), μ another of the same
-    form: 17,280 parameters for 64 features and two numbers of λ (the paper's 8,448 are one such network without
-    biases). The condition is taken as it is: neither the paper nor this class standardises it. Computed in float32 or
-    better whatever the autocast dtype, because bfloat16 would merge neighbouring conditions.
+    σ is 1 plus a network Linear(condition_size, hidden) → ReLU → Linear(hidden, num_features); μ is another network of
+    the same form. They have 17,280 parameters for 64 features and two numbers in λ (the paper's 8,448 are one such
+    network without biases). Neither the paper nor this class standardises the condition. Everything is computed in
+    float32 or better whatever the autocast dtype, because bfloat16 would merge neighbouring conditions.
 
     Args:
         num_features: D; 64 for the CIFAR family.
-        condition_size: How many numbers λ has; 2 in the paper.
-        hidden: 128 in the paper.
-        initialization: ``"identity"`` begins as f̃ = f, so that pretrained features and the head start from what they
-            are; ``"plain"`` gives σ and μ themselves PyTorch's own initialisation, as the released code of a sibling
-            project does, where σ starts near 0.
+        condition_size: The number of numbers in λ; 2 in the paper.
+        hidden: The size of the hidden layers; 128 in the paper.
+        initialization: ``"identity"`` starts with f̃ = f, so that pretrained features reach the head unchanged;
+            ``"plain"`` gives σ and μ themselves PyTorch's own initialisation, so that σ starts near 0, as in the
+            released code of a sibling project.
 
     Raises:
         InputError: A size is not a positive whole number, or the initialisation is unknown.
@@ -114,7 +114,7 @@ class FiLM(Modulation):
             return torch.addcmul(self.shift(condition), 1 + self.scale(condition), features)
 
 
-#: How features are changed by a condition, by the name that settings use; each called (num_features, condition_size).
+#: Modulations by the name that settings use; each takes (num_features, condition_size).
 MODULATIONS: dict[str, Callable[[int, int], Modulation]] = {
     "identity": FiLM,
     "plain": partial(FiLM, initialization="plain"),

@@ -1,4 +1,4 @@
-"""Names in messages: the nearest to a misspelt one, and lists of them."""
+"""Names in messages: a suggestion for a misspelt one, and lists of them."""
 
 import difflib
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def listing(names: Iterable[object], most: int = 10) -> str:
-    """Join names for a message: the first ``most`` and how many more there are.
+    """Join names for a message: the first ``most`` of them, and the number of the others.
 
     Example:
         >>> listing(["a", "b", "c"], most=2)

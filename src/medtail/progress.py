@@ -1,6 +1,6 @@
-"""How long work tells what it is doing."""
+"""How long-running work reports its progress."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done and how much there is."""
+"""It is called with what is being done, how much of it is done, and how much there is in all."""

@@ -1,6 +1,5 @@
-"""Sharpness-aware minimisation: step along the gradient at the worst point near the weights."""
+"""Sharpness-aware minimisation: steps along the gradient at the worst point near the weights."""
 
-import math
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, final
@@ -11,6 +10,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
+from medtail import checks
 from medtail.errors import InputError
 
 
@@ -22,29 +22,29 @@ class SAM(Optimizer):
 
         g = ∇L(w),  ε = ρ · g / (‖g‖₂ + 1e-12),  w ← base step from w along ∇L(w + ε)
 
-    with one norm over all parameters. With ``adaptive`` the neighbourhood is scaled by the weights, T = |w|
+    with one norm over all parameters. With ``adaptive``, the neighbourhood is scaled by the weights, T = |w|
     elementwise (ASAM, Kwon et al., ICML 2021, with η = 0): ε = ρ · T²g / (‖Tg‖₂ + 1e-12).
 
     Args:
         params: Parameters or parameter groups; a group may have its own ``rho`` and ``adaptive``.
-        base_optimizer: Class of the optimizer that takes the step, e.g. ``torch.optim.SGD``.
-        rho: Radius ρ; 0.05 in Foret et al., 0.1 in LCT's experiments, about ten times more when adaptive.
+        base_optimizer: The class of the optimizer that takes the step, such as ``torch.optim.SGD``.
+        rho: The radius ρ: 0.05 in Foret et al., 0.1 in LCT's experiments, about ten times as much when adaptive.
         adaptive: Scale the neighbourhood by the weights.
-        **kwargs: Arguments of the base optimizer, as ``lr``.
+        **kwargs: Arguments of the base optimizer, such as ``lr``.
 
     Raises:
-        InputError: ``rho`` is negative, or ``base_optimizer`` is an optimizer already made.
+        InputError: ``rho`` is negative or not finite, or ``base_optimizer`` is an instance.
 
-    The second pass repeats the first in all but the weights: it sees the same draws (dropout, augmentation) of
-    PyTorch's generators, and what modules in training keep in buffers, such as batch-norm statistics, moves on once
-    a step, by the first pass. The gradient that the base optimizer uses is the second pass's, so that is the one a
-    clip inside the closure acts on; scaling the first one changes nothing. Parameters without a gradient stay; a
-    first gradient with an infinity or NaN gives ε = 0. Nothing waits for the device.
+    The second pass differs from the first only in the weights. PyTorch's generators repeat their draws (dropout,
+    augmentation), and what modules in training mode keep in buffers, such as batch-norm statistics, is updated once per
+    step, by the first pass. The base optimizer uses the gradient of the second pass, so this is the one that clipping
+    inside the closure acts on; scaling the first gradient changes nothing. Parameters without a gradient stay where
+    they are; a first gradient with an infinity or NaN gives ε = 0. Nothing waits for the device.
 
     Parameter groups and state are the base optimizer's: learning-rate schedulers act on this object, and its
-    ``state_dict`` holds all. Under ``DistributedDataParallel`` gradients are means over ranks, so every rank has the
-    same ε and the step is that of one process with the joined batch. With sharded parameters the norm would be the
-    shard's: not supported.
+    ``state_dict`` holds everything. Under ``DistributedDataParallel``, gradients are means over ranks, so every rank has
+    the same ε, and the step is that of one process with the joined batch. Sharded parameters are not supported: the
+    norm would be the shard's.
 
     Example:
         >>> model = nn.Linear(3, 2)
@@ -59,7 +59,7 @@ class SAM(Optimizer):
         >>> bool(optimizer.step(closure) < first)
         True
 
-    With a gradient scaler, whose ``step`` takes no closure (float16), both passes come before it:
+    The ``step`` of a gradient scaler (float16) takes no closure, so both passes come before it:
 
         >>> scaler = torch.amp.GradScaler("cpu")
         >>> def scaled_closure():
@@ -87,20 +87,20 @@ class SAM(Optimizer):
                 f"base_optimizer must be a class such as torch.optim.SGD, got the optimizer "
                 f"{type(base_optimizer).__name__}; pass its class, and its settings as keywords"
             )
-        _check_radius(rho)
+        checks.number("rho", rho, low=0, remedy="0.05 is usual")
         super().__init__(params, {"rho": rho, "adaptive": adaptive, **kwargs})
         for group in self.param_groups:
-            _check_radius(group["rho"])
+            checks.number("rho", group["rho"], low=0, remedy="0.05 is usual")
         self.base_optimizer = base_optimizer(self.param_groups, **kwargs)
         self.defaults = {**self.base_optimizer.defaults, "rho": rho, "adaptive": adaptive}
-        # One set of groups and one state: whoever changes either, changes it for both.
+        # Both share one set of groups and one state, so that a change of either is a change for both.
         self.param_groups = self.base_optimizer.param_groups
         self.state = self.base_optimizer.state
-        #: Where w is kept while the weights are at w + ε; kept itself, because fresh memory costs more than the copy.
+        #: A copy of w while the weights are at w + ε. Its memory is kept, because allocating costs more than copying.
         self._originals: dict[Tensor, Tensor] = {}
         self._moved: list[Tensor] | None = None
         self._buffers = _KeptBuffers()
-        # Dropped while perturbed, it leaves no hook behind.
+        # An optimizer that is dropped while perturbed must leave no hook behind.
         weakref.finalize(self, self._buffers.stop).atexit = False
         self._has_both_gradients = False
 
@@ -115,29 +115,29 @@ class SAM(Optimizer):
 
         Args:
             closure: Zeroes the gradients, computes the loss, calls backward and returns the loss. It is called
-                twice. None after :meth:`both_passes`, or after :meth:`perturb` and :meth:`restore`: then the
-                gradients there are, are used.
+                twice. After :meth:`both_passes`, or :meth:`perturb` and :meth:`restore`, leave it out: the step then
+                uses the gradients that are there.
 
         Returns:
-            The loss at the weights the step starts from; None without a closure.
+            The loss at the weights from which the step starts; None without a closure.
 
         Raises:
-            InputError: There is no closure, and no second gradient either.
+            InputError: There is neither a closure nor a second gradient.
         """
         loss = None if closure is None else self.both_passes(closure)
         if self.is_perturbed or not self._has_both_gradients:
             raise InputError(
                 "SAM.step needs a closure that zeroes the gradients, computes the loss and calls backward, or "
-                "both gradients already taken, got neither; pass one, or call both_passes(closure) before"
+                "both gradients taken before, got neither; pass one, or call both_passes(closure) first"
             )
         self._has_both_gradients = False
         self.base_optimizer.step()
         return loss
 
     def both_passes(self, closure: Callable[[], Any]) -> Any:
-        """Leave the gradient of the second pass in the parameters; :meth:`step` without closure then uses it.
+        """Leave the gradient of the second pass in the parameters, for :meth:`step` without a closure.
 
-        Weights are back where they were afterwards, also when the closure raises.
+        Afterwards the weights are back where they were, even if the closure raises.
 
         Returns:
             What the closure returned in the first pass.
@@ -156,10 +156,10 @@ class SAM(Optimizer):
 
     @torch.no_grad()
     def perturb(self) -> None:
-        """Move the weights to w + ε along the gradients there are, of the loss or of a multiple of it.
+        """Move the weights to w + ε along the present gradients, which may be those of a multiple of the loss.
 
-        For loops without a closure. From here on buffers of modules keep their values, until :meth:`restore`, which
-        must follow whatever happens::
+        It is meant for loops without a closure. Buffers of modules keep their values until :meth:`restore`, which must
+        follow whatever happens::
 
             loss(model(images), targets).backward()
             optimizer.perturb()
@@ -170,10 +170,10 @@ class SAM(Optimizer):
                 optimizer.restore()
             optimizer.step()
 
-        :meth:`both_passes` does the same, and gives the second pass the draws of the first.
+        :meth:`both_passes` does the same, and repeats the draws of the first pass in the second.
 
         Raises:
-            InputError: The weights are perturbed already, or a gradient is sparse.
+            InputError: The weights are already perturbed, or a gradient is sparse.
         """
         if self.is_perturbed:
             raise InputError("SAM.perturb must not be called twice in a row; call restore() in between")
@@ -188,7 +188,7 @@ class SAM(Optimizer):
                 "SAM needs dense gradients, got a sparse one; build the embedding with sparse=False"
             )
         norm = _norm([_in_the_metric(group, parameter, power=1) for group, parameter in moved])
-        # A product with 0 would keep NaN; asking whether there is one would wait for the device.
+        # A product with 0 would keep NaN, and an `if` would wait for the device.
         is_finite = norm.isfinite()
         scale = torch.where(is_finite, 1 / (norm + 1e-12), 0.0)
         self._moved = [parameter for _, parameter in moved]
@@ -201,13 +201,15 @@ class SAM(Optimizer):
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Move the weights back to w, exactly; the gradients stay.
+        """Move the weights back to exactly w; the gradients stay.
 
         Raises:
             InputError: The weights are not perturbed.
         """
         if self._moved is None:
-            raise InputError("SAM.restore needs perturbed weights, these are not; call perturb() before")
+            raise InputError(
+                "SAM.restore needs perturbed weights, got weights that are not; call perturb() first"
+            )
         for parameter in self._moved:
             parameter.copy_(self._originals[parameter])
         self._moved = None
@@ -221,24 +223,19 @@ class SAM(Optimizer):
         return original
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load settings and state, the base optimizer's with them."""
+        """Load settings and state, including the base optimizer's."""
         super().load_state_dict(state_dict)
         self.base_optimizer.__setstate__({"state": self.state, "param_groups": self.param_groups})
 
     def __getstate__(self) -> dict[str, Any]:
         if self.is_perturbed:
-            raise InputError("SAM must not be copied while its weights are perturbed; call restore() before")
+            raise InputError("SAM must not be copied while its weights are perturbed; call restore() first")
         own = ("base_optimizer", "_originals", "_moved", "_buffers", "_has_both_gradients")
         return {**super().__getstate__(), **{name: getattr(self, name) for name in own}}
 
 
-def _check_radius(rho: float) -> None:
-    if not (math.isfinite(rho) and rho >= 0):
-        raise InputError(f"rho must be a finite number of at least 0, got {rho!r}; 0.05 is usual")
-
-
 def _in_the_metric(group: dict[str, Any], parameter: Tensor, *, power: int) -> Tensor:
-    """T^power · g, where T is |w| for an adaptive group and 1 otherwise."""
+    """Return T^power · g, where T is |w| for an adaptive group and 1 otherwise."""
     gradient = parameter.grad
     assert gradient is not None
     if not group["adaptive"]:
@@ -248,7 +245,7 @@ def _in_the_metric(group: dict[str, Any], parameter: Tensor, *, power: int) -> T
 
 
 def _norm(parts: list[Tensor]) -> Tensor:
-    """The Euclidean norm of all entries, in float32 at least: squares of half precision overflow."""
+    """Return the Euclidean norm of all entries in float32 or better, because squares of half precision overflow."""
     if not parts:
         return torch.zeros(())
     norms = [
@@ -260,19 +257,19 @@ def _norm(parts: list[Tensor]) -> Tensor:
 
 @final
 class _Draws:
-    """The states of PyTorch's generators, of the CPU and of the given devices, when this was made."""
+    """The states of PyTorch's generators on the CPU and the given devices at the time of construction."""
 
     def __init__(self, devices: Iterable[torch.device]) -> None:
         self._states = {device: _generator(device)[0]() for device in {torch.device("cpu"), *devices}}
 
     def repeat(self) -> None:
-        """Let the generators draw again what they drew since."""
+        """Let the generators repeat what they have drawn since."""
         for device, state in self._states.items():
             _generator(device)[1](state)
 
 
 def _generator(device: torch.device) -> tuple[Callable[[], Tensor], Callable[[Tensor], None]]:
-    """Reader and writer of the state of a device's generator, which lives on the host."""
+    """Return functions that read and write the state of a device's generator, which lives on the host."""
     match device.type:
         case "cpu":
             return torch.get_rng_state, torch.set_rng_state
@@ -284,10 +281,10 @@ def _generator(device: torch.device) -> tuple[Callable[[], Tensor], Callable[[Te
 
 @final
 class _KeptBuffers:
-    """From start to stop modules in training may write to their buffers; then these get their values back.
+    """Restore the buffers that modules in training mode write between start and stop.
 
-    Modules are noticed as they are called, so none need be named: the outermost with all inside it, which then run
-    as always, without a hook, so that compiled ones stay compiled.
+    Modules are noticed when they are called, so that none need to be named. A hook notices the outermost module and all
+    its submodules, and is removed before these run, so that compiled ones stay compiled.
     """
 
     def __init__(self) -> None:
@@ -297,12 +294,12 @@ class _KeptBuffers:
         self._ends: dict[nn.Module, RemovableHandle] = {}
 
     def start(self) -> None:
-        """Notice every module that is called from now on, and what its buffers hold before."""
+        """Notice every module that is called from now on, and keep the values of its buffers."""
         if self._hook is None:
             self._hook = register_module_forward_pre_hook(self._enter)
 
     def stop(self) -> None:
-        """Give the buffers their values back."""
+        """Restore the values of the buffers."""
         self._pause()
         for end in self._ends.values():
             end.remove()
@@ -321,7 +318,7 @@ class _KeptBuffers:
 
     def _enter(self, outermost: nn.Module, _: Any) -> None:
         self._pause()
-        # Removed by stop only: a module whose forward raises is still going through its hooks when they are called.
+        # Only stop removes it: when it is called after forward raised, the module is still iterating over its hooks.
         if outermost not in self._ends:
             self._ends[outermost] = outermost.register_forward_hook(self._leave, always_call=True)
         for module in outermost.modules():
