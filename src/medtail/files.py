@@ -38,5 +38,5 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` to ``path`` atomically, as indented JSON; NaN raises a ``ValueError``, because JSON has none."""
+    """Write ``content`` to ``path`` atomically, as indented JSON; NaN raises a ``ValueError``: JSON has none."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")

@@ -41,7 +41,7 @@ def _start_as_identity(scale: nn.Linear, shift: nn.Linear) -> None:
 
 
 def _start_plain(scale: nn.Linear, shift: nn.Linear) -> None:
-    """Keep PyTorch's own initialisation of σ and μ: subtract the 1 that FiLM adds to σ from the bias of its last layer."""
+    """Keep PyTorch's own initialisation of σ and μ: the last bias of σ loses the 1 that FiLM adds."""
     with torch.no_grad():
         scale.bias.sub_(1)
 

@@ -42,8 +42,8 @@ class SAM(Optimizer):
     they are; a first gradient with an infinity or NaN gives ε = 0. Nothing waits for the device.
 
     Parameter groups and state are the base optimizer's: learning-rate schedulers act on this object, and its
-    ``state_dict`` holds everything. Under ``DistributedDataParallel``, gradients are means over ranks, so every rank has
-    the same ε, and the step is that of one process with the joined batch. Sharded parameters are not supported: the
+    ``state_dict`` holds everything. Under ``DistributedDataParallel``, gradients are means over ranks, so every rank
+    has the same ε, and the step is that of one process with the joined batch. Sharded parameters are not supported: the
     norm would be the shard's.
 
     Example:

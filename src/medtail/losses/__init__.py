@@ -1,8 +1,8 @@
-"""Losses for imbalanced classification: each is called ``loss(outputs, targets)`` and drops into any loop.
+"""Losses for imbalanced classification: each is called as ``loss(outputs, targets)`` and drops into any loop.
 
 ``outputs`` are logits or cosines ``(N, C)``, as ``loss.expects`` says; ``targets`` are class ids ``(N,)``.
-:data:`LOSSES` lists them by key, :func:`create_loss` builds one from settings. How a new one is added:
-docs/how_to_add_a_loss.md.
+:data:`LOSSES` lists the losses by key, and :func:`create_loss` builds one from settings. docs/how_to_add_a_loss.md
+explains how to add one.
 """
 
 from medtail.losses import functional

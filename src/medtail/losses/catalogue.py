@@ -1,9 +1,10 @@
-"""Every loss by its key, written by hand."""
+"""Every loss by its key, and how to build one from settings."""
 
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from medtail import checks
 from medtail.errors import InputError
 from medtail.losses.margin_losses import (
     AdaCosLoss,
@@ -70,7 +71,7 @@ LOSSES: dict[str, Callable[..., ClassificationLoss]] = {
     "ce+soft_mcc": cross_entropy_and_soft_mcc,
 }
 
-#: Where each comes from.
+#: The paper of each loss.
 PAPERS: dict[str, str] = {
     "ce": "the reference",
     "weighted_ce": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification, eq. 6",
@@ -99,10 +100,10 @@ PAPERS: dict[str, str] = {
     "ce+soft_mcc": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
 }
 
-#: Losses that comparisons name and nobody can build, with the reason.
+#: Losses that papers compare with but nobody can build, with the reason.
 UNAVAILABLE_LOSSES: dict[str, str] = {"pf": "not implemented: formula not public"}
 
-#: Settings under which a loss is cross-entropy: of the logits, or of the scaled cosines.
+#: Settings under which a loss is cross-entropy of the logits, or of the scaled cosines.
 NEUTRAL_SETTINGS: dict[str, dict[str, Any]] = {
     "ce": {},
     "focal": {"gamma": 0.0},
@@ -145,10 +146,10 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "soft_mcc, macro": ("soft_mcc", {"average": "macro"}),
 }
 
-#: What the contract is measured on: every loss at its defaults, and the variants.
+#: What the contract tests: every loss at its defaults, and the variants.
 COMPOSITIONS: dict[str, tuple[str, dict[str, Any]]] = {key: (key, {}) for key in LOSSES} | VARIANTS
 
-#: Parts that settings may name, by the parameter that takes them.
+#: Parts by the name that settings use, for each parameter that takes a part.
 PARTS: dict[str, Mapping[str, Callable[..., Any]]] = {"weighting": WEIGHTINGS, "adjustment": ADJUSTMENTS}
 
 
@@ -160,17 +161,17 @@ def create_loss(
     num_epochs: int | None = None,
     constructors: Mapping[str, Callable[..., ClassificationLoss]] = LOSSES,
 ) -> ClassificationLoss:
-    """Build the loss called ``name``, passing on what its constructor asks for.
+    """Build a loss by name, passing on the arguments that its constructor names.
 
     Args:
         name: A key of :data:`LOSSES`.
         class_counts: ``(C,)``, training counts in class-id order.
-        settings: Of the constructor. A part is given as ``{"name": …, its settings}``, or by its name alone.
-        num_epochs: Length of the training, for schedules.
-        constructors: What the names stand for.
+        settings: Arguments of the constructor. A part is given by its name, or as ``{"name": …, its settings}``.
+        num_epochs: The length of the training, for schedules.
+        constructors: The constructor of each name.
 
     Raises:
-        InputError: Name, setting or value is wrong; the sentence names it and what is allowed.
+        InputError: The name, a setting or a value is wrong.
 
     Example:
         >>> loss = create_loss(
@@ -192,7 +193,7 @@ def create_loss(
 
 
 def multi_label_losses() -> list[str]:
-    """Keys of the losses that take 0/1 targets ``(N, C)``.
+    """Return the keys of the losses that take 0/1 targets ``(N, C)``.
 
     Example:
         >>> multi_label_losses()
@@ -202,7 +203,7 @@ def multi_label_losses() -> list[str]:
 
 
 def takes_setting(key: str, setting: str) -> bool:
-    """Say whether the constructor of a loss names a setting.
+    """Return whether the constructor of a loss takes a setting.
 
     Example:
         >>> takes_setting("dal", "scale"), takes_setting("ce", "scale")
@@ -227,10 +228,8 @@ def _build(
     settings: Mapping[str, Any],
     measured: Mapping[str, Any],
 ) -> Any:
-    """Call the constructor that ``name`` names, with the settings and with what it asks for by name."""
-    if not isinstance(name, str) or name not in known:
-        raise InputError(f"{role} must be one of {', '.join(known)}, got {name!r}{nearest(str(name), known)}")
-    parameters = _parameters(known[name])
+    """Call the constructor of ``name`` with the settings, and with those of the measured values that it takes."""
+    parameters = _parameters(known[checks.choice(role, name, known)])
     arguments = {key: value for key, value in measured.items() if key in parameters}
     for key, value in settings.items():
         if key not in parameters:
@@ -253,13 +252,13 @@ def _build(
 
 
 def _part(role: str, value: Any, measured: Mapping[str, Any]) -> Any:
-    """Build a part from ``{"name": …, settings}`` or its bare name; None leaves the loss's own choice."""
+    """Build a part from its name or ``{"name": …, its settings}``; None leaves the choice to the loss."""
     if value is None:
         return None
     settings = {"name": value} if isinstance(value, str) else value
     if not isinstance(settings, Mapping) or "name" not in settings:
         raise InputError(
-            f"{role} must be a name or a mapping with one, got {value!r}; "
+            f"{role} must be a name or a mapping with a name, got {value!r}; "
             f"e.g. {role}: {{name: {next(iter(PARTS[role]))}}}, of {', '.join(PARTS[role])}"
         )
     others = {key: setting for key, setting in settings.items() if key != "name"}

@@ -1,6 +1,6 @@
-"""Each equation once: pure functions of tensors, no state and no reduction.
+"""The equations of the losses, each written once: pure functions of tensors without state or reduction.
 
-Shapes: outputs ``(N, C)``, targets ``(N,)`` int64 class ids, one value a sample ``(N,)``. Angles are in radians.
+Shapes: outputs ``(N, C)``, targets ``(N,)`` int64 class ids, values per sample ``(N,)``. Angles are in radians.
 """
 
 import math
@@ -19,24 +19,24 @@ from medtail.tensor_checks import ClassCounts
 
 
 def target_entries(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return each sample's entry for its own class, ``(N,)``."""
+    """Return the entry of each sample's true class ``(N,)``."""
     return outputs.gather(1, targets[:, None]).squeeze(1)
 
 
 def replace_target_entries(outputs: Tensor, targets: Tensor, entries: Tensor) -> Tensor:
-    """Return ``outputs`` with each sample's own class set to ``entries`` ``(N,)``; the input is unmodified."""
+    """Return a copy of ``outputs`` with the entry of each sample's true class set to ``entries`` ``(N,)``."""
     return outputs.scatter(1, targets[:, None], entries[:, None])
 
 
 def indicators(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return targets as 0/1 ``(N, C)`` in the type of ``outputs``: ids become one-hot, 0/1 stays."""
+    """Return targets as 0/1 ``(N, C)`` in the type of ``outputs``: ids become one-hot rows, 0/1 stays."""
     if targets.shape == outputs.shape:
         return targets.to(outputs)
     return torch.zeros_like(outputs).scatter(1, targets[:, None], 1.0)
 
 
 def batch_counts(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return N_c ``(C,)``: how often each class occurs in the batch of all ranks together."""
+    """Return N_c ``(C,)``: how often each class occurs in the joined batch of all ranks."""
     ones = torch.ones_like(targets, dtype=outputs.dtype)
     return sum_over_ranks(outputs.new_zeros(outputs.shape[1]).scatter_add(0, targets, ones))
 
@@ -58,13 +58,13 @@ def angular_margin(cosines: Tensor, targets: Tensor, margin: float | Tensor) -> 
 
     .. math:: \cos(\theta_y + m) = \cos\theta_y\cos m - \sin\theta_y\sin m
 
-    Beyond :math:`\theta_y + m = \pi` the cosine rises again: a reward for being more wrong, see
+    Beyond :math:`\theta_y + m = \pi` the cosine rises again, which rewards being more wrong; see
     :func:`monotonic_angular_margin`.
 
     Args:
         cosines: ``(N, C)``.
         targets: ``(N,)``.
-        margin: In radians, a number or ``(N,)``.
+        margin: A number or ``(N,)``, in radians.
 
     Example:
         >>> round(angular_margin(torch.tensor([[0.0, 1.0]]), torch.tensor([0]), math.pi / 6)[0, 0].item(), 6)
@@ -77,7 +77,7 @@ def angular_margin(cosines: Tensor, targets: Tensor, margin: float | Tensor) -> 
 
 
 def monotonic_angular_margin(cosines: Tensor, targets: Tensor, margin: float | Tensor) -> Tensor:
-    r"""Add an angular margin and stay decreasing beyond :math:`\pi`, as ArcFace's own code does.
+    r"""Add an angular margin and keep decreasing beyond :math:`\pi`, as ArcFace's own code does.
 
     .. math::
         \psi(\theta) = \begin{cases}\cos(\theta + m) & \theta + m \le \pi \\
@@ -86,7 +86,7 @@ def monotonic_angular_margin(cosines: Tensor, targets: Tensor, margin: float | T
     Args:
         cosines: ``(N, C)``.
         targets: ``(N,)``.
-        margin: In radians, in [0, π], a number or ``(N,)``.
+        margin: A number or ``(N,)``, in radians, in [0, π].
     """
     margin = _as_margin(margin, cosines)
     cosine = target_entries(cosines, targets)
@@ -120,6 +120,11 @@ def multiplicative_margin(cosines: Tensor, targets: Tensor, factor: int) -> Tens
     .. math:: \psi(\theta) = (-1)^k\cos(m\theta) - 2k, \qquad \theta\in[k\pi/m, (k+1)\pi/m]
 
     :math:`\cos m\theta` is the Chebyshev polynomial :math:`T_m(\cos\theta)`, so no ``acos`` is needed.
+
+    Args:
+        cosines: ``(N, C)``.
+        targets: ``(N,)``.
+        factor: m, at least 1.
     """
     cosine = target_entries(cosines, targets)
     previous, current = torch.ones_like(cosine), cosine
@@ -133,7 +138,7 @@ def multiplicative_margin(cosines: Tensor, targets: Tensor, factor: int) -> Tens
 
 
 def class_margins(class_counts: Tensor, max_margin: float, power: float, reference_count: Tensor) -> Tensor:
-    r"""Return a margin a class, larger for rarer ones, ``(C,)``.
+    r"""Return one margin per class ``(C,)``, larger for rarer classes.
 
     .. math:: m_c = m_{\max}\,(n_c / n_\text{ref})^{-\text{power}}
 
@@ -143,13 +148,13 @@ def class_margins(class_counts: Tensor, max_margin: float, power: float, referen
 
 
 def batch_adaptive_margin(targets: Tensor, num_classes: int, min_margin: float, max_margin: float) -> Tensor:
-    r"""Return a margin a class from how rare it is in the batch, ``(C,)`` (DAL eqs. 8–9).
+    r"""Return one margin per class ``(C,)``, by its rarity in the batch (DAL eqs. 8–9).
 
     .. math:: w_c = \log(1 + 1/N_c),\quad t_c = \frac{w_c - w_{\min}}{w_{\max} - w_{\min}},\quad
               m_c = m_{\min} + (m_{\max} - m_{\min})\,t_c
 
-    Minimum and maximum run over the classes present in the batch of all ranks. A class that is absent, and
-    every class when all present ones are equally frequent, has :math:`t_c = 0`.
+    Minimum and maximum run over the classes that are present in the joined batch of all ranks. An absent class has
+    :math:`t_c = 0`, as has every class when all present ones are equally frequent.
 
     Example:
         >>> batch_adaptive_margin(torch.tensor([0, 0, 0, 1]), 3, 0.0, 0.3)
@@ -176,17 +181,17 @@ def adaptive_margins(counts: Tensor, min_margin: float, max_margin: float) -> Te
 def scale_range(
     num_classes: int, min_negative_angle: float, max_negative_angle: float
 ) -> tuple[float, float]:
-    r"""Return the bounds of a sensible scale for cosines (DAL eq. 7, θ₀ = 45°).
+    r"""Return the lower and upper bound of a sensible scale for cosines (DAL eq. 7, θ₀ = 45°).
 
     .. math:: s_0 = \frac{\log(C - 1)}{\cos\theta_0 - \cos\theta_\text{neg}}
 
     Args:
         num_classes: C, at least 3.
-        min_negative_angle: Smallest angle to a wrong class, radians; above 45°. DAL measures 65°.
-        max_negative_angle: Largest angle to a wrong class, radians. DAL measures 125°.
+        min_negative_angle: The smallest angle to a wrong class, in radians; above 45°. DAL measures 65°.
+        max_negative_angle: The largest angle to a wrong class, in radians. DAL measures 125°.
 
     Raises:
-        InputError: C = 2 (the logarithm is 0), or an angle that is not in (45°, 180°].
+        InputError: C is 2 (the logarithm is 0), or an angle is not in (45°, 180°].
 
     Example:
         >>> low, high = scale_range(7, math.radians(65), math.radians(125))
@@ -209,7 +214,7 @@ def scale_range(
         if not math.pi / 4 < angle <= math.pi:
             raise InputError(
                 f"{argument} must lie in (45°, 180°], in radians, got {angle:g} rad = {math.degrees(angle):.4g}°; "
-                "convert degrees with math.radians, and give the scale as a number when negatives are nearer"
+                "convert degrees with math.radians, and give the scale as a number if wrong classes are nearer"
             )
     if min_negative_angle > max_negative_angle:
         raise InputError(
@@ -258,13 +263,13 @@ def inverse_frequency_weights(class_counts: Tensor) -> Tensor:
 
 
 def rarity_weights(class_counts: Tensor, alpha: float) -> Tensor:
-    r"""Return focal loss's weights for any number of classes from the one number α of two (LCT eq. 2).
+    r"""Return the class weights of focal loss for any number of classes, from the α of two (LCT eq. 2).
 
     .. math:: \alpha_c \propto n_c^{-a},\quad a = \frac{\log(\alpha / (1 - \alpha))}{\log(n_{\max}/n_{\min})},\quad
               \frac1C\sum_c\alpha_c = \frac12
 
-    The rarest class weighs α / (1 - α) times the commonest, the others between by a power of their counts. For two
-    classes this is α for the rarer and 1 - α for the commoner, whatever their ids. Equal counts give ½ each.
+    The rarest class weighs α / (1 - α) times as much as the commonest; the others lie in between, by a power of their
+    counts. For two classes the weights are α for the rarer and 1 - α for the commoner. Equal counts give ½ each.
 
     Example:
         >>> rarity_weights(torch.tensor([900.0, 100.0]), 0.75)
@@ -287,7 +292,7 @@ def effective_number_weights(class_counts: ClassCounts, beta: float) -> Tensor:
 
     Args:
         class_counts: ``(C,)``, positive.
-        beta: In [0, 1); 0 gives equal weights, towards 1 inverse frequency.
+        beta: In [0, 1); 0 gives equal weights, and the limit 1 inverse frequencies.
 
     Raises:
         InputError: A count is not positive, or β is outside [0, 1).
@@ -307,7 +312,7 @@ def effective_number_weights(class_counts: ClassCounts, beta: float) -> Tensor:
 
 
 class SoftConfusion(NamedTuple):
-    """One-vs-rest counts of each class ``(C,)``, as sums of probabilities."""
+    """One-versus-rest counts of each class ``(C,)``, as sums of probabilities."""
 
     true_positives: Tensor
     false_positives: Tensor
@@ -316,7 +321,7 @@ class SoftConfusion(NamedTuple):
 
 
 def soft_confusion(probabilities: Tensor, targets: Tensor) -> SoftConfusion:
-    r"""Return soft TP, FP, FN, TN of each class over the batch of all ranks.
+    r"""Return the soft TP, FP, FN and TN of each class over the joined batch of all ranks.
 
     .. math:: TP = \sum y p,\quad FP = \sum (1-y) p,\quad FN = \sum y (1-p),\quad TN = \sum (1-y)(1-p)
 
@@ -342,14 +347,14 @@ def soft_confusion(probabilities: Tensor, targets: Tensor) -> SoftConfusion:
     return SoftConfusion(*sum_over_ranks(local).unbind(0))
 
 
-# ---------------------------------------------------------------------------------------------- entropy of the wrong
+# ---------------------------------------------------------------------------------------------- complement entropy
 
 
 def complement_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     r"""Return the entropy of the wrong classes, :math:`H = -\sum_{j\neq y} q_j\log q_j`, ``(N,)``.
 
-    :math:`q_j = p_j / (1 - p_y)` is a softmax over the wrong logits, so :math:`p_y = 1` is no special case.
-    (Complement cross-entropy, Kim et al., 2021.)
+    :math:`q_j = p_j / (1 - p_y)` is a softmax over the wrong logits, so :math:`p_y = 1` is no special case (complement
+    cross-entropy, Kim et al., 2021).
     """
     wrong = replace_target_entries(logits, targets, torch.full_like(logits[:, 0], -math.inf))
     log_q = wrong.log_softmax(1)
@@ -359,7 +364,7 @@ def complement_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def official_complement_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return :func:`complement_entropy` with the offsets of the released code: q + 1e-7, log(q + 1e-10)."""
+    """Return :func:`complement_entropy` with the offsets of the released code: q + 1e-7 and log(q + 1e-10)."""
     wrong = replace_target_entries(logits, targets, torch.full_like(logits[:, 0], -math.inf))
     q = wrong.softmax(1) + 1e-7
     terms = q * (q + 1e-10).log()
@@ -370,7 +375,7 @@ def official_complement_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def log_shifted_complement(logits: Tensor, clip: float) -> Tensor:
-    r"""Return :math:`\log\min(1 - p + \text{clip}, 1)` with p = σ(z), ``(N, C)``, also for clip = 0."""
+    r"""Return :math:`\log\min(1 - p + \text{clip}, 1)` with p = σ(z), ``(N, C)``, for any clip of at least 0."""
     log_clip = logits.new_full((), clip).log()
     return torch.logaddexp(functional.logsigmoid(-logits), log_clip).clamp_max(0)
 
@@ -392,12 +397,12 @@ def asymmetric_focusing(
 def polynomial_logarithms(
     logits: Tensor, clip: float, positive: tuple[float, float], negative: float
 ) -> tuple[Tensor, Tensor]:
-    r"""Return APL's log-like terms for positives and negatives, each ``(N, C)``.
+    r"""Return APL's log-like terms of positives and negatives, ``(N, C)`` each.
 
     .. math:: \log p + \epsilon_1(1-p) + \tfrac12\epsilon_2(1-p)^2, \qquad \log r + \epsilon_- r,
               \quad r = \min(1 - p + \text{clip}, 1)
 
-    Logarithms are floored at 1e-8, as in the released code.
+    The logarithms are floored at log 1e-8, as in the released code.
     """
     probability, complement = logits.sigmoid(), (-logits).sigmoid()
     shifted = (complement + clip).clamp_max(1)
@@ -419,7 +424,7 @@ def pade_terms(
     coefficients: tuple[tuple[float, float, float], tuple[float, float, float]],
     hill: float,
 ) -> tuple[Tensor, Tensor]:
-    r"""Return ALPA's log-like terms for positives and negatives, each ``(N, C)`` (ALPA eqs. 9 and 11 without W).
+    r"""Return ALPA's log-like terms of positives and negatives, ``(N, C)`` each (ALPA eqs. 9 and 11 without W).
 
     .. math:: \alpha\,r^{\gamma_+}\frac{a_0 + a_1 p}{1 + b_1 p}, \qquad
               \beta\,p^{\gamma_-}\left(\frac{c_0 + c_1 r}{1 + d_1 r} - \lambda p\right),
@@ -439,7 +444,7 @@ def pade_terms(
 def asymmetric_softmax(
     logits: Tensor, targets: Tensor, gamma_positive: float, gamma_negative: float, smoothing: float
 ) -> Tensor:
-    r"""Return ASL's single-label form ``(N,)``: log softmax, focused, labels smoothed.
+    r"""Return ASL's single-label form ``(N,)``: focused log softmax with label smoothing.
 
     .. math:: -\sum_c \tilde y_c\,(1 - p_{t,c})^{\gamma_c}\log p_c,\qquad \tilde y = (1-\epsilon)\,y + \epsilon/C
     """
@@ -457,9 +462,9 @@ def asymmetric_softmax(
 
 
 def soft_f1(counts: SoftConfusion, epsilon: float) -> Tensor:
-    r"""Return :math:`2TP / (2TP + FP + FN)` of each class ``(C,)``, 0 where there is nothing.
+    r"""Return :math:`2TP / (2TP + FP + FN)` of each class ``(C,)``, 0 where nothing is counted.
 
-    Written as the harmonic mean of precision and recall, whose denominators the released code enlarges by ε.
+    It is computed as the harmonic mean of precision and recall, whose denominators the released code enlarges by ε.
     """
     hits, misses, false_alarms = counts.true_positives, counts.false_negatives, counts.false_positives
     precision = hits / (hits + false_alarms + epsilon).clamp_min(1e-12)
@@ -476,7 +481,7 @@ def _soft_f1_over_present(counts: SoftConfusion, epsilon: float) -> Tensor:
     return (soft_f1(counts, epsilon) * present).sum() / present.sum().clamp_min(1)
 
 
-#: Macro averages of soft F1 by what an absent class does.
+#: Macro averages of soft F1, by how an absent class counts.
 SOFT_F1_AVERAGES = {"zero": _soft_f1_over_all, "skip": _soft_f1_over_present}
 
 
@@ -485,7 +490,7 @@ def _guarded_root(value: Tensor) -> Tensor:
 
 
 class _Shares(NamedTuple):
-    """Shares of a batch of ``size``: true positives, predicted and true members of each class ``(C,)``."""
+    """Shares of a batch of ``size``: true positives, predicted and true members of each class, ``(C,)`` each."""
 
     size: Tensor
     hits: Tensor
@@ -514,12 +519,12 @@ def _soft_mcc_macro(counts: SoftConfusion, epsilon: float) -> Tensor:
     return (covariances / (spreads + epsilon / size.square())).mean()
 
 
-#: Soft Matthews correlation: Gorodkin's R_K, or the binary coefficient of each class averaged.
+#: Soft Matthews correlations: Gorodkin's R_K, or the mean of the binary coefficients of the classes.
 SOFT_MCC_AVERAGES = {"multiclass": _soft_mcc_multiclass, "macro": _soft_mcc_macro}
 
 
 def adaptively_weighted_balanced(probabilities: Tensor, targets: Tensor) -> Tensor:
-    """Return AWB's value ``()`` over the batch of all ranks; equations in its class's docstring."""
+    """Return AWB's value ``()`` over the joined batch of all ranks; its class has the equations."""
     own = target_entries(probabilities, targets)
     counts = batch_counts(probabilities.detach(), targets)
     present = counts > 0

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from medtail.errors import InputError
+from medtail import checks
 from medtail.files import replacing
 from medtail.losses.catalogue import LOSSES, create_loss, takes_setting
-from medtail.naming import nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,10 +21,10 @@ SIZE = 201
 
 
 class GradientCurve(NamedTuple):
-    """How hard a loss pulls on one output of a sample.
+    """How strongly a loss pulls on one output of a sample.
 
     Attributes:
-        probability: What the sample's output says of the class, ``(201,)``, rising.
+        probability: The probability that the outputs give the class ``(201,)``, increasing.
         gradient: N·|∂loss/∂output|, ``(201,)``.
     """
 
@@ -34,15 +33,15 @@ class GradientCurve(NamedTuple):
 
 
 def gradient_curve(key: str, class_id: int) -> GradientCurve:
-    """Return the pull on one class's output while it sweeps from certainly wrong to certainly right.
+    """Return the pull on the output of one class while that output sweeps from low to high.
 
-    The sample belongs to the rarest of three classes, with training counts 900, 90, 10; its batch is completed by one
-    undecided sample of each other class. Losses of logits sweep z over [-8, 8], losses of cosines sweep the cosine over
-    [-1, 1], at scale 8 where they take one.
+    The sample belongs to the rarest of three classes, whose training counts are 900, 90 and 10; one undecided sample of
+    each other class completes its batch. Logits sweep [-8, 8] and cosines [-0.999, 0.999], at scale 8 where the loss
+    takes one.
 
     Args:
-        key: Of :data:`LOSSES`.
-        class_id: :data:`TRUE_CLASS` for the positive, another for a negative.
+        key: A key of :data:`LOSSES`.
+        class_id: :data:`TRUE_CLASS` for the positive, any other class for a negative.
     """
     settings = {"scale": 8.0} if takes_setting(key, "scale") else {}
     loss = create_loss(key, class_counts=COUNTS, settings=settings).eval()
@@ -54,17 +53,19 @@ def gradient_curve(key: str, class_id: int) -> GradientCurve:
     total = torch.stack([loss(batch, targets) for batch in batches.unbind()]).sum()
     (gradients,) = torch.autograd.grad(total, batches)
     samples = batches[:, 0].detach()
-    # Binary decisions say σ(z) of each class, softmax a share of all.
-    says = loss.label_probabilities(samples) if loss.multi_label else loss.probabilities(samples)
-    return GradientCurve(says[:, class_id].numpy(), len(targets) * gradients[:, 0, class_id].abs().numpy())
+    # Binary decisions give each class σ(z); softmax gives it a share of 1.
+    probabilities = loss.label_probabilities(samples) if loss.multi_label else loss.probabilities(samples)
+    return GradientCurve(
+        probabilities[:, class_id].numpy(), len(targets) * gradients[:, 0, class_id].abs().numpy()
+    )
 
 
 def plot_gradients(losses: Sequence[str], path: Path | str) -> Path:
     """Draw N·|∂loss/∂output| against the probability, for the true class and for a wrong one (ALPA Fig. 1).
 
     Args:
-        losses: Keys of :data:`LOSSES`; all of them when empty.
-        path: Where to write; the suffix chooses the format.
+        losses: Keys of :data:`LOSSES`; an empty list draws all of them.
+        path: The file to write; its suffix chooses the format.
 
     Returns:
         The path.
@@ -72,11 +73,11 @@ def plot_gradients(losses: Sequence[str], path: Path | str) -> Path:
     Raises:
         InputError: A key is unknown.
     """
+    # Imported here, because a training loop needs the losses but no Matplotlib.
     from matplotlib.figure import Figure
 
     for key in losses:
-        if key not in LOSSES:
-            raise InputError(f"losses must be keys of LOSSES, got {key!r}{nearest(key, LOSSES)}")
+        checks.choice("losses", key, LOSSES)
     figure = Figure(figsize=(11, 5), layout="constrained")
     positive, negative = figure.subplots(1, 2)
     for index, key in enumerate(losses or LOSSES):

@@ -30,12 +30,12 @@ class ArcFaceLoss(PipelineLoss):
 
     Args:
         margin: m in radians; 0.5 in the paper, 0 to 0.3 in DAL's Table 3.
-        scale: s; 64 in the paper, for thousands of faces. Far too large for few classes: take one from
+        scale: s; 64 in the paper, for thousands of faces. This is far too large for few classes: take one from
             :func:`functional.scale_range` (about 4 for 5 to 8 classes).
-        monotonic: Go on decreasing beyond θ + m = π with cos θ - m sin m, as the authors' code does; the printed
+        monotonic: Keep decreasing beyond θ + m = π with cos θ - m sin m, as the authors' code does; the printed
             equation rises there.
         weighting: None by default; DAL's Table 3 combines it with ``BatchInverseFrequencyWeighting()`` (DWCE).
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -78,7 +78,7 @@ class CosFaceLoss(PipelineLoss):
     Args:
         margin: m; 0.35 in the paper.
         scale: s; 64 in the paper, far too large for few classes, see :class:`ArcFaceLoss`.
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -117,9 +117,9 @@ class SphereFaceLoss(PipelineLoss):
 
     Args:
         margin: m, a whole number; 4 in the paper.
-        scale: s; the paper uses the norm of the features, here a constant. 64 is far too large for few classes,
+        scale: s, a constant; the paper uses the norm of the features. 64 is far too large for few classes,
             see :class:`ArcFaceLoss`.
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -152,21 +152,21 @@ class SphereFaceLoss(PipelineLoss):
 
 @final
 class AdaCosLoss(PipelineLoss):
-    r"""Scaled cosine softmax without a margin, its scale chosen from C or followed in training.
+    r"""Scaled cosine softmax without a margin, whose scale follows from C or from the training.
 
-    Fixed: :math:`s = \sqrt2\,\log(C - 1)`.
-    Dynamic: :math:`s\leftarrow\log B_\text{avg} / \cos\min(\pi/4, \theta_\text{med})`, updated on every training
-    batch (of all ranks) before it is used, and saved in ``state_dict``.
+    The fixed scale is :math:`s = \sqrt2\,\log(C - 1)`. The dynamic scale,
+    :math:`s\leftarrow\log B_\text{avg} / \cos\min(\pi/4, \theta_\text{med})`, is updated on every training batch (of
+    all ranks) before it is used, and is saved in ``state_dict``.
 
     Args:
-        num_classes: C, at least 3: for two classes the scale is 0.
-        dynamic: Follow the training; the paper's default.
+        num_classes: C, at least 3, because the scale of two classes is 0.
+        dynamic: Whether the scale follows the training, as by default in the paper.
         weighting: None by default; DAL's Table 3 combines it with ``BatchInverseFrequencyWeighting()`` (DWCE).
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
-        InputError: Two classes.
+        InputError: There are two classes.
 
     Example:
         >>> import torch
@@ -204,7 +204,7 @@ class LDAMLoss(PipelineLoss):
 
     Args:
         class_counts: ``(C,)``, training counts in class-id order.
-        max_margin: 0.5 in the paper: the rarest class's margin.
+        max_margin: The margin of the rarest class; 0.5 in the paper.
         scale: s; 30 in the paper.
         weighting: ``DeferredWeighting(class_counts)`` with ``reduction="weighted_mean"`` is LDAM-DRW.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
@@ -250,17 +250,18 @@ class DynamicAngularLoss(PipelineLoss):
     batch to ``max_margin`` for the rarest (eqs. 8–12). N and N_c are counted over the batch of all ranks.
 
     Args:
-        min_margin: Radians. The paper prints neither end; its ablation uses fixed margins of 0, 0.1, 0.2 and 0.3.
-        max_margin: Radians; 0 switches the margin off, ``min_margin`` makes it fixed (Table 3).
-        scale: s; 4 in the paper. ``"auto"`` takes the mid-range of eq. 7 for the negative angles measured in the
-            epoch before (5th to 95th percentile), and is saved in ``state_dict``.
+        min_margin: In radians. The paper prints neither end; its ablation uses fixed margins of 0, 0.1, 0.2 and 0.3.
+        max_margin: In radians; 0 switches the margin off, and ``min_margin`` makes it fixed (Table 3).
+        scale: s; 4 in the paper. ``"auto"`` takes the middle of the range of eq. 7 for the negative angles of the
+            previous epoch (5th to 95th percentile), and is saved in ``state_dict``.
         weighting: DWCE by default; ``NoWeighting()`` switches it off (Table 3).
-        class_counts: Training counts, only for ``probabilities(…, prior)`` without DWCE: with it the scores stand
-            for the uniform prior.
-        reduction: ``"mean"`` = (1/N)Σ as eq. 12; not divided by Σω, which differs by C/K when K classes are present.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)`` without DWCE: with DWCE, scores
+            stand for the uniform prior.
+        reduction: ``"mean"`` is (1/N)Σ, as in eq. 12; Σω, the denominator of ``"weighted_mean"``, is N·K/C when K
+            classes are present.
 
     Raises:
-        InputError: A setting is out of range, or two classes with ``scale="auto"``.
+        InputError: A setting is out of range, or there are two classes and ``scale="auto"``.
 
     Example:
         >>> import torch
@@ -302,21 +303,22 @@ class DifficultyAwareMarginLoss(PipelineLoss):
     .. math:: s\cos(\theta_y + m_C + \mathbb 1[\text{hard}]\,m_I),\qquad m_C = K (n_y/n_{\min})^{-\tau},\quad
               m_I = m_C\,\frac{1 - \cos\theta_y}{2}
 
-    A positive is hard when another class has the smaller angle, before any margin. DBM-CE is the default;
+    A positive is hard when another class has a smaller angle, before any margin. The default is DBM-CE.
     ``PriorAdjustment(class_counts)`` makes it DBM-BS (eq. 11), ``EffectiveNumberWeighting(class_counts,
-    normalized=False)`` DBM-CB (eq. 10), ``DeferredWeighting(class_counts)`` with ``reduction="weighted_mean"`` DBM-DRW.
+    normalized=False)`` DBM-CB (eq. 10), and ``DeferredWeighting(class_counts)`` with ``reduction="weighted_mean"``
+    DBM-DRW.
 
     Args:
         class_counts: ``(C,)``, training counts in class-id order.
-        max_margin: K in radians; 0.1 in the paper. 0 leaves the cosine classifier alone (Table 5, "Cosine").
+        max_margin: K in radians; 0.1 in the paper. 0 gives the plain cosine classifier (Table 5, "Cosine").
         power: τ; 1 in the paper.
         scale: s; 32 on CIFAR, 30 on ImageNet-LT and iNaturalist.
         adjustment: None by default.
         weighting: None by default.
         instance_margin: ``"hard"`` positives (the paper), ``"all"`` positives, or ``"none"`` (Table 5).
-        monotonic: Go on decreasing beyond θ + m = π, as ArcFace's code does; the paper's equation rises there.
+        monotonic: Keep decreasing beyond θ + m = π, as ArcFace's code does; the paper's equation rises there.
         variant: ``"paper"``, or ``"official"``: the released code divides by the count of the *last* class instead of
-            n_min, the same only when class ids are sorted by falling count.
+            n_min, which is the same only when classes are sorted by descending count.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -380,8 +382,8 @@ def balanced_difficulty_aware_margin(
 
     Args:
         class_counts: ``(C,)``, training counts in class-id order.
-        tau: Exponent of the prior: 1 in the paper, 0 is DBM-CE, in between logit adjustment (LCT eq. 22).
-        max_margin: See :class:`DifficultyAwareMarginLoss`, like all that follow.
+        tau: The exponent of the prior, as in LCT eq. 22; 1 in the paper, and 0 is DBM-CE.
+        max_margin: K in radians. This and the other settings are those of :class:`DifficultyAwareMarginLoss`.
         power: τ of the class margin.
         scale: s.
         weighting: None by default.

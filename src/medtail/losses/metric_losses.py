@@ -15,10 +15,10 @@ from medtail.tensor_checks import ClassCounts
 
 
 class SoftMetricLoss(ClassificationLoss):
-    """One minus a metric of the soft counts over the batch of all ranks, abstract.
+    """One minus a metric of the soft counts over the joined batch of all ranks, abstract.
 
-    There is no value of a single sample. A metric is no likelihood: reading trained scores as standing for the
-    uniform prior is an approximation, as close as the metric treats the classes alike.
+    A single sample has no value. A metric is no likelihood, so reading trained scores as standing for the uniform prior
+    is an approximation, which is close if the metric treats all classes alike.
     """
 
     def __init__(self, epsilon: float) -> None:
@@ -27,7 +27,7 @@ class SoftMetricLoss(ClassificationLoss):
 
     @property
     def uses_batch_statistics(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     @abstractmethod
@@ -46,7 +46,7 @@ class SoftMetricLoss(ClassificationLoss):
 
     @final
     def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
-        """Return 0: the uniform prior, in whatever shares the classes are drawn."""
+        """Return 0, the uniform prior, in whatever shares the classes are drawn."""
         return torch.zeros((), dtype=torch.float64)
 
 
@@ -57,14 +57,14 @@ class SoftF1Loss(SoftMetricLoss):
     .. math:: 1 - \frac1C\sum_c\frac{2\,TP_c}{2\,TP_c + FP_c + FN_c}
 
     Args:
-        absent: What a class that is not in the batch scores: ``"zero"``, without a gradient (TensorFlow release), or
-            ``"skip"``: the average runs over the classes present. (The authors' PyTorch file swaps arguments and
-            gives a perfect prediction ≈ 0.47; it is not offered.)
-        epsilon: Added to the denominators of precision, recall and F1; 1e-7 in the TensorFlow release. Without it they
-            are floored at 1e-12.
+        absent: How a class that is absent from the batch counts: ``"zero"`` as 0, without a gradient (TensorFlow
+            release); with ``"skip"`` the average runs over the classes that are present. (The authors' PyTorch file
+            swaps arguments and gives a perfect prediction ≈ 0.47; it is not offered.)
+        epsilon: Added to the denominators of precision, recall and F1, which are at least 1e-12 in any case; 1e-7 in
+            the TensorFlow release.
 
     Raises:
-        InputError: An unknown setting.
+        InputError: A setting is unknown or out of range.
 
     Example:
         >>> SoftF1Loss()(torch.tensor([[9.0, -9.0], [-9.0, 9.0]]), torch.tensor([0, 1])).item() < 1e-6
@@ -88,16 +88,16 @@ class SoftMCCLoss(SoftMetricLoss):
 
     .. math:: 1 - \frac{c\,s - \sum_k t_k p_k}{\sqrt{s^2 - \sum_k p_k^2}\,\sqrt{s^2 - \sum_k t_k^2}}
 
-    with c = ΣTP, s = N, t and p the true and the predicted soft counts: Gorodkin's R_K. Both roots are floored, so
-    that a batch of one class or predictions of one class have finite value and gradient.
+    This is Gorodkin's R_K, with c = ΣTP, s = N, and the true and predicted soft counts t and p. Both roots are floored,
+    so that value and gradient are finite when only one class occurs or is predicted.
 
     Args:
-        average: ``"multiclass"``: R_K, as released; ``"macro"``: the binary eq. 5 for each class against the
-            rest, a class absent from the batch scoring 0.
+        average: ``"multiclass"`` is R_K, as released; ``"macro"`` is the mean of the binary eq. 5 of each class
+            against the rest, where a class that is absent from the batch counts as 0.
         epsilon: Added to the denominator; 1e-8 in the PyTorch release, 1e-7 in the TensorFlow release.
 
     Raises:
-        InputError: An unknown setting.
+        InputError: A setting is unknown or out of range.
 
     Example:
         >>> SoftMCCLoss()(torch.tensor([[9.0, -9.0], [-9.0, 9.0]]), torch.tensor([0, 1])).item() < 1e-6
@@ -126,8 +126,8 @@ def cross_entropy_and_soft_f1(
     """Cross-entropy plus soft F1.
 
     Args:
-        class_counts: Training counts, only for ``probabilities(…, prior)``.
-        weights: Of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``.
+        weights: The weights of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
         absent: See :class:`SoftF1Loss`.
 
     Source: Scholz et al., §3.1.4.
@@ -147,8 +147,8 @@ def cross_entropy_and_soft_mcc(
     """Cross-entropy plus soft MCC.
 
     Args:
-        class_counts: Training counts, only for ``probabilities(…, prior)``.
-        weights: Of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``.
+        weights: The weights of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
         average: See :class:`SoftMCCLoss`.
 
     Source: Scholz et al., §3.1.4.

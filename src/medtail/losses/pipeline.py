@@ -1,4 +1,4 @@
-"""What every loss is, and the one pipeline most of them are."""
+"""The base class of every loss, and the pipeline that most of them are."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ class ClassificationLoss(nn.Module, ABC):
     """A loss of outputs ``(N, C)`` and targets, abstract.
 
     Attributes:
-        expects: ``"logits"`` or ``"cosines"``: what the head must emit.
-        reduction: ``"mean"`` | ``"weighted_mean"`` | ``"sum"`` | ``"none"``, or ``"batch"`` for a loss that has
-            no value of a single sample.
-        multi_label: Whether 0/1 targets ``(N, C)`` are taken besides class ids ``(N,)``.
+        expects: ``"logits"`` or ``"cosines"``, which the head must emit.
+        reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``; ``"batch"`` for a loss in which a single
+            sample has no value.
+        multi_label: Whether the loss takes 0/1 targets ``(N, C)`` besides class ids ``(N,)``.
 
-    It computes in float32 or better whatever the autocast type, holds no parameters, and with few documented
-    exceptions no state. Under distributed training the mean over ranks of its value, and of the gradients of
-    the parameters, is that of one process with the joined batch; every rank must call it equally often.
+    It computes in float32 or better whatever the autocast dtype, and holds no parameters and, with few documented
+    exceptions, no state. In distributed training the mean over ranks of its value, and of the gradients of the
+    parameters, is that of one process with the joined batch; every rank must call it equally often.
     """
 
     expects: OutputKind
@@ -50,18 +50,18 @@ class ClassificationLoss(nn.Module, ABC):
 
     @abstractmethod
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of outputs in float32 or better and targets of the right shape."""
+        """Return the loss of checked targets and of outputs in float32 or better."""
 
     @abstractmethod
     def log_scores(self, outputs: Tensor) -> Tensor:
-        """Return the logarithm of what the outputs say of each class ``(N, C)``, not normalised."""
+        """Return the logarithms of the scores that the outputs give the classes ``(N, C)``, not normalised."""
 
     @abstractmethod
     def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
-        """Return the logarithm of the prior that trained scores stand for, up to a constant, on the CPU.
+        """Return the logarithm of the prior that trained scores stand for ``(C,)``, up to a constant, on the CPU.
 
         Args:
-            drawn: Shares ``(C,)`` in which a sampler draws the classes; those of the training split by default.
+            drawn: The shares ``(C,)`` in which a sampler draws the classes; by default those of the training split.
         """
 
     @property
@@ -71,7 +71,7 @@ class ClassificationLoss(nn.Module, ABC):
 
     @property
     def documented_state(self) -> frozenset[str]:
-        """The entries of ``state_dict``: empty but for scales that follow the training."""
+        """The names of the entries of ``state_dict``; there are none, except for scales that follow the training."""
         return frozenset(
             f"{path}.{name}"
             for path, part in self.named_modules()
@@ -83,11 +83,11 @@ class ClassificationLoss(nn.Module, ABC):
         """Return the loss, a scalar unless ``reduction="none"``.
 
         Args:
-            outputs: ``(N, C)``, as named by ``expects``.
+            outputs: ``(N, C)``, of the kind that ``expects`` names.
             targets: Class ids ``(N,)``; for multi-label losses also 0/1 ``(N, C)``.
 
         Raises:
-            InputError: Shapes or types do not fit.
+            InputError: The shapes or types do not match.
         """
         num_classes = None if self.class_counts is None else len(self.class_counts)
         targets = tensor_checks.batch(outputs, targets, multi_label=self.multi_label, num_classes=num_classes)
@@ -100,12 +100,12 @@ class ClassificationLoss(nn.Module, ABC):
         .. math:: p_c \propto \text{score}_c \cdot \pi^\text{deployment}_c / \pi^\text{score}_c
 
         Args:
-            outputs: ``(N, C)``, as named by ``expects``.
-            prior: ``(C,)``, the class frequencies where the model is used, in any unit. Without it the scores are
+            outputs: ``(N, C)``, of the kind that ``expects`` names.
+            prior: The class frequencies ``(C,)`` where the model is used, in any unit. Without it, the scores are
                 read as they were trained.
 
         Raises:
-            InputError: The loss does not know which prior its scores stand for, or ``prior`` is not one.
+            InputError: The loss does not know which prior its scores stand for, or ``prior`` is invalid.
         """
         with torch.autocast(outputs.device.type, enabled=False):
             outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
@@ -117,24 +117,24 @@ class ClassificationLoss(nn.Module, ABC):
             return log_scores.softmax(1)
 
     def label_probabilities(self, outputs: Tensor) -> Tensor:
-        """Return σ(z) ``(N, C)``: the probability of each label by itself; rows have any sum.
+        """Return the probability of each label, σ(z) ``(N, C)``; rows may have any sum.
 
         Args:
-            outputs: ``(N, C)``, as named by ``expects``.
+            outputs: ``(N, C)``, of the kind that ``expects`` names.
 
         Raises:
-            InputError: The loss takes one class a sample.
+            InputError: The loss is single-label.
         """
         if not self.multi_label:
             raise InputError(
-                f"probabilities of several labels need a loss of 0/1 targets, {type(self).__name__} takes one class "
-                "a sample; read it with probabilities"
+                f"label_probabilities needs a multi-label loss, {type(self).__name__} is single-label; "
+                "call probabilities"
             )
         with torch.autocast(outputs.device.type, enabled=False):
             return self.log_scores(outputs.to(torch.promote_types(outputs.dtype, torch.float32))).exp()
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell every part which epoch (from 0) begins; harmless where there is no schedule."""
+        """Tell every part which epoch begins, counted from 0; this does nothing without a schedule."""
         for part in self.modules():
             if isinstance(part, Part):
                 part.set_epoch(epoch)
@@ -147,8 +147,8 @@ class ClassificationLoss(nn.Module, ABC):
         """
         if self.class_counts is None:
             raise InputError(
-                f"prior needs to know the class frequencies {type(self).__name__} was trained with, "
-                "which it was not told; build it with class_counts=<counts of the training split>"
+                f"prior needs the class frequencies {type(self).__name__} was trained with, which are unknown; "
+                "build it with class_counts=<counts of the training split>"
             )
         counts = self.class_counts.cpu()
         return (counts / counts.sum()).log()
@@ -162,12 +162,12 @@ class PipelineLoss(ClassificationLoss):
     Args:
         expects: ``"logits"`` or ``"cosines"``.
         margin: Changes the entry of the true class; none by default.
-        scale: Factor on the scores; none by default.
-        adjustment: Per-class affine map of the scaled scores; none by default.
-        likelihood: Value of a sample; cross-entropy by default.
-        weighting: Weight of a sample; 1 by default.
+        scale: The factor on the scores; none by default.
+        adjustment: The per-class affine map of the scaled scores; none by default.
+        likelihood: The value of a sample; cross-entropy by default.
+        weighting: The weight of a sample; 1 by default.
         class_counts: Training counts, needed only by :meth:`probabilities` with a prior.
-        reduction: ``"mean"`` = Σwℓ / N, ``"weighted_mean"`` = Σwℓ / Σw, ``"sum"`` or ``"none"``.
+        reduction: ``"mean"`` is Σwℓ / N, ``"weighted_mean"`` is Σwℓ / Σw; or ``"sum"`` or ``"none"``.
     """
 
     def __init__(
@@ -201,14 +201,14 @@ class PipelineLoss(ClassificationLoss):
 
     @final
     def log_scores(self, outputs: Tensor) -> Tensor:
-        """Return the scaled outputs as the likelihood reads them; margin and adjustment belong to training."""
+        """Return the scaled outputs as the likelihood reads them; margin and adjustment are only for training."""
         return self.likelihood.log_scores(self.scale.sharpen(outputs))
 
     @final
     def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
-        """Return log π·w, less the powers of π that adjustment and weighting took out of the scores.
+        """Return log π·w without the powers of π that adjustment and weighting took out of the scores.
 
-        π of the training split for what is counted there, and the drawn shares for what is counted in batches.
+        What is counted in the training split has its π, and what is counted in batches has the drawn shares.
         """
         log_weights = self.weighting.final_class_weights().cpu().clamp_min(1e-12).log()
         removed_as_drawn = self.weighting.removed_power if self.weighting.uses_batch_statistics else 0.0
@@ -224,14 +224,14 @@ class PipelineLoss(ClassificationLoss):
 class WeightedSumLoss(ClassificationLoss):
     r"""A weighted sum of losses of the same outputs, :math:`\sum_k w_k L_k`.
 
-    Outputs are read as probabilities by the first loss.
+    The first loss reads outputs as probabilities.
 
     Args:
-        terms: ``[(loss, weight), …]``, each weight at least 0. Scholz et al. use 1 and 1 (the TensorFlow release;
-            the PyTorch release ½ and ½).
+        terms: ``[(loss, weight), …]``, with weights of at least 0. Scholz et al. use 1 and 1 in the TensorFlow
+            release, ½ and ½ in the PyTorch release.
 
     Raises:
-        InputError: No term, a negative weight, or losses that expect different outputs.
+        InputError: There is no term, a weight is negative, or the losses expect different outputs.
 
     Example:
         >>> from medtail.losses import CrossEntropyLoss, SoftF1Loss
@@ -256,7 +256,7 @@ class WeightedSumLoss(ClassificationLoss):
 
     @property
     def uses_batch_statistics(self) -> bool:
-        """Whether one of the terms does."""
+        """Whether one of the terms uses them."""
         return any(cast(ClassificationLoss, loss).uses_batch_statistics for loss in self.losses)
 
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -267,11 +267,11 @@ class WeightedSumLoss(ClassificationLoss):
         return torch.stack(values).sum(0)
 
     def log_scores(self, outputs: Tensor) -> Tensor:
-        """Return what the first loss reads."""
+        """Return the scores of the first loss."""
         return self._first().log_scores(outputs)
 
     def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
-        """Return what the first loss says."""
+        """Return the prior of the first loss."""
         return self._first().log_score_prior(drawn)
 
     def _first(self) -> ClassificationLoss:

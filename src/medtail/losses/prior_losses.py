@@ -45,7 +45,7 @@ class LogitAdjustedLoss(PipelineLoss):
 
     Args:
         class_counts: ``(C,)``, training counts in class-id order.
-        tau: 1 in the paper, where it is balanced softmax.
+        tau: τ; 1 in the paper, which is balanced softmax.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Losses of C binary decisions, for single labels and for several at once."""
+"""Losses of C binary decisions, for single-label and multi-label targets."""
 
 from typing import Literal, final
 
@@ -18,20 +18,20 @@ from medtail.tensor_checks import ClassCounts
 
 @final
 class AsymmetricLoss(PipelineLoss):
-    r"""ASL: negatives are focused more than positives, and forgiven when they are easy.
+    r"""ASL: negatives are focused more strongly than positives, and easy negatives cost nothing.
 
     .. math:: -\sum_c y(1-p)^{\gamma_+}\log p + (1-y)\,q^{\gamma_-}\log(1-q),\qquad q = \max(p - \text{clip}, 0)
 
-    p = σ(z). Probabilities of single labels are σ(z) divided by their sum. The released code sums over samples
-    too: ``reduction="sum"``.
+    p = σ(z). Probabilities of single-label classes are σ(z) divided by their sum. The released code also sums over
+    samples: ``reduction="sum"``.
 
     Args:
         gamma_negative: γ₋; 4 in the paper.
         gamma_positive: γ₊; 1 in the released code.
-        clip: Probability shift; 0.05 in the paper.
-        detach_focusing: Let no gradient through the focusing weights, as the released default.
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
-        reduction: Of the samples' sums over classes: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+        clip: The probability shift; 0.05 in the paper.
+        detach_focusing: Let no gradient through the focusing weights, as the released code does by default.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
         InputError: A setting is out of range.
@@ -69,7 +69,7 @@ class AsymmetricLoss(PipelineLoss):
 
 @final
 class AsymmetricSoftmaxLoss(PipelineLoss):
-    r"""ASL for single labels: log softmax with asymmetric focusing and label smoothing.
+    r"""ASL for single-label targets: log softmax with asymmetric focusing and label smoothing.
 
     .. math:: -\sum_c\tilde y_c\,(1 - p_{t,c})^{\gamma_c}\log p_c,\qquad \tilde y = (1-\epsilon)\,y + \epsilon/C
 
@@ -79,7 +79,7 @@ class AsymmetricSoftmaxLoss(PipelineLoss):
         gamma_negative: 4 in the released code.
         gamma_positive: 0 in the released code.
         smoothing: ε; 0.1 in the released code.
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -116,24 +116,24 @@ class AsymmetricSoftmaxLoss(PipelineLoss):
 
 @final
 class AsymmetricPolynomialLoss(PipelineLoss):
-    r"""APL: ASL with the leading terms of the logarithm's expansion re-weighted.
+    r"""APL: ASL with re-weighted leading terms in the expansion of the logarithm.
 
     .. math:: -\sum_c w\,[y(\log p + \epsilon_1(1-p) + \tfrac12\epsilon_2(1-p)^2) + (1-y)(\log r + \epsilon_- r)]
 
-    with :math:`r = \min(1 - p + \text{clip}, 1)` and the focusing w of :class:`AsymmetricLoss`. Logarithms are
-    floored at 1e-8, so a positive below that probability has no gradient from its logarithm. The released code sums
-    over samples too: ``reduction="sum"``.
+    with :math:`r = \min(1 - p + \text{clip}, 1)` and the focusing w of :class:`AsymmetricLoss`. Logarithms are floored
+    at log 1e-8, so that of a positive below this probability has no gradient. The released code also sums over samples:
+    ``reduction="sum"``.
 
     Args:
         gamma_negative: γ₋; 4 in the paper.
         gamma_positive: γ₊; 0 in the paper.
-        clip: Probability shift; 0.05 in the paper.
+        clip: The probability shift; 0.05 in the paper.
         epsilon_1: ε₁; 1 in the paper.
         epsilon_2: ε₂; -2.5 in the paper.
         epsilon_negative: ε₋; 0 in the paper.
-        detach_focusing: Let no gradient through the focusing weights, as the released default.
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
-        reduction: Of the samples' sums over classes: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+        detach_focusing: Let no gradient through the focusing weights, as the released code does by default.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
         InputError: A setting is out of range.
@@ -184,28 +184,29 @@ class PadeAsymmetricLoss(PipelineLoss):
     .. math:: -\sum_c \alpha y\,r^{\gamma_+}(1-p)^{\gamma_+}\frac{a_0 + a_1 p}{1 + b_1 p} +
               \beta(1-y)\,p^{\gamma_-}q^{\gamma_-}\Big(\frac{c_0 + c_1 r}{1 + d_1 r} - \lambda p\Big)
 
-    p = σ(z), q = max(p - clip, 0), r = 1 - q. The negative of eq. 11, whose L± expand +log; focusing appears twice in
-    it, once explicitly and once in W, while the paper's gradient analysis assumes once. With the defaults a positive
-    costs 1.3125(1 - p) and a negative 1.625p⁹: the gradient of a badly wrong positive *vanishes*, with p.
+    p = σ(z), q = max(p - clip, 0), r = 1 - q. This is the negative of eq. 11, whose L± expand +log. Focusing appears
+    twice in it, once explicitly and once in W, while the paper's gradient analysis assumes once. With the defaults, a
+    positive costs 1.3125(1 - p) and a negative 1.625p⁹: the gradient of a badly wrong positive *vanishes* with p.
 
-    Table 2's losses are v1: α = β = 1; v2: the defaults; v3: α 1.25, β 2, γ₊ 3, γ₋ 2, hill 1.5. The released code also
-    has ``clip=0.05`` and ``reduction="sum"``.
+    The losses of Table 2 are v1 (α = β = 1), v2 (the defaults) and v3 (α 1.25, β 2, γ₊ 3, γ₋ 2, hill 1.5). The released
+    code also has ``clip=0.05`` and ``reduction="sum"``.
 
     Args:
         alpha: α; 0.875 in the paper.
         beta: β; 1.625 in the paper.
         gamma_positive: γ₊; 0 in the paper.
         gamma_negative: γ₋; 4 in the paper.
-        clip: Probability shift; none in the paper, 0.05 in the released code, where it also enters one of the two
+        clip: The probability shift; none in the paper, 0.05 in the released code, where it also enters one of the two
             focusing factors of positives.
-        detach_focusing: Let no gradient through W, the second focusing; the paper and the released default do.
-        approximant: ``"paper"``: 1.5(p - 1) and r - 1, straight lines; ``"pade_1_1"``: the [1/1] Padé approximant
-            of the logarithm at 1, 2(p - 1)/(p + 1), that the title promises.
-        coefficients: ((a₀, a₁, b₁), (c₀, c₁, d₁)) instead of those that ``approximant`` names.
-        hill: λ; 0, or 1.5 in v3. The paper says that λp is *added to L⁻*; it is added to the negative's cost, since
-            inside eq. 11 it would turn the cost of a wrong negative into a reward.
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
-        reduction: Of the samples' sums over classes: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+        detach_focusing: Let no gradient through W, the second focusing, as in the paper and by default in the released
+            code.
+        approximant: ``"paper"`` has the straight lines 1.5(p - 1) and r - 1; ``"pade_1_1"`` is the [1/1] Padé
+            approximant of the logarithm at 1, 2(p - 1)/(p + 1), that the title promises.
+        coefficients: ((a₀, a₁, b₁), (c₀, c₁, d₁)) instead of those of ``approximant``.
+        hill: λ; 0, or 1.5 in v3. The paper says that λp is *added to L⁻*. Here it is added to the cost of a negative,
+            since inside eq. 11 it would turn the cost of a wrong negative into a reward.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
         InputError: A setting is out of range.

@@ -29,7 +29,7 @@ class CrossEntropyLoss(PipelineLoss):
     r"""Cross-entropy, :math:`-\log p_y` with p = softmax(z): the reference of every comparison.
 
     Args:
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Example:
@@ -52,8 +52,8 @@ class WeightedCrossEntropyLoss(PipelineLoss):
 
     Args:
         class_counts: ``(C,)``, training counts in class-id order.
-        reduction: ``"mean"`` = Σωℓ / N, ``"weighted_mean"`` = Σωℓ / Σω as ``F.cross_entropy(weight=)``,
-            ``"sum"`` or ``"none"``.
+        reduction: ``"mean"`` is Σωℓ / N, ``"weighted_mean"`` is Σωℓ / Σω as in ``F.cross_entropy(weight=…)``;
+            or ``"sum"`` or ``"none"``.
 
     Raises:
         InputError: A count is not positive.
@@ -81,7 +81,7 @@ class FocalLoss(PipelineLoss):
         gamma: γ; 2 in the paper. 0 is cross-entropy.
         alpha: None for equal weights; a number for two classes, α₊ = α for class 1 and α₋ = 1 - α for class 0
             (LCT eq. 2); otherwise ``(C,)``.
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for π·α.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for π·α.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -121,10 +121,11 @@ class ClassBalancedLoss(PipelineLoss):
     Args:
         class_counts: ``(C,)``, training counts in class-id order.
         beta: 0.9999 in most comparisons; 0 is the unweighted loss.
-        likelihood: ``"softmax"`` cross-entropy; ``"sigmoid"`` or ``"focal"``: binary (focal) cross-entropy summed
-            over classes. For these start the last layer's bias at -log(C - 1).
+        likelihood: ``"softmax"`` cross-entropy; or ``"sigmoid"`` or ``"focal"``, binary (focal) cross-entropy summed
+            over classes. For these, initialise the last layer's bias with -log(C - 1).
         gamma: γ of the focal likelihood; the official experiments use 0.5, 1 and 2.
-        reduction: ``"mean"`` over N as the official TensorFlow code, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+        reduction: ``"mean"`` divides by N, as the official TensorFlow code does; ``"weighted_mean"``,
+            ``"sum"`` or ``"none"``.
 
     Raises:
         InputError: A count is not positive, or a setting is out of range.
@@ -163,13 +164,13 @@ class ComplementCrossEntropyLoss(PipelineLoss):
     With two classes H = 0.
 
     Args:
-        variant: ``"paper"``, or ``"official"``: the released code ends as -log p_y + H/C (its sign was turned in 2021)
-            with offsets 1e-7 and 1e-10 inside H.
-        class_counts: Training counts, only for ``probabilities(…, prior)``: scores stand for the training prior.
+        variant: ``"paper"``, or ``"official"``: the released code computes -log p_y + H/C (its sign was changed in
+            2021), with offsets of 1e-7 and 1e-10 inside H.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
-        InputError: An unknown variant.
+        InputError: The variant is unknown.
 
     Example:
         >>> import torch
@@ -200,10 +201,10 @@ class AdaptivelyWeightedBalancedLoss(ClassificationLoss):
     .. math:: \frac1C\sum_k\alpha_k\,\mathrm{mean}_{i\in k}(-\log p_i) +
               \mathrm{mean}_i\,\mathrm{softmax}(\alpha)_{y_i}\frac{\mathrm{std}_{y_i}(p)}{\mathrm{mean}_{y_i}(p)}
 
-    p is the probability of the true class, :math:`\alpha_k = \log(N_{\max}/N_k) + 1`, 0 for an absent class; the
-    softmax runs over all C, the deviation is unbiased and 0 for a single sample. All counts and sums run over the
-    batch of all ranks; there is no value of a single sample and no hyper-parameter. Trained scores are read as
-    standing for the uniform prior, which the class means do but for α.
+    p is the probability of the true class, and :math:`\alpha_k = \log(N_{\max}/N_k) + 1`, or 0 for an absent class. The
+    softmax runs over all C classes; the deviation is unbiased, and 0 for a single sample. All counts and sums run over
+    the joined batch of all ranks. A single sample has no value, and there is no hyper-parameter. Trained scores are
+    read as standing for the uniform prior, as they would without α.
 
     Example:
         >>> import torch
@@ -211,7 +212,7 @@ class AdaptivelyWeightedBalancedLoss(ClassificationLoss):
         >>> round(loss(torch.zeros(2, 2), torch.tensor([0, 1])).item(), 4)   # log 2, nearly: p + 1e-6
         0.6931
 
-    Source: Yue et al., 2023, as their released code computes it, the offset of 1e-6 inside the logarithm included.
+    Source: Yue et al., 2023, as their released code computes it, including the offset of 1e-6 inside the logarithm.
     """
 
     def __init__(self) -> None:
@@ -219,7 +220,7 @@ class AdaptivelyWeightedBalancedLoss(ClassificationLoss):
 
     @property
     def uses_batch_statistics(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -231,5 +232,5 @@ class AdaptivelyWeightedBalancedLoss(ClassificationLoss):
         return outputs
 
     def log_score_prior(self, drawn: Tensor | None = None) -> Tensor:
-        """Return 0: the uniform prior, in whatever shares the classes are drawn."""
+        """Return 0, the uniform prior, in whatever shares the classes are drawn."""
         return torch.zeros((), dtype=torch.float64)

@@ -15,7 +15,7 @@ class Adjustment(Part, ABC):
     r"""A map of the logits before the likelihood, used in training only.
 
     Attributes:
-        removed_power: τ: training with the adjustment takes :math:`\pi^\\tau` out of what the scores stand for.
+        removed_power: τ; training with the adjustment takes :math:`\pi^\tau` out of the prior of the scores.
     """
 
     removed_power: float
@@ -27,7 +27,7 @@ class Adjustment(Part, ABC):
 
 @final
 class NoAdjustment(Adjustment):
-    """Leave the logits as they are."""
+    """Leave the logits unchanged."""
 
     removed_power = 0.0
 
@@ -47,8 +47,8 @@ class PriorAdjustment(Adjustment):
 
     Args:
         class_counts: ``(C,)``.
-        tau: 1 is balanced softmax (DBM eq. 4); 0 leaves the offset out.
-        gamma: 0 leaves the slope out; LCT eqs. 3, 21, 22 tune it in [0, 0.3].
+        tau: τ; 1 is balanced softmax (DBM eq. 4), 0 omits the offset.
+        gamma: γ; 0 omits the slope; LCT eqs. 3, 21, 22 tune it in [0, 0.3].
 
     Raises:
         InputError: A count is not positive, or a parameter is not a number of at least 0.

@@ -1,4 +1,4 @@
-"""What the parts of a loss have in common."""
+"""The base class of the parts of a loss."""
 
 from abc import ABC
 from typing import ClassVar
@@ -7,15 +7,15 @@ from torch import nn
 
 
 class Part(nn.Module, ABC):
-    """A part of a loss: a small module over a pure function, without parameters.
+    """A part of a loss: a small module over a pure function, without parameters; abstract.
 
     Attributes:
         uses_batch_statistics: Whether the value for a sample depends on the other samples of the batch.
-        documented_state: Names of the entries it keeps in ``state_dict``; most parts keep none.
+        documented_state: The names of its entries in ``state_dict``; most parts have none.
     """
 
     uses_batch_statistics: ClassVar[bool] = False
     documented_state: ClassVar[tuple[str, ...]] = ()
 
     def set_epoch(self, epoch: int) -> None:
-        """Note which epoch (from 0) begins; nothing to do where there is no schedule."""
+        """Note which epoch begins, counted from 0; this does nothing without a schedule."""

@@ -1,4 +1,4 @@
-"""Likelihoods: what is minimised for one sample, and how trained scores are read as probabilities."""
+"""Likelihoods: what is minimised for each sample, and how trained scores are read as probabilities."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from medtail.losses.parts.base import Part
 
 
 class Likelihood(Part, ABC):
-    """A value for each sample.
+    """A value for each sample, abstract.
 
     Attributes:
         multi_label: Whether targets may be 0/1 ``(N, C)``.
@@ -28,7 +28,7 @@ class Likelihood(Part, ABC):
         """Return the values ``(N,)``."""
 
     def log_scores(self, scores: Tensor) -> Tensor:
-        """Return logarithms of what the scores say of each class ``(N, C)``, not normalised."""
+        """Return the logarithms of the scores of the classes ``(N, C)``, not normalised."""
         return scores
 
 
@@ -59,7 +59,7 @@ class Focal(Likelihood):
 
 @final
 class ComplementCrossEntropy(Likelihood):
-    r""":math:`-\log p_y - H/(C - 1)`: high entropy H of the wrong classes is rewarded."""
+    r""":math:`-\log p_y - H/(C - 1)`: a high entropy H of the wrong classes is rewarded."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values ``(N,)``."""
@@ -69,7 +69,7 @@ class ComplementCrossEntropy(Likelihood):
 
 @final
 class OfficialComplementCrossEntropy(Likelihood):
-    r""":math:`-\log p_y + H/C` with the released code's offsets inside H: its sign was turned in 2021."""
+    r""":math:`-\log p_y + H/C` with the released code's offsets inside H; its sign was changed in 2021."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values ``(N,)``."""
@@ -98,7 +98,7 @@ class AsymmetricSoftmax(Likelihood):
 
 
 class BinaryLikelihood(Likelihood):
-    """C binary decisions; the value of a sample is their sum.
+    """C binary decisions; the value of a sample is their sum. Abstract.
 
     Single-label probabilities are σ(z) divided by their sum over classes.
     """
@@ -137,7 +137,7 @@ class FocusedBinaryLikelihood(BinaryLikelihood):
     Args:
         gamma_positive: γ₊.
         gamma_negative: γ₋.
-        clip: Probability shift of negatives.
+        clip: The probability shift of negatives.
         detach_focusing: Let no gradient through the weights.
     """
 
@@ -152,7 +152,7 @@ class FocusedBinaryLikelihood(BinaryLikelihood):
 
     @abstractmethod
     def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what stands for log p of positives and log(1 - p) of negatives, each ``(N, C)``."""
+        """Return the substitutes for log p of positives and log(1 - p) of negatives, ``(N, C)`` each."""
 
     @final
     def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ class FocusedBinaryLikelihood(BinaryLikelihood):
 
 @final
 class Asymmetric(FocusedBinaryLikelihood):
-    """ASL: the logarithms themselves, negatives shifted."""
+    """ASL: the logarithms themselves, with shifted negatives."""
 
     def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return log p and log(1 - q)."""
@@ -176,7 +176,7 @@ class Asymmetric(FocusedBinaryLikelihood):
 
 @final
 class AsymmetricPolynomial(FocusedBinaryLikelihood):
-    """APL: the first coefficients of the logarithm's expansion changed."""
+    """APL: logarithms with other leading coefficients in their expansion."""
 
     def __init__(
         self, *, positive_coefficients: tuple[float, float], negative_coefficient: float, **focusing: Any
@@ -186,7 +186,7 @@ class AsymmetricPolynomial(FocusedBinaryLikelihood):
         self.negative_coefficient = negative_coefficient
 
     def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the polynomials with their logarithms."""
+        """Return the sums of logarithms and polynomials."""
         return functional.polynomial_logarithms(
             logits, self.clip, self.positive_coefficients, self.negative_coefficient
         )
@@ -250,14 +250,14 @@ class PadeAsymmetric(FocusedBinaryLikelihood):
         )
 
 
-#: What ``likelihood`` of the class-balanced loss chooses, given γ.
+#: Choices for ``likelihood`` of the class-balanced loss, as functions of γ.
 CLASS_BALANCED_LIKELIHOODS: dict[str, Callable[[float], Likelihood]] = {
     "softmax": lambda gamma: CrossEntropy(),
     "focal": SigmoidFocal,
     "sigmoid": lambda gamma: SigmoidFocal(0.0),
 }
 
-#: What ``variant`` of complement cross-entropy chooses.
+#: Choices for ``variant`` of complement cross-entropy.
 COMPLEMENT_LIKELIHOODS: dict[str, type[ComplementCrossEntropy] | type[OfficialComplementCrossEntropy]] = {
     "paper": ComplementCrossEntropy,
     "official": OfficialComplementCrossEntropy,

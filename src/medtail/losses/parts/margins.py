@@ -1,4 +1,4 @@
-"""Margins: how large (constant, by count, by batch, by difficulty) and of which kind (angular, cosine)."""
+"""Margins: their sizes (constant, by count, by batch, by difficulty) and their kinds (angular, cosine)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from medtail.tensor_checks import ClassCounts
 
 
 class MarginSize(Part, ABC):
-    """How large the margin of each sample is."""
+    """The size of each sample's margin, abstract."""
 
     @abstractmethod
     def forward(self, cosines: Tensor, targets: Tensor) -> Tensor:
@@ -38,13 +38,13 @@ class ConstantMargin(MarginSize):
 
 @final
 class ClassMargin(MarginSize):
-    r"""A margin that falls with the class count, :math:`m_c = m_{\max}(n_c / n_\text{ref})^{-\text{power}}`.
+    r"""A margin that decreases with the class count, :math:`m_c = m_{\max}(n_c / n_\text{ref})^{-\text{power}}`.
 
     Args:
         class_counts: ``(C,)``.
-        max_margin: The rarest class's margin.
+        max_margin: The margin of the reference class.
         power: ¼ in LDAM, 1 in DBM.
-        reference_class: The id of the class whose margin is ``max_margin``; by default the rarest one.
+        reference_class: Its id; by default the rarest class.
     """
 
     margins: Tensor
@@ -70,7 +70,7 @@ class ClassMargin(MarginSize):
 
 @final
 class BatchAdaptiveMargin(MarginSize):
-    """DAL's margin from how rare a class is in the batch (eqs. 8–9), counted over all ranks."""
+    """DAL's margin, by how rare a class is in the joined batch of all ranks (eqs. 8–9)."""
 
     uses_batch_statistics: ClassVar[bool] = True
 
@@ -105,7 +105,7 @@ class InstanceMargin(MarginSize):
 
 @final
 class HardInstanceMargin(MarginSize):
-    r"""DBM's difficulty-aware margin for hard positives only: another class has the smaller angle (eqs. 8–9)."""
+    """DBM's difficulty-aware margin for hard positives only, to which another class has a smaller angle (eqs. 8–9)."""
 
     def __init__(self, class_margin: MarginSize) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class HardInstanceMargin(MarginSize):
         return margins * (1 + difficulty)
 
 
-#: What ``instance_margin`` chooses: how a class margin becomes a sample's.
+#: Choices for ``instance_margin``: how a class margin becomes that of a sample.
 INSTANCE_MARGINS: dict[str, Callable[[ClassMargin], MarginSize]] = {
     "hard": HardInstanceMargin,
     "all": InstanceMargin,
@@ -134,7 +134,7 @@ REFERENCE_CLASSES: dict[str, int | None] = {"paper": None, "official": -1}
 
 
 class Margin(Part, ABC):
-    """What is done to the entry of the true class."""
+    """A change of the entry of the true class, abstract."""
 
     @abstractmethod
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class Margin(Part, ABC):
 
 @final
 class NoMargin(Margin):
-    """Leave the outputs as they are."""
+    """Leave the outputs unchanged."""
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the outputs."""
@@ -165,7 +165,7 @@ class AngularMargin(Margin):
 
 @final
 class MonotonicAngularMargin(Margin):
-    """Add the margin to the angle, still decreasing beyond π; see :func:`functional.monotonic_angular_margin`."""
+    """Add the margin to the angle and keep decreasing beyond π; see :func:`functional.monotonic_angular_margin`."""
 
     def __init__(self, size: MarginSize) -> None:
         super().__init__()
@@ -202,7 +202,7 @@ class MultiplicativeMargin(Margin):
         return functional.multiplicative_margin(outputs, targets, self.factor)
 
 
-#: What ``monotonic`` chooses.
+#: Choices for ``monotonic``.
 ANGULAR_MARGINS: dict[bool, type[AngularMargin] | type[MonotonicAngularMargin]] = {
     False: AngularMargin,
     True: MonotonicAngularMargin,

@@ -1,9 +1,8 @@
-"""From one value a sample to the value of a batch.
+"""From one value per sample to the value of a batch.
 
-Distributed data-parallel training averages gradients over ranks. Every reduction is scaled so that the mean
-over ranks of the value, and of its gradients, is that of one process with the joined batch, also when the
-ranks hold different numbers of samples: numerator of this rank times the number of ranks, over a denominator
-summed over ranks.
+Distributed data-parallel training averages gradients over ranks. Every reduction is scaled so that the mean over ranks
+of the value, and of its gradients, is that of one process with the joined batch, even when the ranks hold different
+numbers of samples: the numerator of the rank times the number of ranks, divided by a denominator summed over ranks.
 """
 
 from collections.abc import Callable
@@ -35,7 +34,7 @@ def _none(losses: Tensor, weights: Tensor) -> Tensor:
     return weights * losses
 
 
-#: ``mean`` = Σwℓ / N, ``weighted_mean`` = Σwℓ / Σw, ``sum`` = Σwℓ, ``none`` = wℓ.
+#: ``mean`` is Σwℓ / N, ``weighted_mean`` is Σwℓ / Σw, ``sum`` is Σwℓ and ``none`` is wℓ.
 REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "mean": _mean,
     "weighted_mean": _weighted_mean,

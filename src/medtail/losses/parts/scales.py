@@ -1,4 +1,4 @@
-"""Scales: how sharp a softmax over cosines is."""
+"""Scales: how sharp the softmax over cosines is."""
 
 import math
 import warnings
@@ -14,25 +14,25 @@ from medtail.errors import InputError
 from medtail.losses import functional
 from medtail.losses.parts.base import Part
 
-#: DAL's choice for 5 to 8 classes (§3.1): mid-range of eq. 7 for 7 and 8 of them.
+#: DAL's choice for 5 to 8 classes (§3.1): the middle of the range of eq. 7 for 7 and 8 classes.
 PAPER_SCALE = 4.0
 
 
 class Scale(Part, ABC):
-    """A factor on the scores, which may be measured on the batch."""
+    """A factor on the scores, which may be measured on the batch; abstract."""
 
     @abstractmethod
     def sharpen(self, scores: Tensor) -> Tensor:
-        """Return the scores ``(N, C)`` scaled; what inference uses."""
+        """Return the scaled scores ``(N, C)``, as inference uses them."""
 
     def forward(self, scores: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the scores scaled, in training after looking at the raw outputs of the batch."""
+        """Return the scaled scores; in training mode, the raw outputs of the batch may change the scale first."""
         return self.sharpen(scores)
 
 
 @final
 class NoScale(Scale):
-    """Leave the scores as they are."""
+    """Leave the scores unchanged."""
 
     def sharpen(self, scores: Tensor) -> Tensor:
         """Return the scores."""
@@ -53,7 +53,7 @@ class FixedScale(Scale):
 
 
 def adacos_scale(num_classes: int) -> float:
-    """Return AdaCos's fixed scale √2·log(C - 1), refusing two classes, for which it is 0."""
+    """Return AdaCos's fixed scale √2·log(C - 1); two classes are refused, because theirs is 0."""
     checks.whole_number(
         "num_classes",
         num_classes,
@@ -65,14 +65,14 @@ def adacos_scale(num_classes: int) -> float:
 
 @final
 class AdaCosScale(Scale):
-    r"""AdaCos's dynamic scale, followed from batch to batch (Zhang et al., 2019).
+    r"""AdaCos's dynamic scale, updated on every batch (Zhang et al., 2019).
 
     .. math:: s \leftarrow \frac{\log B_\text{avg}}{\cos\min(\pi/4, \theta_\text{med})},\qquad
               B_\text{avg} = \frac1N\sum_i\sum_{j\neq y_i} e^{s\cos\theta_{ij}}
 
-    θ_med is the lower median of the angles to the true class. Both run over the batch of all ranks. The scale
-    is state: a buffer that is saved, changed in training mode only, before it is applied. It never falls
-    below eq. 7 of DAL at 180°, so that a batch of very negative cosines cannot turn its sign.
+    θ_med is the lower median of the angles to the true class. Both are measured over the joined batch of all ranks. The
+    scale is a buffer that is saved with the state. In training mode only, it is updated before it is applied. It is at
+    least that of DAL's eq. 7 at 180°, so that a batch of very negative cosines cannot change its sign.
     """
 
     uses_batch_statistics: ClassVar[bool] = True
@@ -89,15 +89,15 @@ class AdaCosScale(Scale):
         return self.value.to(scores, copy=True) * scores
 
     def forward(self, scores: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the scores scaled, in training by the scale that this batch asks for."""
+        """Return the scaled scores; in training mode, the batch updates the scale first."""
         if self.training:
-            self._follow(outputs.detach(), targets)
+            self._update(outputs.detach(), targets)
         return self.sharpen(scores)
 
     @torch.no_grad()
-    def _follow(self, cosines: Tensor, targets: Tensor) -> None:
+    def _update(self, cosines: Tensor, targets: Tensor) -> None:
         scale = self.value.to(cosines)
-        # exp(s·cos - s) cannot overflow, and what underflows is below any scale's floor.
+        # exp(s·cos - s) cannot overflow, and what underflows is below the floor of any scale.
         wrong = functional.replace_target_entries(
             (scale * (cosines - 1)).exp(), targets, torch.zeros_like(targets, dtype=cosines.dtype)
         )
@@ -113,11 +113,11 @@ class AdaCosScale(Scale):
 
 @final
 class MeasuredScale(Scale):
-    """DAL's scale from the negative angles that were measured: the mid-range of eq. 7.
+    """DAL's scale for the measured negative angles: the middle of the range of eq. 7.
 
-    In training the angles between samples and wrong classes are counted, over all ranks; when an epoch begins,
-    the 5th and 95th percentile of the epoch before give the range. The first epoch uses the paper's 4. Scale
-    and counts are state and are saved, so that a resumed run goes on alike.
+    In training mode the angles between samples and wrong classes are counted over all ranks. When an epoch begins, the
+    5th and 95th percentile of the previous epoch give the range. The first epoch uses the paper's 4. Scale and counts
+    are saved with the state, so that a resumed run continues identically.
     """
 
     documented_state: ClassVar[tuple[str, ...]] = ("value", "angle_counts", "num_classes")
@@ -137,10 +137,10 @@ class MeasuredScale(Scale):
         return self.value.to(scores, copy=True) * scores
 
     def forward(self, scores: Tensor, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the scores scaled, in training after counting the batch's negative angles."""
+        """Return the scaled scores; in training mode, count the negative angles of the batch first."""
         if outputs.shape[1] == 2:
             raise InputError(
-                "scale must be a number for 2 classes, got 'auto', whose log(C - 1) is 0; set scale=4"
+                "scale must be a number for 2 classes, for which log(C - 1) is 0, got 'auto'; set scale=4"
             )
         if self.training:
             self._count(outputs.detach(), targets)
@@ -157,14 +157,14 @@ class MeasuredScale(Scale):
         self.num_classes.fill_(cosines.shape[1])
 
     def negative_angles(self, *quantiles: float) -> list[float]:
-        """Return quantiles, in radians, of the negative angles counted since the epoch began."""
+        """Return quantiles of the negative angles that were counted since the epoch began, in radians."""
         counts = self.angle_counts.cpu().double()
         cumulative = counts.cumsum(0) / counts.sum()
         bins = torch.searchsorted(cumulative, torch.tensor(quantiles, dtype=torch.float64))
         return [math.radians((int(index) + 0.5) / self.bins_per_degree) for index in bins]
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the scale from the angles of the epoch that ended, and start counting anew."""
+        """Take the scale from the angles of the previous epoch, and start counting anew."""
         if not bool(self.angle_counts.any()):
             return
         nearest, farthest = self.negative_angles(0.05, 0.95)
@@ -172,22 +172,22 @@ class MeasuredScale(Scale):
             self.value.fill_(sum(functional.scale_range(int(self.num_classes), nearest, farthest)) / 2)
         else:
             warnings.warn(
-                f"scale stays {float(self.value):.3g}: a twentieth of the angles to wrong classes lies within "
-                f"{math.degrees(nearest):.3g}°, and eq. 7 of DAL has no scale within 45°",
+                f"scale stays {float(self.value):.3g}: a twentieth of the angles to wrong classes is at most "
+                f"{math.degrees(nearest):.3g}°, and eq. 7 of DAL gives no scale within 45°",
                 stacklevel=2,
             )
         self.angle_counts.zero_()
 
 
 def adacos_scale_part(num_classes: int, dynamic: bool) -> Scale:
-    """Return AdaCos's scale, followed or fixed."""
+    """Return AdaCos's dynamic or fixed scale."""
     if checks.boolean("dynamic", dynamic):
         return AdaCosScale(num_classes)
     return FixedScale(adacos_scale(num_classes))
 
 
 def dal_scale_part(scale: float | str) -> Scale:
-    """Return the scale that was given, or the measured one for ``"auto"``."""
+    """Return the given scale, or the measured one for ``"auto"``."""
     if isinstance(scale, str):
         checks.choice("scale", scale, ["auto", "a positive number"])
         return MeasuredScale()

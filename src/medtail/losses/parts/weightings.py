@@ -16,27 +16,26 @@ from medtail.tensor_checks import ClassCounts
 
 
 class Weighting(Part, ABC):
-    """A weight for each sample.
+    """A weight for each sample, abstract.
 
     Attributes:
-        removed_power: 1 where the weights are inverse frequencies, which take the prior out of what the scores
-            stand for; 0 elsewhere.
+        removed_power: 1 for inverse frequencies, which take the prior out of the scores; 0 for other weights.
     """
 
     removed_power: ClassVar[float] = 0.0
 
     @abstractmethod
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the weights ``(N,)``, or one for all ``()``."""
+        """Return the weights ``(N,)``, or a single weight ``()`` for all samples."""
 
     def final_class_weights(self) -> Tensor:
-        """Return the class weights ``(C,)`` that trained scores carry besides ``removed_power``, or 1 ``()``."""
+        """Return the class weights ``(C,)`` that trained scores contain besides ``removed_power``, or 1 ``()``."""
         return torch.ones((), dtype=torch.float64)
 
 
 @final
 class NoWeighting(Weighting):
-    """Every sample counts 1."""
+    """Every sample has weight 1."""
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return 1 ``()``."""
@@ -44,7 +43,7 @@ class NoWeighting(Weighting):
 
 
 class FixedWeighting(Weighting):
-    """A weight for each class that does not change in training, abstract."""
+    """A fixed weight for each class, abstract."""
 
     class_weights: Tensor
 
@@ -57,14 +56,14 @@ class FixedWeighting(Weighting):
         if len(self.class_weights) != outputs.shape[1]:
             raise InputError(
                 f"class weights must be one for each of the {outputs.shape[1]} columns of the outputs, "
-                f"got {len(self.class_weights)}; pass one a class"
+                f"got {len(self.class_weights)}; pass one per class"
             )
         return self.class_weights.to(outputs)[targets]
 
 
 @final
 class ClassWeighting(FixedWeighting):
-    """A given weight a class.
+    """A given weight for each class.
 
     Args:
         class_weights: ``(C,)``, at least 0.
@@ -90,7 +89,7 @@ class InverseFrequencyWeighting(FixedWeighting):
 
 @final
 class BatchInverseFrequencyWeighting(Weighting):
-    r"""Inverse frequency in the batch of all ranks, :math:`\omega_c = N / (C\,N_c)`: DAL's DWCE (eq. 11)."""
+    r"""Inverse frequency in the joined batch of all ranks, :math:`\omega_c = N / (C\,N_c)`: DAL's DWCE (eq. 11)."""
 
     removed_power: ClassVar[float] = 1.0
     uses_batch_statistics: ClassVar[bool] = True
@@ -107,8 +106,8 @@ class EffectiveNumberWeighting(FixedWeighting):
 
     Args:
         class_counts: ``(C,)``.
-        beta: In [0, 1); 0.9999 in all five papers.
-        normalized: Scale to Σ w_c = C, as published code does; DBM eq. 10 prints the weights unscaled.
+        beta: β in [0, 1); 0.9999 in all five papers.
+        normalized: Scale the weights to Σ w_c = C, as published code does; DBM eq. 10 prints them unscaled.
     """
 
     def __init__(self, class_counts: ClassCounts, *, beta: float = 0.9999, normalized: bool = True) -> None:
@@ -124,16 +123,16 @@ class EffectiveNumberWeighting(FixedWeighting):
 
 @final
 class DeferredWeighting(Weighting):
-    """Equal weights first, class-balanced ones for the last part of training (DRW; Cao et al., 2019).
+    """Equal weights first, class-balanced weights in the last part of training (DRW; Cao et al., 2019).
 
-    From epoch ``int(start * num_epochs)`` on, epochs counted from 0, the weights are those of
-    :class:`EffectiveNumberWeighting`. Published with ``reduction="weighted_mean"``.
+    From epoch ``int(start * num_epochs)`` on, counted from 0, the weights are those of
+    :class:`EffectiveNumberWeighting`. It was published with ``reduction="weighted_mean"``.
 
     Args:
         class_counts: ``(C,)``.
         beta: 0.9999 in LDAM-DRW and DBM.
-        start: Share of training before the weights change; 0.8 is epoch 160 of 200.
-        num_epochs: How long training is; 200 in LDAM-DRW and DBM.
+        start: The share of training before the weights change; 0.8 is epoch 160 of 200.
+        num_epochs: The length of training in epochs; 200 in LDAM-DRW and DBM.
 
     Raises:
         InputError: A setting is out of range, or the loss is called before ``set_epoch``.
@@ -160,7 +159,7 @@ class DeferredWeighting(Weighting):
         self.register_buffer("current_weights", torch.ones_like(weights), persistent=False)
 
     def set_epoch(self, epoch: int) -> None:
-        """Switch to the late weights when their epoch has come."""
+        """Switch to the late weights from their epoch on."""
         self._knows_epoch = True
         late = epoch >= self.start_epoch
         self.current_weights = self.late_weights if late else torch.ones_like(self.late_weights)
@@ -169,13 +168,13 @@ class DeferredWeighting(Weighting):
         """Return the weights ``(N,)``."""
         if not self._knows_epoch:
             raise InputError(
-                "a deferred weighting must be told the epoch before its first batch, got none; "
+                "a deferred weighting must know the epoch before its first batch, got none; "
                 "call loss.set_epoch(epoch) at the start of every epoch"
             )
         return self.current_weights.to(outputs)[targets]
 
     def final_class_weights(self) -> Tensor:
-        """Return the late weights: trained scores are those of the end of the schedule."""
+        """Return the late weights, because trained scores are those of the end of the schedule."""
         return self.late_weights
 
 
@@ -191,7 +190,7 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
 
 
 def alpha_weighting(alpha: float | Sequence[float] | np.ndarray | Tensor | None) -> Weighting:
-    """Return focal loss's class weights: none, (1 - α, α) for a number, or one a class."""
+    """Return the class weights of focal loss: none, (1 - α, α) for a number, or one per class."""
     if alpha is None:
         return NoWeighting()
     if np.ndim(alpha) > 0:
