@@ -1,9 +1,9 @@
-"""Every loss of the catalogue on one data set, the same short budget each: the table in ``docs/results``.
+"""Every loss of the catalogue on one data set with the same short budget: the table in ``docs/results``.
 
     python benchmarks/catalogue.py DATA --folder runs/catalogue --epochs 8 --out docs/results/NAME.md
 
-Trains each method recipe that is named like a loss with seeds 0, 1, 2, …, continues where it was stopped, and writes
-one line a loss: balanced accuracy, CoV and the lowest recall of a class, mean ± sd over seeds, on the test split.
+It trains the method recipe of each loss with seeds 0, 1, 2, …, continues where it was stopped, and writes one row per
+loss: balanced accuracy, CoV and the lowest recall of a class on the test split, mean ± sd over seeds.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data")
-    parser.add_argument("--folder", type=Path, required=True, help="where the runs are kept")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--out", type=Path, required=True, help="Markdown page to write")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=3)
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def page(arguments: argparse.Namespace, runs: list[Run]) -> str:
-    """The page: how it was made, then one line a loss."""
+    """Return the page: how it was made, then one row per loss."""
     comparison = compare_runs(runs)
     name = open_collection(arguments.data).name
     seconds = sum(run.read_environment()["seconds"] for run in runs)
@@ -65,15 +65,15 @@ def page(arguments: argparse.Namespace, runs: list[Run]) -> str:
         f"and loss as in recipe `{recipe['recipe']['dataset']}`. {hardware()}, {seconds / 60:.0f} minutes in all, "
         f"commit {(git_commit() or 'unknown')[:9]}.",
         "",
-        "The budget is short and nothing is tuned, so this shows that every loss trains and which way it leans; it is "
-        "no ranking. Intervals and paired tests: `medtail compare` on the same runs.",
+        "The budget is short and nothing is tuned, so the table shows that every loss trains and which way it leans; it is "
+        "no ranking. `medtail compare` on the same runs gives intervals and paired tests.",
         "",
         "| loss | " + " | ".join(COLUMNS.values()) + " |",
         "| --- |" + " ---: |" * len(COLUMNS),
     ]
     for row in comparison.rows:
-        figures = [f"{row[f'{column}_mean']:.3f} ± {row[f'{column}_sd']:.3f}" for column in COLUMNS]
-        lines.append(f"| `{row['method']}` | " + " | ".join(figures) + " |")
+        metrics = [f"{row[f'{column}_mean']:.3f} ± {row[f'{column}_sd']:.3f}" for column in COLUMNS]
+        lines.append(f"| `{row['method']}` | " + " | ".join(metrics) + " |")
     return "\n".join(lines) + "\n"
 
 

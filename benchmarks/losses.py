@@ -3,10 +3,10 @@
     python benchmarks/losses.py --out benchmarks/results/losses_cpu.csv
     python benchmarks/losses.py --device cuda --modes eager compiled step --out benchmarks/results/losses_gpu.csv
 
-Modes: ``eager`` and ``compiled`` (``torch.compile(fullgraph=True)``, both sides) time forward and backward of the loss
-alone; ``step`` times a whole training step of a ResNet-18. Each measurement alternates with its reference, and the
-ratio is the median over pairs, so that a busy machine slows both. Machines differ: compare ratios, never milliseconds
-of different rows.
+The modes ``eager`` and ``compiled`` (both sides with ``torch.compile(fullgraph=True)``) time the forward and backward
+pass of the loss alone; ``step`` times a whole training step of a ResNet-18. Each measurement alternates with its
+reference, and the ratio is the median over pairs, so that a busy machine slows both. Machines differ: compare ratios,
+never milliseconds of different rows.
 """
 
 import argparse
@@ -40,7 +40,7 @@ LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 def main() -> None:
-    """Measure what the arguments ask for and write it."""
+    """Measure what the arguments select, and write it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Yield a row for each mode, size and loss."""
+    """Yield one row per mode, size and loss."""
     for mode in arguments.modes:
         for num_classes in arguments.num_classes:
             for batch_size in arguments.batch_sizes:
@@ -90,7 +90,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
 def loss_alone(
     loss: LossFunction, num_classes: int, batch_size: int, device: str
 ) -> tuple[Callable[[], None], Callable[[], None]]:
-    """Return forward and backward of the loss and of cross-entropy on the same tensors."""
+    """Return the forward and backward pass of the loss and of cross-entropy on the same tensors."""
     generator = torch.Generator().manual_seed(0)
     outputs = (
         (1.8 * torch.rand(batch_size, num_classes, generator=generator) - 0.9).to(device).requires_grad_()

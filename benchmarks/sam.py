@@ -3,8 +3,8 @@
     python benchmarks/sam.py --out benchmarks/results/sam_cpu.csv
     python benchmarks/sam.py --device cuda --out benchmarks/results/sam_gpu.csv
 
-A step takes two gradients, so 2 is the floor. Each SAM step alternates with a plain one on a network of its own, and
-the ratio is the median over pairs, so that a busy machine slows both.
+A step takes two gradients, so the ratio is at least 2. Each SAM step alternates with a plain one on a network of its
+own, and the ratio is the median over pairs, so that a busy machine slows both.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from torch.nn import functional
 from torch.optim import SGD, Optimizer
 
 from medtail.backbones import create_backbone
-from medtail.training import SAM
+from medtail.sam import SAM
 
 COLUMNS = [
     "network",
@@ -40,7 +40,7 @@ SIZES = {"resnet8": 28, "resnet18": 64}
 
 
 def main() -> None:
-    """Measure what the arguments ask for and write it."""
+    """Measure what the arguments select, and write it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -52,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     with results_file(
-        arguments.out, COLUMNS, arguments.device, "src/medtail/training/sam.py", "src/medtail/backbones.py"
+        arguments.out, COLUMNS, arguments.device, "src/medtail/sam.py", "src/medtail/backbones.py"
     ) as write:
         for network in arguments.networks:
             for adaptive in (False, True):

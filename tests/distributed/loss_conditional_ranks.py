@@ -1,4 +1,4 @@
-"""Loss-conditional training on each of two processes; a module of its own, so that a spawned process can import it."""
+"""Loss-conditional training in each of two processes, in a module of its own, so that a spawned one can import it."""
 
 import os
 from functools import partial
@@ -15,7 +15,7 @@ from medtail.methods import LinearDensity, LossConditional
 STEPS = 3
 COUNTS = [60, 30, 10]
 
-#: A loss of single samples, and one that counts in the batch of all ranks.
+#: A loss of single samples, and one that counts in the joined batch of all ranks.
 FAMILIES = {
     "vector_scaling": (
         LinearHead,

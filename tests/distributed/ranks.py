@@ -1,4 +1,4 @@
-"""What each of two processes does; a module of its own, so that a spawned process can import it."""
+"""The work of each of two processes, in a module of its own, so that a spawned process can import it."""
 
 import os
 
@@ -10,7 +10,7 @@ from torch.nn.utils import parameters_to_vector
 from medtail.distributed import gather_over_ranks, number_of_ranks, sum_over_ranks
 from medtail.losses import COMPOSITIONS, create_loss
 from medtail.losses.catalogue import takes_setting
-from medtail.training import SAM
+from medtail.sam import SAM
 
 COUNTS = [400, 37, 90, 12, 5]
 
@@ -55,7 +55,7 @@ def mean_over_ranks(tensor):
 
 
 def gathered_parts():
-    """Gathering unequal numbers of rows, and the gradient of a sum weighted differently on each rank."""
+    """Gather unequal numbers of rows, and take the gradient of a sum that is weighted differently on each rank."""
     rank = dist.get_rank()
     rows = (torch.arange(3.0 - 2 * rank)[:, None] + 10 * rank).requires_grad_()
     gathered = gather_over_ranks(rows)
@@ -73,7 +73,7 @@ def gathered_parts():
 
 
 def sam_weights(rows, wrap=lambda model: model):
-    """Weights after four SAM steps on some rows of the batch, and where the first second pass was."""
+    """The weights after four SAM steps on some rows of the batch, and those of the first perturbed pass."""
     features, _, targets = batch()
     torch.manual_seed(1)
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 5)).double()

@@ -16,23 +16,23 @@ from medtail.files import write_text
 
 INTRODUCTION = """# Several processes
 
-Under distributed data parallel the mean over ranks of a loss, and of the gradients of the parameters, is that
-of one process with the joined batch. Losses that count within the batch (DAL, AWB, soft F1, soft MCC, batch
-weights) count in all ranks' batches; every reduction divides by sums over ranks, so this also holds for a last
-batch of unequal parts. Losses are collectives: every rank must call them equally often.
+In distributed data-parallel training, the mean over ranks of a loss, and of the gradients of the parameters, is that of
+one process with the joined batch. Losses that count within the batch (DAL, AWB, soft F1, soft MCC, batch weights) count
+in the batches of all ranks. Every reduction divides by sums over ranks, so this also holds for a last batch of unequal
+parts. Losses are collectives: every rank must call them equally often.
 
-The table is measured by two gloo processes on a batch of 12 images (float64, 5 classes, one absent from the
-batch): the largest absolute difference from one process, of value and gradient, over two epochs and every
-reduction the loss has. Tests hold it below 1e-6. Written by `PYTHONPATH=tests python tests/distributed/table.py
---write docs/distributed.md`.
+Two gloo processes measure the table on a batch of 12 images (float64, 5 classes, one of them absent from the batch). It
+shows the largest absolute difference from one process, of value and gradient, over two epochs and every reduction of the
+loss. Tests hold it below 1e-6. The table is written by `PYTHONPATH=tests python tests/distributed/table.py --write
+docs/distributed.md`.
 
-Gradient accumulation is another matter: several small batches are not one large one for a loss that counts in
-the batch, so training refuses `training.accumulate_batches` > 1 with such a loss.
+Gradient accumulation is another matter: for a loss that counts within the batch, several small batches are not one large
+one, so training refuses `training.accumulate_batches` > 1 with such a loss.
 """
 
 
 def main() -> None:
-    """Start the two processes, compare, write."""
+    """Start the two processes, compare them, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--write", type=Path, required=True)
     write_text(parser.parse_args().write, page(differences()))

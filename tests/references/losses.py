@@ -1,7 +1,7 @@
-"""Every loss a second time: loops over samples and classes, from the papers' equations, without any care.
+"""Every loss a second time, as naive loops over samples and classes from the equations of the papers.
 
-``REFERENCES[key](outputs, targets, counts)`` is the batch value at the default settings. Nothing here is shared
-with medtail, so that a slip in one of the two shows.
+``REFERENCES[key](outputs, targets, counts)`` is the value of a batch at the default settings. Nothing here is shared
+with medtail, so that a slip in either of them shows.
 """
 
 import math

@@ -143,7 +143,7 @@ def test_label_probabilities_are_sigmoids(key: str) -> None:
 @pytest.mark.parametrize("key", sorted(set(LOSSES) - {"asl", "apl", "alpa"}))
 def test_losses_of_one_class_have_no_label_probabilities(key: str) -> None:
     assert key not in multi_label_losses()
-    with pytest.raises(InputError, match="takes one class a sample; read it with probabilities"):
+    with pytest.raises(InputError, match="is single-label; call probabilities"):
         create_loss(key, class_counts=[5, 3, 2]).label_probabilities(torch.zeros(2, 3))
 
 
@@ -153,7 +153,7 @@ def test_a_supervised_method_reads_its_loss() -> None:
     outputs = torch.tensor([[0.0, 1.0, -1.0]])
     method = Supervised(backbone, head, AsymmetricLoss())
     torch.testing.assert_close(method.label_probabilities(outputs), outputs.sigmoid())
-    with pytest.raises(InputError, match="CrossEntropyLoss takes one class a sample"):
+    with pytest.raises(InputError, match="CrossEntropyLoss is single-label"):
         Supervised(backbone, head, CrossEntropyLoss()).label_probabilities(outputs)
 
 

@@ -258,7 +258,7 @@ def _part(role: str, value: Any, measured: Mapping[str, Any]) -> Any:
     settings = {"name": value} if isinstance(value, str) else value
     if not isinstance(settings, Mapping) or "name" not in settings:
         raise InputError(
-            f"{role} must be a name or a mapping with a name, got {value!r}; "
+            f"{role} must be a name or a mapping with one, got {value!r}; "
             f"e.g. {role}: {{name: {next(iter(PARTS[role]))}}}, of {', '.join(PARTS[role])}"
         )
     others = {key: setting for key, setting in settings.items() if key != "name"}

@@ -172,7 +172,7 @@ class MeasuredScale(Scale):
             self.value.fill_(sum(functional.scale_range(int(self.num_classes), nearest, farthest)) / 2)
         else:
             warnings.warn(
-                f"scale stays {float(self.value):.3g}: a twentieth of the angles to wrong classes is at most "
+                f"scale stays {float(self.value):.3g}: a twentieth of the angles to wrong classes lies within "
                 f"{math.degrees(nearest):.3g}°, and eq. 7 of DAL gives no scale within 45°",
                 stacklevel=2,
             )
