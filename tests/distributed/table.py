@@ -22,12 +22,12 @@ in the batches of all ranks. Every reduction divides by sums over ranks, so this
 parts. Losses are collectives: every rank must call them equally often.
 
 Two gloo processes measure the table on a batch of 12 images (float64, 5 classes, one of them absent from the batch). It
-shows the largest absolute difference from one process, of value and gradient, over two epochs and every reduction of the
-loss. Tests hold it below 1e-6. The table is written by `PYTHONPATH=tests python tests/distributed/table.py --write
+shows the largest absolute difference from one process, of value and gradient, over two epochs and every reduction of
+the loss. Tests hold it below 1e-6. The table is written by `PYTHONPATH=tests python tests/distributed/table.py --write
 docs/distributed.md`.
 
-Gradient accumulation is another matter: for a loss that counts within the batch, several small batches are not one large
-one, so training refuses `training.accumulate_batches` > 1 with such a loss.
+Gradient accumulation is another matter: for a loss that counts within the batch, several small batches are not one
+large one, so training refuses `training.accumulate_batches` > 1 with such a loss.
 """
 
 
