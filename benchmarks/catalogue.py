@@ -65,8 +65,8 @@ def page(arguments: argparse.Namespace, runs: list[Run]) -> str:
         f"and loss as in recipe `{recipe['recipe']['dataset']}`. {hardware()}, {seconds / 60:.0f} minutes in all, "
         f"commit {(git_commit() or 'unknown')[:9]}.",
         "",
-        "The budget is short and nothing is tuned, so the table shows that every loss trains and which way it leans; it "
-        "is no ranking. `medtail compare` on the same runs gives intervals and paired tests.",
+        "The budget is short and nothing is tuned, so the table shows that every loss trains and which way it "
+        "leans; it is no ranking. `medtail compare` on the same runs gives intervals and paired tests.",
         "",
         "| loss | " + " | ".join(COLUMNS.values()) + " |",
         "| --- |" + " ---: |" * len(COLUMNS),
