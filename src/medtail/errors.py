@@ -6,6 +6,6 @@ class InputError(ValueError):
 
     The message is one sentence: argument, rule, value, remedy. An argument that the command line offers as an option,
     and a function that is a command there, stand in backticks, as in "`out` must be a new folder; continue the run in
-    it with `resume=True`": the command line translates them (``--out``, ``--resume``), prints the sentence on stderr
-    and exits with code 2. In Python the error is an ordinary ``ValueError``.
+    it with `resume=True`": the command line translates them into its own words, prints the sentence on stderr and exits
+    with code 2. In Python the error is an ordinary ``ValueError``.
     """
