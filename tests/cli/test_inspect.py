@@ -82,16 +82,14 @@ def test_options_of_losses_do_not_fit_other_kinds(refuses) -> None:
     assert "belong to medtail list losses" in refuses("list", "methods", "--only", "ce")
 
 
-def test_strict_is_silent_where_nothing_is_wrong(medtail) -> None:
+def test_strict_prints_nothing_where_nothing_is_wrong(medtail) -> None:
     result = medtail("inspect", "digits-lt", "--strict")
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_strict_fails_with_a_line_for_each_thing_that_is_wrong(
-    medtail, tmp_path: Path, options: tuple
-) -> None:
+def test_strict_fails_with_a_line_for_each_kind_of_fault(medtail, tmp_path: Path, options: tuple) -> None:
     for split, label in (("train", "a"), ("train", "b"), ("test", "a")):
         (tmp_path / split / label).mkdir(parents=True)
         for number in range(3):

@@ -126,7 +126,7 @@ def test_predict_decides_on_every_label(medtail, stripes: Path, stripes_run: Pat
 def test_inspect_says_how_many_labels_images_carry(medtail, stripes: Path) -> None:
     result = medtail("inspect", stripes)
     assert result.returncode == 0, result.stderr
-    assert "labels an image: " in result.stdout
+    assert "labels per image: " in result.stdout
     assert "--method asl" in result.stdout
 
 

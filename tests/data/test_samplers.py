@@ -263,8 +263,8 @@ def test_real_counts_are_balanced(shared_data) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({"batch_size": 0}, "batch_size must be positive, got 0"),
-        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"batch_size": 0}, "batch_size must be a whole number of at least 1, got 0"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
         ({"num_replicas": 2, "rank": 2}, "rank must be from 0 to num_replicas - 1 = 1, got 2"),
         ({"num_replicas": 1001}, "each of 1001 processes needs a training image, got 1000"),
     ],

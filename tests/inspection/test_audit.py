@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 
+from medtail.cli.inspect import lines
 from medtail.data import ImageArray, ImageCollection, open_collection
 from medtail.errors import InputError
 from medtail.inspection.audit import Audit, audit
@@ -75,9 +76,9 @@ def test_numbers_are_right(leaky: Path) -> None:
     assert (found.group_column, found.num_groups) == ("patient", 68)
 
 
-def test_text_and_json_tell_the_findings(leaky: Path) -> None:
+def test_text_and_json_hold_the_findings(leaky: Path) -> None:
     found = audit(open_collection(leaky))
-    text = "\n".join(found.lines())
+    text = "\n".join(lines(found))
     for part in (
         "unreadable images: 2",
         "gone.png does not exist",
@@ -114,7 +115,7 @@ def test_long_lists_are_cut_in_text_and_whole_in_json(tmp_path: Path, draw) -> N
             draw(number).save(tmp_path / label / f"{number}.png")
     found = audit(open_collection(tmp_path))
     assert len(found.to_dict()["duplicates"]) == 15
-    assert "  and 5 more (--json lists all)" in found.lines()
+    assert "  and 5 more (--json lists all)" in lines(found)
 
 
 def test_a_set_without_a_readable_image_is_still_described(tmp_path: Path) -> None:
@@ -124,13 +125,13 @@ def test_a_set_without_a_readable_image_is_still_described(tmp_path: Path) -> No
     found = audit(open_collection(tmp_path))
     assert len(found.unreadable) == 2
     assert found.suggestion is None
-    assert "unreadable images: 2" in found.lines()
+    assert "unreadable images: 2" in lines(found)
 
 
 def test_progress_reaches_the_end(class_folders: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    audit(open_collection(class_folders), progress=lambda *step: told.append(step))
-    assert told == [
+    reported: list[tuple[str, int, int]] = []
+    audit(open_collection(class_folders), progress=lambda *step: reported.append(step))
+    assert reported == [
         ("reading images", 32, 52),
         ("reading images", 52, 52),
         ("comparing images", 52, 52),
@@ -341,7 +342,7 @@ def test_a_class_without_images_in_a_split_is_wrong_and_a_rare_one_is_not() -> N
     assert found.problems == ["classes without images: 1 (c (test))"]
     assert found.rare_classes == {"test": {"a": 2, "b": 1}}
     assert found.warnings[0] == (
-        "classes with fewer than 5 test images, which cannot judge their recall: 2 (a: 2, b: 1)"
+        "classes with fewer than 5 test images, too few to judge their recall: 2 (a: 2, b: 1)"
     )
 
 
@@ -357,14 +358,14 @@ def test_copies_that_a_group_keeps_together_leak_nothing() -> None:
     ]
 
 
-def test_of_many_images_that_look_the_same_only_connecting_pairs_are_told() -> None:
+def test_of_many_images_that_look_the_same_only_connecting_pairs_are_reported() -> None:
     generator = np.random.default_rng(0)
     images = noise(1).repeat(200, axis=0)
     images = np.clip(images + generator.integers(-3, 4, images.shape), 0, 255).astype(np.uint8)
     splits = ["train"] * 150 + ["test"] * 50
     found = of_arrays(images, labels=["a"] * 199 + ["b"], splits=splits)
     assert 199 <= len(found.near_duplicates) <= 4 * 200
-    # None that leaks is left out.
+    # No image that leaks is left out.
     assert {name for pair in found.near_duplicates if pair.leak for name in pair.ids} == {
         str(row) for row in range(200)
     }

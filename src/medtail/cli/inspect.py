@@ -1,26 +1,35 @@
-"""``medtail inspect``: look at the data before training on it."""
+"""``medtail inspect``: what is wrong with a data set, and what to try first."""
 
 import json
-from typing import Annotated
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from medtail.naming import listing
+
+if TYPE_CHECKING:
+    from medtail.inspection.audit import Audit
+    from medtail.inspection.copies import Copies
 
 
 def inspect(
     data: Annotated[
         str,
-        typer.Argument(help="Folder of class folders, table with images, .npz, MedMNIST or built-in name."),
+        typer.Argument(
+            help="Folder of class folders, table with images, .npz, or MedMNIST or built-in name."
+        ),
     ],
     positive: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="Look at this class against the rest.")
+        str | None, typer.Option(metavar="CLASS", help="Inspect this class against the rest.")
     ] = None,
     max_pixels: Annotated[
-        int, typer.Option(metavar="N", help="Call larger images unreadable, before they are decoded.")
+        int, typer.Option(metavar="N", help="Report larger images as unreadable, without decoding them.")
     ] = 80_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Exit with code 1 when something is wrong, saying what on stderr."),
+        typer.Option("--strict", help="Exit with code 1 if something is wrong, and say what on stderr."),
     ] = False,
 ) -> None:
     """Count classes, sizes and unreadable files; find shared patients and repeated images; suggest a recipe."""
@@ -36,9 +45,103 @@ def inspect(
     if as_json:
         typer.echo(json.dumps(findings.to_dict(), indent=2, ensure_ascii=False))
     else:
-        for line in findings.lines():
+        for line in lines(findings):
             typer.echo(line)
     if strict and findings.problems:
         for problem in findings.problems:
             typer.echo(f"wrong: {problem}", err=True)
         raise typer.Exit(1)
+
+
+def lines(findings: "Audit") -> list[str]:
+    """The findings as text."""
+    ratio = findings.imbalance_ratio
+    return [
+        f"{findings.name}: {findings.num_images} images of {len(findings.class_names)} classes",
+        "",
+        *_count_lines(findings),
+        "",
+        *_several_labels_lines(findings),
+        f"imbalance ratio: {'undefined' if ratio is None else f'{ratio:.4g}'}",
+        f"sizes: {_tally(findings.sizes)}",
+        f"pixel formats: {_tally(findings.modes)}",
+        f"channels: {_tally(findings.channels)}",
+        "groups: "
+        + (
+            "unknown"
+            if findings.group_column is None
+            else f"{findings.num_groups} by {findings.group_column}"
+        ),
+        *_trouble_lines(findings),
+        *_section("wrong", findings.problems),
+        *_section("worth knowing", findings.warnings),
+        *_suggestion_lines(findings),
+    ]
+
+
+def _count_lines(findings: "Audit") -> list[str]:
+    width = max(len("total"), *(len(name) for name in findings.class_names))
+    columns = list(findings.counts)
+    images = {} if findings.several_labels is None else findings.several_labels.images
+
+    def row(name: str, cells: Iterable[object]) -> str:
+        return " ".join([f"{name:<{width}}", *(f"{cell:>10}" for cell in cells)])
+
+    return [
+        row("class", columns),
+        *(
+            row(name, (findings.counts[column][target] for column in columns))
+            for target, name in enumerate(findings.class_names)
+        ),
+        row("total", (images.get(column, sum(findings.counts[column])) for column in columns)),
+    ]
+
+
+def _several_labels_lines(findings: "Audit") -> list[str]:
+    several = findings.several_labels
+    if several is None:
+        return []
+    return [f"labels per image: {several.mean:.2f} on average, {several.without} images carry none"]
+
+
+def _trouble_lines(findings: "Audit") -> list[str]:
+    exact, near = findings.duplicates, findings.near_duplicates
+    return [
+        *_section("unreadable images", [f"{image.id} {image.reason}" for image in findings.unreadable]),
+        *_section("images of one colour", findings.constant),
+        *_section("groups in several splits", findings.crossing_groups),
+        *_section("images repeated across splits", _texts(exact, crossing=True)),
+        *_section("images repeated, no split crossed", _texts(exact, crossing=False)),
+        *_section("images that look the same across splits", _texts(near, crossing=True)),
+        *_section("images that look the same, no split crossed", _texts(near, crossing=False)),
+        *_section(
+            "images repeated with different labels",
+            [f"{copies.text}: {listing(copies.labels)}" for copies in findings.label_conflicts],
+        ),
+    ]
+
+
+def _suggestion_lines(findings: "Audit") -> list[str]:
+    suggestion = findings.suggestion
+    if suggestion is None:
+        return []
+    return [
+        "",
+        f"try first: medtail train {findings.data} --method {suggestion.method} --out RUN "
+        f"(recipe {suggestion.recipe})",
+        *(f"  because {reason}" for reason in suggestion.reasons),
+    ]
+
+
+def _texts(copies: "Sequence[Copies]", *, crossing: bool) -> list[str]:
+    return [one.text for one in copies if one.crosses_splits == crossing]
+
+
+def _tally(counts: Mapping[str, int]) -> str:
+    return listing((f"{name} ({count})" for name, count in counts.items()), most=5) or "none"
+
+
+def _section(title: str, entries: Sequence[str], most: int = 10) -> list[str]:
+    shown = [f"  {entry}" for entry in entries[:most]]
+    rest = [f"  and {len(entries) - most} more (--json lists all)"] if len(entries) > most else []
+    return [f"{title}: {len(entries)}", *shown, *rest]

@@ -1,13 +1,13 @@
-"""Images with labels: reading, splitting, decoding, sampling and augmenting them.
+"""Labelled images: reading, splitting, decoding, sampling and augmenting them.
 
-A data set is a table plus pixels (:class:`ImageCollection`). Only the training split is ever resampled or
-augmented.
+A data set is a table plus pixels (:class:`ImageCollection`). Only the training split is ever resampled or augmented.
 """
 
 from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
 from medtail.data.datasets.opening import BUILT_IN, open_collection
 from medtail.data.decoded.batches import ImageBatches, PairedBatches, batch_loader
-from medtail.data.decoded.pixels import Pixels, UnreadableImage, load_pixels
+from medtail.data.decoded.pixels import Pixels, load_pixels
+from medtail.data.decoded.reading import UnreadableImage
 from medtail.data.formats.image_files import ImageFiles, image_paths
 from medtail.data.formats.sources import ImageArray, ImageForm, ImageSource, UnreadableImageError
 from medtail.data.splitting.one_versus_rest import positive_versus_rest

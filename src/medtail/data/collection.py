@@ -10,6 +10,8 @@ from typing import Literal, final
 import numpy as np
 import pandas as pd
 
+from medtail.checks import choice
+from medtail.data.fingerprint import length_prefixed
 from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.errors import InputError
 from medtail.naming import listing
@@ -19,7 +21,7 @@ Split = Literal["train", "validation", "test"]
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
-#: How others write the names of splits.
+#: Other names of the splits.
 _SPLIT_ALIASES: dict[str, Split] = {
     "train": "train",
     "training": "train",
@@ -31,16 +33,16 @@ _SPLIT_ALIASES: dict[str, Split] = {
     "testing": "test",
 }
 
-#: Columns that say which images belong together, the coarsest first.
+#: Columns that say which images belong together, the coarsest grouping first.
 GROUP_COLUMNS = ("patient", "patient_id", "lesion_id")
 
 
 class DataWarning(UserWarning):
-    """The data can be used, but something in it is probably not what its owner meant."""
+    """The data can be used, but something in it is probably not what its owner intended."""
 
 
 def split_name(text: str) -> Split | None:
-    """Our name of a split, however it is written; None when it is none.
+    """Our name for a split, however it is written; None if the text names no split.
 
     Example:
         >>> split_name("Val"), split_name("holdout")
@@ -55,17 +57,17 @@ class ImageCollection:
     """Images with their labels, and with patients and splits where they are known.
 
     Attributes:
-        name: Short name, e.g. of the folder.
+        name: Short name, e.g. that of the folder.
         data: DATA as the user gave it.
-        table: One row an image, index 0, 1, …; columns ``id`` (unique), ``label`` (class name), ``target`` (class
-            id), ``group`` (only if known: images of one group never cross splits) and ``split`` (only if known:
-            train, validation or test). Where an image may carry several labels, or none, a column
-            ``label_<class>`` of 0/1 for each class takes the place of ``label`` and ``target``.
-        class_names: In class-id order: by number when all labels are whole numbers, else alphabetical.
+        table: One row per image, index 0, 1, …; columns ``id`` (unique), ``label`` (class name), ``target`` (class
+            id), ``group`` (only if known; images of one group never cross splits) and ``split`` (only if known:
+            train, validation or test). A multi-label table has a column ``label_<class>`` of 0/1 for each class in
+            place of ``label`` and ``target``.
+        class_names: In class-id order: by number if all labels are whole numbers, else alphabetically.
         source: Pixels of each row.
-        group_column: Where the groups come from, e.g. ``patient_id``.
+        group_column: Column that the groups come from, e.g. ``patient_id``.
 
-    Nothing here changes: methods return new collections.
+    Collections are immutable: methods return new ones.
     """
 
     name: str
@@ -89,25 +91,31 @@ class ImageCollection:
         group_column: str | None = None,
         splits: Sequence[Split] | None = None,
     ) -> "ImageCollection":
-        """Assemble a collection; class names are those of the labels when not given.
+        """Assemble a single-label collection.
+
+        Args:
+            name: Short name.
+            data: DATA as the user gave it.
+            ids: Image ids ``(N,)``.
+            labels: Class name of each image.
+            source: Pixels of each row.
+            class_names: In class-id order; those of the labels, sorted, if None.
+            groups: Group of each image.
+            group_column: Column that the groups come from.
+            splits: Split of each image.
 
         Raises:
             InputError: There is no image, or an id occurs twice.
         """
-        _check_ids(ids, data)
         names = tuple(sort_labels(set(labels)) if class_names is None else class_names)
-        _warn_about_similar(names)
         target_of = {label: target for target, label in enumerate(names)}
-        columns: dict[str, object] = {
-            "id": list(ids),
+        columns = {
             "label": list(labels),
             "target": np.array([target_of[label] for label in labels], dtype=np.int64),
         }
-        if groups is not None:
-            columns["group"] = list(groups)
-        if splits is not None:
-            columns["split"] = list(splits)
-        return cls(name, data, pd.DataFrame(columns), names, source, group_column)
+        table = _table(data, ids, columns, groups, splits)
+        _warn_about_similar(names)
+        return cls(name, data, table, names, source, group_column)
 
     @classmethod
     def build_multi_label(
@@ -122,31 +130,26 @@ class ImageCollection:
         group_column: str | None = None,
         splits: Sequence[Split] | None = None,
     ) -> "ImageCollection":
-        """Assemble a collection of images with any number of labels each.
+        """Assemble a multi-label collection: images carry any number of labels.
 
         Args:
             name: Short name.
             data: DATA as the user gave it.
-            ids: Of the images ``(N,)``.
-            labels: For each class, by name, whether each image carries it: 0/1 ``(N,)``.
+            ids: Image ids ``(N,)``.
+            labels: From the name of each class to whether each image carries it: 0/1 ``(N,)``.
             source: Pixels of each row.
-            groups: Of each image.
-            group_column: Where the groups come from.
-            splits: Of each image.
+            groups: Group of each image.
+            group_column: Column that the groups come from.
+            splits: Split of each image.
 
         Raises:
             InputError: There is no image, or an id occurs twice.
         """
-        _check_ids(ids, data)
         names = tuple(sort_labels(labels))
+        columns = {LABEL_PREFIX + label: np.asarray(labels[label], dtype=np.int64) for label in names}
+        table = _table(data, ids, columns, groups, splits)
         _warn_about_similar(names)
-        columns: dict[str, object] = {"id": list(ids)}
-        columns |= {LABEL_PREFIX + label: np.asarray(labels[label], dtype=np.int64) for label in names}
-        if groups is not None:
-            columns["group"] = list(groups)
-        if splits is not None:
-            columns["split"] = list(splits)
-        return cls(name, data, pd.DataFrame(columns), names, source, group_column)
+        return cls(name, data, table, names, source, group_column)
 
     @property
     def multi_label(self) -> bool:
@@ -160,7 +163,7 @@ class ImageCollection:
 
     @property
     def targets(self) -> np.ndarray:
-        """What a loss is given, int64: class ids ``(N,)``, or 0/1 ``(N, C)`` of several labels."""
+        """Targets for a loss, int64: class ids ``(N,)``, or 0/1 labels ``(N, C)``."""
         columns = self.label_columns if self.multi_label else "target"
         targets: np.ndarray = self.table[columns].to_numpy()
         return targets
@@ -172,18 +175,17 @@ class ImageCollection:
         """Row positions of one split, int64, in table order.
 
         Raises:
-            InputError: The name is no split, or splits are not assigned yet.
+            InputError: There is no such split, or splits are not assigned yet.
         """
-        if split not in SPLITS:
-            raise InputError(f"split must be one of {', '.join(SPLITS)}, got {split!r}; use one of them")
+        choice("split", split, SPLITS)
         if "split" not in self.table:
-            raise InputError(f"{self.data} has no splits yet; call assign_splits first")
+            raise InputError(f"{self.data} has no splits yet; call `assign_splits` first")
         return np.flatnonzero(self.table["split"].to_numpy() == split)
 
     def class_counts(self, split: str | None = None) -> np.ndarray:
-        """``(C,)`` int64: images of each class in one split, or in all when None.
+        """Number of images of each class ``(C,)``, int64, in one split, or in all of them if None.
 
-        An image of several labels counts for each of them.
+        An image with several labels counts for each of them.
         """
         chosen = self.targets if split is None else self.targets[self.rows(split)]
         _, classes = memberships(chosen)
@@ -193,7 +195,7 @@ class ImageCollection:
         """Size and pixel format of the first image whose header can be read.
 
         Raises:
-            UnreadableImageError: None can; why the first cannot.
+            UnreadableImageError: No header can be read; it says why the first one cannot.
         """
         first_error: UnreadableImageError | None = None
         for row in range(len(self)):
@@ -202,11 +204,11 @@ class ImageCollection:
             except UnreadableImageError as error:
                 first_error = first_error or error
         raise first_error or InputError(
-            f"DATA must hold at least one image, {self.data} holds none; check the path"
+            f"DATA must hold at least one image, but {self.data} holds none; check the path"
         )
 
     def form_or_none(self) -> ImageForm | None:
-        """The first form; None when no header can be read."""
+        """As :meth:`first_form`; None if no header can be read."""
         try:
             return self.first_form()
         except UnreadableImageError:
@@ -214,20 +216,20 @@ class ImageCollection:
 
     @property
     def dimensions(self) -> int:
-        """3 when the first image that can be read is a volume, else 2."""
+        """3 if the first readable image is a volume, else 2."""
         form = self.form_or_none()
         return 2 if form is None else len(form.shape)
 
     def with_splits(self, splits: "pd.Series[str]") -> "ImageCollection":
-        """The same images with the given split of each row."""
+        """The same images, with the given split for each row."""
         return replace(self, table=self.table.assign(split=splits.to_numpy()))
 
     def limited(self, max_pixels: int | None) -> "ImageCollection":
-        """The same images, files with more pixels being refused; the limit they were opened with when None."""
+        """The same images with another limit for the pixels of a file; None keeps the limit."""
         return self if max_pixels is None else replace(self, source=self.source.limited(max_pixels))
 
     def select(self, rows: np.ndarray) -> "ImageCollection":
-        """Only the given rows, in the given order; classes keep their ids even when none of a class is left."""
+        """Only the given rows, in the given order; classes keep their ids even if they lose all images."""
         table = self.table.iloc[rows].reset_index(drop=True)
         return replace(self, table=table, source=self.source.select(rows))
 
@@ -236,22 +238,19 @@ class ImageCollection:
         return self.select(np.setdiff1d(np.arange(len(self)), rows))
 
     def fingerprint(self) -> str:
-        """SHA-256 over ids, labels and splits in table order: equal when training would see the same table."""
-        digest = hashlib.sha256()
-        for column in ("id", *self.label_columns, "split"):
-            values = self.table[column] if column in self.table else [""] * len(self)
-            for value in values:
-                encoded = str(value).encode()
-                # The length in front keeps ("ab", "c") apart from ("a", "bc").
-                digest.update(len(encoded).to_bytes(8, "big") + encoded)
-        return digest.hexdigest()
+        """SHA-256 of ids, labels and splits in table order: equal if training would see the same table."""
+        columns = ("id", *self.label_columns, "split")
+        values = (self.table[column] if column in self.table else [""] * len(self) for column in columns)
+        return hashlib.sha256(
+            length_prefixed(str(value) for column in values for value in column)
+        ).hexdigest()
 
 
 def memberships(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Every pair of an image and a class it belongs to: positions and class ids, by position.
+    """Every pair of an image and a class that it belongs to: positions and class ids, sorted by position.
 
     Args:
-        targets: Class ids ``(N,)``, or 0/1 ``(N, C)``.
+        targets: Class ids ``(N,)``, or 0/1 labels ``(N, C)``.
 
     Example:
         >>> memberships(np.array([[1, 1], [0, 0], [0, 1]]))
@@ -263,9 +262,25 @@ def memberships(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return positions, classes
 
 
+def _table(
+    data: str,
+    ids: Sequence[str],
+    labels: Mapping[str, object],
+    groups: Sequence[str] | None,
+    splits: Sequence[Split] | None,
+) -> pd.DataFrame:
+    _check_ids(ids, data)
+    columns: dict[str, object] = {"id": list(ids), **labels}
+    if groups is not None:
+        columns["group"] = list(groups)
+    if splits is not None:
+        columns["split"] = list(splits)
+    return pd.DataFrame(columns)
+
+
 def _check_ids(ids: Sequence[str], data: str) -> None:
     if not len(ids):
-        raise InputError(f"DATA must hold at least one image, {data} holds none; check the path")
+        raise InputError(f"DATA must hold at least one image, but {data} holds none; check the path")
     repeated = [identity for identity, count in Counter(ids).items() if count > 1]
     if repeated:
         raise InputError(
@@ -275,7 +290,7 @@ def _check_ids(ids: Sequence[str], data: str) -> None:
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:
-    """Labels in class-id order: by number when all are whole numbers, else alphabetical.
+    """Labels in class-id order: by number if all are whole numbers, else alphabetically.
 
     Example:
         >>> sort_labels(["10", "9"]), sort_labels(["nv", "10", "9"])
@@ -294,8 +309,8 @@ def _warn_about_similar(names: Iterable[str]) -> None:
     similar = [" and ".join(map(repr, group)) for group in written.values() if len(group) > 1]
     if similar:
         warnings.warn(
-            f"labels differ only by case or spaces and are kept as different classes: {'; '.join(similar)}; "
-            f"write them alike if they are one class",
+            f"labels that differ only by case or spaces are kept as different classes: {'; '.join(similar)}; "
+            f"spell them alike if they are one class",
             DataWarning,
             stacklevel=4,
         )

@@ -1,4 +1,4 @@
-"""Pictures of the images of a collection, by their ids."""
+"""Pictures of the images of a collection, by id."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,13 +15,13 @@ from medtail.runs.run import Run
 
 
 def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
-    """A function from an image's id to a picture of it ``(H, W, 3)``, for galleries."""
+    """A function from the id of an image to a picture of it ``(H, W, 3)``, for galleries."""
     row_of: dict[str, Any] = {str(name): row for row, name in enumerate(collection.table["id"])}
     return lambda name: viewable(collection.source.read(row_of[name]))
 
 
 def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
-    """As :func:`read_image`, of the data a run was trained on; None where it is no longer at hand."""
+    """As :func:`read_image`, for the data that a run was trained on; None if it is no longer at hand."""
     try:
         collection = open_collection(DatasetFacts.load(run).data)
     except (InputError, OSError):

@@ -1,9 +1,9 @@
-"""In which proportions the classes of the *training* split are drawn.
+"""Samplers decide in which proportions the classes of the *training* split are drawn.
 
-A sampler yields positions into the targets it was given. Every rank draws the same order for (seed, epoch) and
-takes its own places of it: places are disjoint, and all ranks have the same number. Where the number of processes
-divides the number of images, the k-th batches of all ranks together are the k-th batch that one process would draw
-with a batch as large as theirs together.
+A sampler yields positions in the targets it was given. Every rank draws the same order for (seed, epoch) and takes its
+own places in it: places are disjoint, and all ranks have equally many. If the number of processes divides the number
+of images, the k-th batches of all ranks together are the k-th batch that a single process would draw with a batch as
+large as theirs together.
 """
 
 from abc import ABC, abstractmethod
@@ -13,6 +13,7 @@ from typing import Any, final
 import numpy as np
 from torch.utils.data import Sampler
 
+from medtail.checks import whole_number
 from medtail.errors import InputError
 
 
@@ -20,15 +21,15 @@ class TrainingSampler(Sampler[int], ABC):
     """Positions of training images, epoch by epoch; abstract.
 
     Args:
-        targets: ``(N,)`` class ids of the training images. Validation and test are never resampled: do not pass
-            theirs.
-        batch_size: Images a batch of this rank.
-        seed: Of the draw; the same on all ranks.
+        targets: Class ids of the training images ``(N,)``. Validation and test are never resampled: do not pass
+            their targets.
+        batch_size: Images per batch of this rank.
+        seed: Seed of the draw; the same on all ranks.
         num_replicas: Number of processes.
-        rank: Of this process.
-        num_epochs: Length of the training; used by samplers that change over it.
+        rank: Rank of this process.
+        num_epochs: Length of the training; used by samplers that change during training.
 
-    An epoch has ``N // num_replicas`` positions a rank. Up to ``num_replicas - 1`` places are left out rather than
+    An epoch has ``N // num_replicas`` positions per rank. Up to ``num_replicas - 1`` places are left out rather than
     repeated, so that no image counts twice.
 
     Raises:
@@ -51,13 +52,11 @@ class TrainingSampler(Sampler[int], ABC):
                 f"targets must be class ids of shape (N,), got {targets.dtype} of shape {targets.shape}; "
                 f"pass those of the training split"
             )
-        if batch_size < 1:
-            raise InputError(f"batch_size must be positive, got {batch_size}; e.g. 128")
-        if seed < 0:
-            raise InputError(f"seed must be at least 0, got {seed}; e.g. 0")
+        whole_number("batch_size", batch_size, low=1)
+        whole_number("seed", seed, low=0)
         if not 0 <= rank < num_replicas:
             raise InputError(
-                f"rank must be from 0 to num_replicas - 1 = {num_replicas - 1}, got {rank}; mend it"
+                f"rank must be from 0 to num_replicas - 1 = {num_replicas - 1}, got {rank}; pass that of this process"
             )
         if len(targets) < num_replicas:
             raise InputError(
@@ -70,7 +69,7 @@ class TrainingSampler(Sampler[int], ABC):
         self.rank = rank
         self.epoch = 0
         self.num_images = len(targets)
-        # Positions sorted by class: those of the class of number k are members[starts[k]:starts[k] + counts[k]].
+        # Positions sorted by class: those of the k-th class are members[starts[k]:starts[k] + counts[k]].
         self.members = np.argsort(targets, kind="stable")
         _, self.starts, self.counts = np.unique(targets[self.members], return_index=True, return_counts=True)
         self._next = 0
@@ -80,7 +79,7 @@ class TrainingSampler(Sampler[int], ABC):
         return self.num_images // self.num_replicas
 
     def set_epoch(self, epoch: int) -> None:
-        """Start another epoch; the epoch that is running already goes on where it is."""
+        """Start another epoch; the current epoch, if set again, continues where it is."""
         if epoch != self.epoch:
             self.epoch = epoch
             self._next = self._given = 0
@@ -98,7 +97,7 @@ class TrainingSampler(Sampler[int], ABC):
 
     @abstractmethod
     def class_probabilities(self) -> np.ndarray:
-        """In which shares this epoch draws the classes: ``(classes that have images,)``, summing to 1."""
+        """The shares in which this epoch draws the classes: ``(classes with images,)``, summing to 1."""
 
     def _powers(self, power: float) -> np.ndarray:
         """p_j = n_j^q / sum_i n_i^q (Kang et al. 2020)."""
@@ -110,7 +109,7 @@ class TrainingSampler(Sampler[int], ABC):
         return np.random.default_rng([self.seed, self.epoch])
 
     def _share(self, order: np.ndarray) -> np.ndarray:
-        """The places of this rank: of every joint batch one batch, of the joint rest an equal part."""
+        """The places of this rank: one batch of every joint batch, and an equal part of the joint rest."""
         full = len(self) // self.batch_size * self.batch_size * self.num_replicas
         batches = order[:full].reshape(-1, self.num_replicas, self.batch_size)[:, self.rank]
         rest = order[full:].reshape(self.num_replicas, -1)[self.rank]
@@ -126,19 +125,19 @@ class TrainingSampler(Sampler[int], ABC):
         }
 
     def state_dict(self, given: int | None = None) -> dict[str, Any]:
-        """What :meth:`load_state_dict` needs to go on in the middle of an epoch.
+        """What :meth:`load_state_dict` needs to continue in the middle of an epoch.
 
         Args:
-            given: Positions of this epoch that are done with; by default those handed out. A loader with worker
-                processes asks ahead: there, pass batches done times batch size.
+            given: Positions of this epoch that are done; by default those handed out. A loader with worker processes
+                asks ahead, so there pass the number of batches done times the batch size.
         """
         return {**self._identity(), "epoch": self.epoch, "given": self._given if given is None else given}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where ``state`` was taken.
+        """Continue where ``state`` was taken.
 
         Raises:
-            InputError: The state is of another sampler: other images, seed, batch size or processes.
+            InputError: The state belongs to another sampler: to other images, seed, batch size or processes.
         """
         differing = [
             f"{key} {state.get(key)} (here {value})"
@@ -147,7 +146,7 @@ class TrainingSampler(Sampler[int], ABC):
         ]
         if differing:
             raise InputError(
-                f"sampler state must be of the same sampler, has {', '.join(differing)}; "
+                f"sampler state must be of the same sampler, but has {', '.join(differing)}; "
                 f"resume with the settings it was saved with"
             )
         self.epoch = state["epoch"]
@@ -156,7 +155,7 @@ class TrainingSampler(Sampler[int], ABC):
 
 @final
 class UniformSampler(TrainingSampler):
-    """Every image once an epoch, in random order: classes as often as they are.
+    """Every image once per epoch, in random order: classes are as frequent as in the data.
 
     Example:
         >>> sorted(UniformSampler(np.array([0, 0, 0, 1]), batch_size=2))
@@ -174,11 +173,11 @@ class UniformSampler(TrainingSampler):
 class StratifiedOversampler(TrainingSampler):
     """An equal share of every batch for each class; the remainder rotates over the classes.
 
-    Classes are dealt in a fixed cycle (drawn anew each epoch) over the joint batches, so any B places in a row hold
-    each of C classes ``B // C`` times or once more. Within a class, all its images come once, in random order,
-    before any comes again.
+    Classes are dealt over the joint batches in a fixed cycle, which is drawn anew each epoch, so any B consecutive
+    places hold each of C classes ``B // C`` times or once more. Within a class, all images come once, in random order,
+    before any of them is repeated.
 
-    "Equal portions of a batch to each class": the stratified oversampling of Scholz et al. (2024).
+    This is the stratified oversampling of Scholz et al. (2024): "equal portions of a batch to each class".
 
     Example:
         >>> targets = np.array([0, 0, 0, 0, 0, 0, 0, 1])
@@ -203,7 +202,7 @@ class StratifiedOversampler(TrainingSampler):
 
 
 class ClassProbabilitySampler(TrainingSampler):
-    """Independent draws with replacement: a class by its probability, then any of its images; abstract."""
+    """Independent draws with replacement: first a class by its probability, then any of its images; abstract."""
 
     def draw(self, generator: np.random.Generator, length: int) -> np.ndarray:
         numbers = generator.choice(len(self.counts), size=length, p=self.class_probabilities())
@@ -214,7 +213,7 @@ class ClassProbabilitySampler(TrainingSampler):
 
 @final
 class ClassBalancedSampler(ClassProbabilitySampler):
-    """Every class equally likely: p_j = 1 / C (Kang et al. 2020).
+    """Every class is equally likely: p_j = 1 / C (Kang et al. 2020).
 
     Example:
         >>> ClassBalancedSampler(np.array([0, 0, 0, 1])).class_probabilities().tolist()
@@ -227,7 +226,7 @@ class ClassBalancedSampler(ClassProbabilitySampler):
 
 @final
 class SquareRootSampler(ClassProbabilitySampler):
-    """Classes by the square root of their counts (Kang et al. 2020).
+    """Classes are drawn in proportion to the square roots of their counts (Kang et al. 2020).
 
     Example:
         >>> SquareRootSampler(np.array([0, 0, 0, 0, 1])).class_probabilities().round(3).tolist()
@@ -240,13 +239,13 @@ class SquareRootSampler(ClassProbabilitySampler):
 
 @final
 class ProgressivelyBalancedSampler(ClassProbabilitySampler):
-    """From classes as often as they are to classes equally likely, over the training (Kang et al. 2020).
+    """From the frequencies of the data to equally likely classes in the course of training (Kang et al. 2020).
 
-    p_j(t) = (1 - t/T) n_j/n + (t/T) / C, with t the epoch from 0 and T = num_epochs - 1, so that the first epoch is
-    instance-balanced and the last is class-balanced.
+    p_j(t) = (1 - t/T) n_j/n + (t/T) / C, where t is the epoch, counted from 0, and T = num_epochs - 1, so the first
+    epoch is instance-balanced and the last is class-balanced.
 
     Raises:
-        InputError: ``num_epochs`` is not given.
+        InputError: ``num_epochs`` is missing.
 
     Example:
         >>> sampler = ProgressivelyBalancedSampler(np.array([0, 0, 0, 1]), num_epochs=3)
@@ -269,11 +268,11 @@ class ProgressivelyBalancedSampler(ClassProbabilitySampler):
 
 @final
 class PairedSampler(Sampler[tuple[int, int]]):
-    """Positions by one sampler, each with a partner by another one; as many as both have.
+    """Positions from one sampler, each paired with a position from another; as many as both samplers have.
 
     Args:
-        own: Of the images.
-        partners: Of what they are paired with; of another seed, so that the two draws are independent.
+        own: Draws the images.
+        partners: Draws what they are paired with, with another seed, so that the two draws are independent.
 
     Example:
         >>> targets = np.array([0, 0, 0, 1])
@@ -294,11 +293,11 @@ class PairedSampler(Sampler[tuple[int, int]]):
         self.partners.set_epoch(epoch)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        # Both iterators run to their end, so that both start the next epoch from its beginning.
+        # Both iterators are exhausted, so that both samplers start the next epoch at its beginning.
         return iter(list(zip(self.own, self.partners, strict=True)))
 
 
-#: By name, as recipes call them.
+#: Samplers by the names they have in recipes.
 SAMPLERS: dict[str, Callable[..., TrainingSampler]] = {
     "uniform": UniformSampler,
     "stratified": StratifiedOversampler,
@@ -309,11 +308,11 @@ SAMPLERS: dict[str, Callable[..., TrainingSampler]] = {
 
 
 def drawn_prior(name: str, class_counts: np.ndarray, num_epochs: int) -> np.ndarray:
-    """Return in which shares the last epoch of a training draws the classes ``(C,)``.
+    """Return the shares in which the last epoch of a training draws the classes ``(C,)``.
 
     Args:
         name: A key of :data:`SAMPLERS`.
-        class_counts: ``(C,)``, training counts, all positive.
+        class_counts: Training counts ``(C,)``, all positive.
         num_epochs: Length of the training.
 
     Example:

@@ -1,1 +1,1 @@
-"""Before training: what is wrong or risky with a data set, and which recipe suits it."""
+"""Inspection of a data set before training: what is wrong or risky, and which recipe suits it."""

@@ -13,19 +13,19 @@ import numpy as np
 from medtail.data.collection import ImageCollection
 from medtail.inspection.near_copies import Likeness
 
-#: Of images with equal pixels, so many different kinds (split, label, group) are paired with their look-alikes.
+#: How many kinds (split, label, group) of images with equal pixels are paired with those that look the same.
 _MOST_KINDS = 16
 
 
 @dataclass(frozen=True)
 class Copies(ABC):
-    """Images that show the same; abstract: how alike they are.
+    """Images that show the same; abstract, because copies differ in how alike they are.
 
     Attributes:
-        ids: Of the images.
-        splits: Of each, empty when there are none yet.
-        labels: Of each: its class, or its classes joined by ``+``.
-        leak: Whether one of them may be learned from and another judged on: they are of different splits or, where
+        ids: Image ids.
+        splits: Split of each image; empty if there are no splits yet.
+        labels: Label of each image: its class, or its classes joined by ``+``.
+        leak: Whether a model may learn from one of them and be judged on another: they are in different splits or, if
             splits are still to be drawn, share no group that would keep them together.
     """
 
@@ -37,10 +37,11 @@ class Copies(ABC):
     @property
     @abstractmethod
     def text(self) -> str:
-        """All in one line."""
+        """The images in one line."""
 
     @property
     def crosses_splits(self) -> bool:
+        """Whether they are in different splits."""
         return len(set(self.splits)) > 1
 
     def _joined(self, sign: str) -> str:
@@ -49,7 +50,7 @@ class Copies(ABC):
 
     @property
     def labels_conflict(self) -> bool:
-        """Whether they show the same and are called differently."""
+        """Whether they have different labels."""
         return len(set(self.labels)) > 1
 
 
@@ -69,8 +70,8 @@ class NearDuplicate(Copies):
     """Two images with different pixels that look the same.
 
     Attributes:
-        correlation: Of their thumbnails, after undoing the change.
-        change: How the second differs from the first, e.g. ``mirrored left to right``; empty when neither turned,
+        correlation: Correlation of their thumbnails, after undoing the change.
+        change: How the second differs from the first, e.g. ``mirrored left to right``; empty if it is neither turned,
             mirrored nor cropped.
     """
 
@@ -84,15 +85,15 @@ class NearDuplicate(Copies):
 
 
 def content_digest(image: np.ndarray) -> bytes:
-    """16 bytes that are equal for equal pixels of equal shape, and for no others."""
+    """16 bytes that are equal only for equal pixels of equal shape."""
     digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
     digest.update(np.ascontiguousarray(image).data)
     return digest.digest()
 
 
 @final
-class _Describe:
-    """What a table says of rows."""
+class _RowDescriptions:
+    """What a table says about its rows."""
 
     def __init__(self, collection: ImageCollection) -> None:
         table = collection.table
@@ -108,7 +109,7 @@ class _Describe:
             self.labels = table["label"].astype(str).tolist()
 
     def kind(self, row: int) -> tuple[str | None, str, str | None]:
-        """Rows of one kind are the same to all that is told of copies."""
+        """What reports on copies depend on: rows of one kind are interchangeable."""
         return (
             self.splits[row] if self.splits else None,
             self.labels[row],
@@ -132,7 +133,7 @@ class _Describe:
 
 
 def rows_by_content(digests: Iterable[bytes]) -> list[list[int]]:
-    """Rows of each different content, in order of their first row."""
+    """The rows with each content, in the order of their first rows."""
     rows_of: dict[bytes, list[int]] = defaultdict(list)
     for row, digest in enumerate(digests):
         rows_of[digest].append(row)
@@ -140,51 +141,51 @@ def rows_by_content(digests: Iterable[bytes]) -> list[list[int]]:
 
 
 def duplicates(collection: ImageCollection, contents: Sequence[Sequence[int]]) -> list[Duplicate]:
-    """Contents that several rows have.
+    """Contents that several rows share.
 
     Args:
-        collection: Of the rows.
-        contents: Rows of each content, as of :func:`rows_by_content`.
+        collection: The collection of the rows.
+        contents: The rows with each content, from :func:`rows_by_content`.
     """
-    describe = _Describe(collection)
-    return [Duplicate(*describe.fields(rows)) for rows in contents if len(rows) > 1]
+    described = _RowDescriptions(collection)
+    return [Duplicate(*described.fields(rows)) for rows in contents if len(rows) > 1]
 
 
 def near_duplicates(
     collection: ImageCollection, contents: Sequence[Sequence[int]], likenesses: Iterable[Likeness]
 ) -> list[NearDuplicate]:
-    """Pairs that look the same, the most alike first.
+    """Pairs of images that look the same, the most alike first.
 
-    Of many images that all look the same, only so many pairs are told as connect them: at least one with each image
-    that leaks or whose label conflicts, and never more than four pairs an image, where all pairs would be millions.
+    If many images all look the same, only enough pairs are reported to connect them, where all pairs would be
+    millions: at least one pair for each image that leaks or whose label conflicts, and at most four pairs per image.
 
     Args:
-        collection: Of the rows.
-        contents: Rows of each content.
-        likenesses: Between positions in ``contents``.
+        collection: The collection of the rows.
+        contents: The rows with each content.
+        likenesses: Likenesses between positions in ``contents``.
     """
-    describe = _Describe(collection)
+    described = _RowDescriptions(collection)
     joined: dict[tuple[bool, bool], _Forest] = defaultdict(_Forest)
     found = []
     for likeness in likenesses:
-        sides = (_one_of_each_kind(describe, contents[side]) for side in (likeness.first, likeness.second))
+        sides = (_one_of_each_kind(described, contents[side]) for side in (likeness.first, likeness.second))
         for pair in product(*sides):
-            copies = NearDuplicate(*describe.fields(pair), likeness.correlation, likeness.change)
+            copies = NearDuplicate(*described.fields(pair), likeness.correlation, likeness.change)
             if joined[copies.leak, copies.labels_conflict].join(*pair):
                 found.append(copies)
     return sorted(found, key=lambda pair: -pair.correlation)
 
 
-def _one_of_each_kind(describe: _Describe, rows: Sequence[int]) -> Iterator[int]:
+def _one_of_each_kind(described: _RowDescriptions, rows: Sequence[int]) -> Iterator[int]:
     first_of: dict[Hashable, int] = {}
     for row in rows:
-        first_of.setdefault(describe.kind(row), row)
+        first_of.setdefault(described.kind(row), row)
     return islice(first_of.values(), _MOST_KINDS)
 
 
 @final
 class _Forest:
-    """Which rows are connected (union and find)."""
+    """Rows that are connected (union-find)."""
 
     def __init__(self) -> None:
         self._parent: dict[int, int] = {}
@@ -196,7 +197,7 @@ class _Forest:
         return row
 
     def join(self, one: int, other: int) -> bool:
-        """Connect two rows; whether they were not connected before."""
+        """Connect two rows, and return whether they were not connected before."""
         first, second = self._root(one), self._root(other)
         self._parent[first] = second
         return first != second

@@ -1,15 +1,15 @@
 """Images that are nearly the same: re-encoded, resized, brightened, noisier, mirrored, turned, grey, a little cropped.
 
-Two steps. A perceptual hash finds candidates: the signs of the 63 lowest coefficients of the cosine transform of a
-32 x 32 grey thumbnail, without the constant one (the idea of pHash, Zauner 2010); coefficients that
-are almost zero count as zero, because in smooth images their signs are noise. Correlation of the thumbnails confirms
-candidates, because images of one kind (chest X-rays, say) share coarse shapes and so share hashes.
+There are two steps. A perceptual hash finds candidates: the signs of the 63 lowest coefficients of the cosine transform
+of a 32 x 32 grey thumbnail, without the constant one (the idea of pHash, Zauner 2010). Coefficients that are almost
+zero count as zero, because in smooth images their signs are noise. Then the correlation of the thumbnails confirms
+candidates, because images of one kind, such as chest X-rays, share coarse shapes and therefore hashes.
 
 Mirroring an image changes the sign of the coefficients of odd frequency, and transposing it transposes them, so the
-hashes of all eight mirrored and turned copies come from one. Crops are looked for among pictures whose middle shares
-a hash with another picture, by :mod:`medtail.inspection.cropped_copies`; those of volumes are not.
+hashes of all eight mirrored and turned copies follow from one. :mod:`medtail.inspection.cropped_copies` finds crops
+among pictures whose middle shares a hash with another picture, but not among volumes.
 
-The limits were set on real dermoscopy, X-ray, blood-cell and natural images, so that changed copies are found and
+The limits were chosen on real dermoscopy, X-ray, blood-cell and natural images, so that changed copies are found and
 different images are not.
 """
 
@@ -26,19 +26,19 @@ from medtail.progress import Progress
 
 THUMBNAIL_SIZE = 32
 
-#: Images with fewer pixels on a side may truly look the same: an 8 x 8 digit has no details.
+#: Images with fewer pixels along a side may really look the same: an 8 x 8 digit has no details.
 LEAST_SIDE = 16
 
-#: What copies reach, at least one pair of them: cosine of two hashes (with no zeros, 0.88 is 3 of 63 signs that
-#: differ), and Pearson correlation of thumbnails. Different lesions reach 0.90 and 0.974; blood cells cut off by the
-#: border of the picture 0.87 and 0.988, or 0.78 and 0.997. Smooth images have few coefficients that are not almost
-#: zero, so the hashes of their copies agree less, while the thumbnails agree more.
+#: Pairs of a least cosine of hashes (without zeros, 0.88 means that 3 of 63 signs differ) and a least Pearson
+#: correlation of thumbnails; copies reach at least one pair. Different lesions reach 0.90 and 0.974, and blood cells
+#: cut off by the border of the picture 0.87 and 0.988, or 0.78 and 0.997. Most coefficients of smooth images are
+#: almost zero, so the hashes of their copies agree less, while the thumbnails agree more.
 LIMITS = ((0.88, 0.98), (0.8, 0.995))
 
-#: Of the hash of a picture's middle and that of a crop by up to 8 %, before the window is fitted.
+#: Least cosine of the hash of a picture's middle and that of a crop by up to 8 %, before the window is fitted.
 _LEAST_AGREEMENT_OF_MIDDLE = 0.7
 
-#: Of the root mean square of the coefficients.
+#: Share of the root mean square of the coefficients.
 _ALMOST_ZERO = 0.05
 
 _LOW_FREQUENCIES = 8
@@ -55,8 +55,8 @@ class Likeness:
     Attributes:
         first: Position.
         second: Position.
-        correlation: Of the thumbnails, after undoing the change.
-        change: How the second differs from the first; empty when neither turned, mirrored nor cropped.
+        correlation: Correlation of the thumbnails, after undoing the change.
+        change: How the second differs from the first; empty if it is neither turned, mirrored nor cropped.
     """
 
     first: int
@@ -68,7 +68,7 @@ class Likeness:
 @final
 @dataclass(frozen=True)
 class _Symmetry:
-    """One of the eight ways to lay a square on itself: transpose or not, then reverse rows and columns or not."""
+    """One of the eight symmetries of a square: transpose or not, then reverse rows and columns or not."""
 
     transposed: bool
     rows_reversed: bool
@@ -109,8 +109,8 @@ SYMMETRIES = (
 def thumbnail(image: np.ndarray) -> np.ndarray:
     """Grey uint8 thumbnails ``(P, 32, 32)`` of a uint8 image ``(H, W, channels)`` or volume ``(D, H, W, channels)``.
 
-    An image has one. A volume has two, its central slice and its mean along the depth, which also stay what they are
-    when the order of slices is reversed. Three channels become grey by luminance, other numbers by their mean.
+    An image has one thumbnail. A volume has two, of its central slice and of its mean along the depth, which do not
+    depend on the direction of the slices. Three channels become grey by luminance, other numbers by their mean.
     """
     if image.ndim == 3:
         return _picture(image)[None]
@@ -132,12 +132,12 @@ def _picture(image: np.ndarray) -> np.ndarray:
 
 
 def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
-    """Hashes ``(N, P · 63)``, float32, of unit length (zero for blank images), of thumbnails ``(N, P, 32, 32)``."""
+    """Hashes ``(N, P · 63)``, float32, with norm 1 (0 for blank images), of thumbnails ``(N, P, 32, 32)``."""
     spectrum = dctn(thumbnails.astype(np.float32), axes=(-2, -1), norm="ortho")
     low = spectrum[..., :_LOW_FREQUENCIES, :_LOW_FREQUENCIES]
     low = low.reshape(*thumbnails.shape[:-2], _LOW_FREQUENCIES**2)[..., 1:]
     strength = np.sqrt((low**2).mean(axis=-1, keepdims=True))
-    # Below one grey level there is only rounding.
+    # Below a fraction of a grey level there is only rounding.
     signs = np.where(np.abs(low) > np.maximum(_ALMOST_ZERO * strength, 1e-2), np.sign(low), 0.0)
     signs = signs.reshape(len(thumbnails), signs.shape[1] * signs.shape[2])
     hashes: np.ndarray = signs / np.maximum(np.linalg.norm(signs, axis=1, keepdims=True), 1.0)
@@ -145,13 +145,13 @@ def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
 
 
 def likenesses(thumbnails: np.ndarray, progress: Progress | None = None) -> Iterator[Likeness]:
-    """Yield pairs of thumbnails that show the same, each pair once among those with a row of one block.
+    """Yield pairs of thumbnails that show the same; within a block of rows no pair is repeated.
 
-    All pairs are compared in all eight positions, a block of rows at a time; the work grows with the square of N.
+    All pairs are compared in all eight positions, one block of rows at a time; the work grows with the square of N.
 
     Args:
         thumbnails: uint8 ``(N, P, 32, 32)``.
-        progress: Told about every block.
+        progress: Called after every block.
     """
     hashes = perceptual_hashes(thumbnails)
     count = len(thumbnails)
@@ -159,12 +159,12 @@ def likenesses(thumbnails: np.ndarray, progress: Progress | None = None) -> Iter
     finders = (_turned, _cropped) if thumbnails.shape[1] == 1 else (_turned,)
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
-        told: set[tuple[int, int]] = set()
+        reported: set[tuple[int, int]] = set()
         for finder in finders:
             for likeness in finder(thumbnails, hashes, rows):
                 pair = likeness.first, likeness.second
-                if pair not in told:
-                    told.add(pair)
+                if pair not in reported:
+                    reported.add(pair)
                     yield likeness
         if progress is not None:
             progress("comparing images", rows.stop, count)
@@ -208,7 +208,7 @@ def _cropped(thumbnails: np.ndarray, hashes: np.ndarray, rows: slice) -> Iterato
 
 
 def _correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pearson correlation of each pair; of several thumbnails the lowest. 0 where one does not vary, 1 where both."""
+    """Pearson correlation of each pair, the lowest of several thumbnails; 0 if one is blank, 1 if both are."""
     flat = [part.reshape(*part.shape[:2], THUMBNAIL_SIZE**2).astype(np.float32) for part in (first, second)]
     one, other = (part - part.mean(axis=-1, keepdims=True) for part in flat)
     squares = (one**2).sum(axis=-1), (other**2).sum(axis=-1)

@@ -9,17 +9,17 @@ from medtail.data.collection import ImageCollection
 from medtail.data.decoded.image_shape import UNITS
 from medtail.naming import listing
 
-#: Below this ratio of the largest to the smallest class, the prior is not what hurts.
+#: Below this ratio of the largest to the smallest class, the imbalance does little harm.
 NEARLY_EVEN = 2.0
 
 #: With fewer training images, the recall of a class is mostly luck.
-FEW_IMAGES = 50
+FEW_TO_LEARN_FROM = 50
 
 
 @final
 @dataclass(frozen=True)
 class Suggestion:
-    """Names of a data-set recipe and a method recipe, with one sentence a reason."""
+    """Names of a data-set recipe and a method recipe, with one sentence per reason."""
 
     recipe: str
     method: str
@@ -30,17 +30,17 @@ def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
     """Suggest recipes.
 
     Args:
-        collection: At least one image, all readable.
-        counts: ``(C,)`` training images of each class; all images where there is no split.
+        collection: At least one image; all must be readable.
+        counts: Number of training images of each class ``(C,)``; of all images if there are no splits.
     """
-    # Recipes need pydantic, which reading data does not.
+    # Recipes import pydantic, which the rest of the audit does not need.
     from medtail.recipes.choose_recipe import choose_dataset_recipe
 
     names = collection.class_names
     recipe = choose_dataset_recipe(collection)
     form = collection.first_form()
     reasons = [
-        f"medtail brings a recipe for {collection.name}"
+        f"medtail has a recipe for {collection.name}"
         if recipe == collection.name
         else f"the first {'image' if form.depth is None else 'volume'} has {form.size} {UNITS[len(form.shape)]}"
     ]
@@ -50,8 +50,8 @@ def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
     if collection.multi_label:
         method = "asl"
         reasons.append(
-            "an image may carry several labels, so each is a decision of its own; the asymmetric loss keeps the many "
-            "images without a label from drowning those with it"
+            "an image may carry several labels, so each label is a decision of its own; the asymmetric loss keeps the "
+            "many images without a label from outweighing the few with it"
         )
     elif ratio < NEARLY_EVEN:
         method = "ce"
@@ -64,10 +64,10 @@ def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
             f"{largest} has {ratio:.3g} times the images of {smallest}: cross-entropy would favour it; "
             f"balanced softmax corrects for the counts and has nothing to tune"
         )
-    few = [name for name, count in zip(names, counts, strict=True) if 0 < count < FEW_IMAGES]
+    few = [name for name, count in zip(names, counts, strict=True) if 0 < count < FEW_TO_LEARN_FROM]
     if few:
         reasons.append(
-            f"fewer than {FEW_IMAGES} images to learn from ({listing(few)}) make single figures luck: train several "
-            f"seeds and read the intervals"
+            f"classes with fewer than {FEW_TO_LEARN_FROM} images to learn from ({listing(few)}) make the metrics of a "
+            f"single run a matter of luck: train several seeds and read the intervals"
         )
     return Suggestion(recipe, method, tuple(reasons))

@@ -96,7 +96,7 @@ def test_every_bad_file_is_named_with_its_reason(clinic: Path, refuses) -> None:
     assert f"{len(BAD)} of {20 + len(BAD)} images cannot be read: " in sentence
     for name, (_, reason) in BAD.items():
         assert f"{name} {reason}" in sentence
-    assert "--skip-unreadable" in sentence
+    assert "`skip_unreadable=True`" in sentence
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
@@ -138,7 +138,7 @@ def no_pixels(monkeypatch) -> None:
 def test_one_class_is_refused_before_anything_is_decoded(tmp_path: Path, draw, refuses, no_pixels) -> None:
     (tmp_path / "nevus").mkdir()
     draw(0).save(tmp_path / "nevus" / "x.png")
-    assert "at least 2 classes, " in refuses(prepare, open_collection(tmp_path), recipe())
+    assert "at least 2 classes, but " in refuses(prepare, open_collection(tmp_path), recipe())
 
 
 def test_an_empty_class_is_refused_before_anything_is_decoded(
@@ -178,7 +178,7 @@ def test_mixed_sizes_in_one_archive_are_refused_without_unpickling(write_npz, re
     sentence = refuses(open_collection, write_npz(train_images=mixed))
     assert "train_images of" in sentence
     assert (
-        "small.npz must be one plain array, holds Python objects (images of several sizes, perhaps)"
+        "small.npz must be one plain array, but holds Python objects (perhaps images of several sizes)"
         in sentence
     )
 
@@ -202,7 +202,7 @@ def test_no_column_leaves_the_folder_of_the_table(tmp_path: Path, refuses, colum
     (tmp_path / "outside.nii").write_bytes(volume(5, 5, 5))
     table = {column: ["../outside.nii"] for column in columns} | {"label": ["a"]}
     pd.DataFrame(table).to_csv(folder / "labels.csv", index=False)
-    assert "images must lie in the folder of the table, 1 of" in refuses(open_collection, folder)
+    assert "images must lie in the folder of the table, but 1 of" in refuses(open_collection, folder)
 
 
 def test_links_are_followed(tmp_path: Path, draw) -> None:

@@ -1,4 +1,4 @@
-"""List files as ImageNet-LT and iNaturalist 2018 bring them."""
+"""List files as ImageNet-LT and iNaturalist 2018 publish them."""
 
 import time
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_class_folders_with_other_text_files_stay_class_folders(make, tmp_path: 
         ("a.png 0\nb.png\n", "line 2 of {file} must be a path and a class id (a whole number), e.g. train/0001.jpg 17"),
         ("a.png 0\n\nb.png cat\n", "line 3 of {file} must be a path and a class id"),
         ("a.png -1\n", "line 1 of {file} must be a path and a class id"),
-        ("a.png 1.5\n", "got 'a.png 1.5'; mend it"),
+        ("a.png 1.5\n", "got 'a.png 1.5'; fix it"),
         ("a.png ²\n", "line 1 of {file} must be a path and a class id"),
         ("a.png 0\n../secret.png 1\n", "line 2 of {file} must name an image below {folder}, got '../secret.png'"),
         ("x/../../secret.png 1\n", "line 1 of {file} must name an image below {folder}"),

@@ -1,4 +1,4 @@
-"""Tables of several labels an image: reading, splitting, counting."""
+"""Tables of several labels per image: reading, splitting, counting."""
 
 import warnings
 from collections.abc import Callable
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medtail.cli.inspect import lines
 from medtail.data import (
     ImageArray,
     ImageBatches,
@@ -91,7 +92,7 @@ def test_missing_values_are_refused(several, refuses) -> None:
 def test_a_single_label_column_is_refused(several, edit, refuses) -> None:
     several()
     sentence = refuses(open_collection, edit(label_effusion=None))
-    assert "several labels an image need two columns label_<class> or more" in sentence
+    assert "several labels per image need two or more columns label_<class>" in sentence
     assert "has only label_edema" in sentence
 
 
@@ -190,14 +191,14 @@ def test_inspect_counts_labels_and_images_apart(several) -> None:
     found = audit(open_collection(several()))
     assert found.counts == {"all": [20, 10]}
     assert found.to_dict()["several_labels"] == {"images": {"all": 30}, "mean": 1.0, "without": 7}
-    lines = found.lines()
-    assert next(line for line in lines if line.startswith("total")).split() == ["total", "30"]
-    assert "labels an image: 1.00 on average, 7 images carry none" in lines
+    text = lines(found)
+    assert next(line for line in text if line.startswith("total")).split() == ["total", "30"]
+    assert "labels per image: 1.00 on average, 7 images carry none" in text
     assert found.suggestion is not None
     assert found.suggestion.method == "asl"
 
 
-def test_inspect_of_one_class_an_image_is_as_before(table_folder: Path) -> None:
+def test_inspect_of_single_label_data_does_not_count_labels_per_image(table_folder: Path) -> None:
     found = audit(open_collection(table_folder))
     assert "several_labels" not in found.to_dict()
-    assert not any(line.startswith("labels an image") for line in found.lines())
+    assert not any(line.startswith("labels per image") for line in lines(found))

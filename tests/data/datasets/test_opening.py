@@ -159,7 +159,7 @@ def test_paths_out_of_the_folder_are_refused(edit, refuses, name: str) -> None:
 def test_an_id_that_fits_two_files_is_refused(table_folder: Path, draw, refuses) -> None:
     draw(1).save(table_folder / "images" / "00004.png")
     sentence = refuses(open_collection, table_folder)
-    assert "image 00004 must name one file, images/00004.jpg, images/00004.png fit" in sentence
+    assert "image 00004 must name one file, but images/00004.jpg, images/00004.png match" in sentence
 
 
 def test_repeated_ids_are_refused(edit, refuses) -> None:
@@ -218,7 +218,7 @@ def test_unknown_splits_are_refused(edit, refuses) -> None:
 def test_no_image_found_says_where_was_looked(edit, refuses) -> None:
     sentence = refuses(open_collection, edit(image=[f"x{n}" for n in range(30)]))
     assert "none of the 30 images" in sentence
-    assert "first: x0" in sentence
+    assert "the first is x0" in sentence
 
 
 def test_a_table_without_rows_is_refused(table_folder: Path, refuses) -> None:
@@ -283,7 +283,10 @@ def _images(*shape: int) -> np.ndarray:
         ({"train_images": np.zeros((12, 8, 8, 3))}, "train_images of"),
         ({"train_labels": None}, "train_labels beside train_images"),
         ({"train_images": None}, "must hold train_images"),
-        ({"train_labels": _images(12, 14)}, "several labels an image are not read yet"),
+        (
+            {"train_labels": _images(12, 14)},
+            "use a table with columns label_<class> for several labels per image",
+        ),
         ({"train_labels": _images(11)}, "each of 12 images, got shape (11,)"),
         ({"val_labels": np.array([0, 1, np.nan, 1])}, "NaN or infinity"),
         ({"val_labels": np.array([0, 1, 0.5, 1])}, "fractions"),

@@ -57,7 +57,8 @@ def entries(cache: PixelCache) -> list[Path]:
     return [path for path in cache.folder.iterdir() if path.is_dir()]
 
 
-def test_images_are_decoded_once_and_stay_what_they_are(class_folders: Path, cache, decoded, capsys) -> None:
+def test_images_are_decoded_once_and_stay_what_they_are(class_folders: Path, cache, decoded, caplog) -> None:
+    caplog.set_level("INFO", "medtail")
     plain = load_pixels(open_collection(class_folders), image_size=12, channels=3)
     decoded.clear()
     first = load(class_folders, cache)
@@ -69,8 +70,8 @@ def test_images_are_decoded_once_and_stay_what_they_are(class_folders: Path, cac
     for pixels in (first, again):
         assert torch.equal(pixels.read(rows), plain.read(rows))
         assert torch.equal(pixels.without(np.arange(10)).read([0, 3]), plain.read([10, 13]))
-    # Stated once, before it is written: 52 · 3 · 12 · 12 bytes.
-    [line] = capsys.readouterr().err.splitlines()
+    # Reported once, before it is written: 52 · 3 · 12 · 12 bytes.
+    [line] = caplog.messages
     assert line.startswith(f"decoding 52 images once into {cache.folder}")
     assert "(0.0 MiB)" in line
 
@@ -81,8 +82,8 @@ def test_the_size_is_stated_and_the_disk_asked_before_anything_is_written(
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(10**9, 0, 10**8))
     sentence = refuses(load, class_folders, cache)
-    assert "decoded pixels need 0.0 MiB in" in sentence and "95.4 MiB are free" in sentence
-    assert "--cache DIR" in sentence and "data.cache=never" in sentence
+    assert "decoded pixels need 0.0 MiB in" in sentence and "only 95.4 MiB are free" in sentence
+    assert "another folder for `cache`" in sentence and "`data.cache=never`" in sentence
     assert not decoded and not entries(cache)
 
 
@@ -161,7 +162,7 @@ def test_sets_that_fit_into_memory_are_kept_where_asked(class_folders: Path, cac
     assert torch.equal(first.read(np.arange(52)), again.read(np.arange(52)))
 
 
-def test_unreadable_images_are_remembered_until_they_are_mended(
+def test_unreadable_images_are_remembered_until_they_are_fixed(
     class_folders: Path, cache, draw, refuses
 ) -> None:
     bad = class_folders / "nevus" / "nevus_03.png"
@@ -284,7 +285,8 @@ def test_runs_that_start_at_once_decode_once(class_folders: Path, cache) -> None
         from medtail.data import load_pixels, open_collection
         from medtail.data.decoded.cache import PixelCache
         from pathlib import Path
-        import hashlib, numpy as np
+        import hashlib, logging, numpy as np
+        logging.basicConfig(level="INFO")
         pixels = load_pixels(open_collection({str(class_folders)!r}), image_size=64, channels=3, memory_limit=0,
                              cache=PixelCache(Path({str(cache.folder)!r})))
         print(hashlib.sha256(pixels.read(np.arange(52)).numpy().tobytes()).hexdigest())
@@ -308,11 +310,13 @@ def test_memory_stays_flat_for_a_set_larger_than_the_limit(tmp_path: Path) -> No
             tmp_path / "data" / "ab"[number % 2] / f"{number}.png"
         )
     code = f"""
-        import re, threading, time
+        import logging, re, threading, time
         from pathlib import Path
         import numpy as np
         from medtail.data import load_pixels, open_collection
         from medtail.data.decoded.cache import PixelCache
+
+        logging.basicConfig(level="INFO")
 
         def anonymous():
             return int(re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1)) / 1024

@@ -28,7 +28,7 @@ from medtail.data.decoded.image_shape import WorkingForm
 
 
 def resize(image: np.ndarray, image_size: int, channels: int) -> np.ndarray:
-    return WorkingForm(image_size, channels).bring(image, "x")
+    return WorkingForm(image_size, channels).convert(image, "x")
 
 
 # --- modes
@@ -179,7 +179,7 @@ def test_the_limit_on_pixels_can_be_set(class_folders: Path, refuses) -> None:
     assert "52 of 52 images" in sentence
     assert "16 x 16 pixels, more than the limit of 255" in sentence
     assert len(load_pixels(open_collection(class_folders, max_pixels=256), image_size=8, channels=3)) == 52
-    assert "max_pixels must be positive" in refuses(ImageFiles, [], 0)
+    assert "max_pixels must be a whole number of at least 1, got 0" in refuses(ImageFiles, [], 0)
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def test_every_bad_file_of_a_hundred_is_named_at_once(hundred_images, refuses) -
     assert all(name in sentence for name in bad)
     assert sum(f"image_{number:03d}" in sentence for number in range(100)) == 17
     assert "image_003.jpg does not exist" in sentence
-    assert "--skip-unreadable" in sentence
+    assert "`skip_unreadable=True`" in sentence
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -318,8 +318,12 @@ def test_a_jpeg_may_be_decoded_smaller_but_never_too_small(tmp_path: Path, draw)
 
 def test_wrong_sizes_are_refused(class_folders: Path, refuses) -> None:
     collection = open_collection(class_folders)
-    assert "image_size must be positive" in refuses(load_pixels, collection, image_size=0, channels=3)
-    assert "channels must be positive, got 0" in refuses(load_pixels, collection, image_size=8, channels=0)
+    assert "image_size must be a whole number of at least 1, got 0" in refuses(
+        load_pixels, collection, image_size=0, channels=3
+    )
+    assert "channels must be a whole number of at least 1, got 0" in refuses(
+        load_pixels, collection, image_size=8, channels=0
+    )
     sentence = refuses(load_pixels, collection, image_size=8, channels=4)
     assert "nevus/nevus_00.png has 3 channels where data.channels is 4 (only grey and colour" in sentence
     assert "dimensions must be 2 (images) or 3 (volumes), got 4" in refuses(

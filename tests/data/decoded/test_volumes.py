@@ -47,8 +47,8 @@ def test_axes_of_arrays(shape: tuple[int, ...], form: ImageForm, read: tuple[int
 
 def test_a_volume_of_the_right_size_is_not_touched() -> None:
     volume = volumes(8, 8, 8, 1)
-    brought = WorkingForm(8, 1, dimensions=3).bring(volume, "x")
-    np.testing.assert_array_equal(brought, volume.transpose(3, 0, 1, 2))
+    converted = WorkingForm(8, 1, dimensions=3).convert(volume, "x")
+    np.testing.assert_array_equal(converted, volume.transpose(3, 0, 1, 2))
 
 
 def naive_antialiased_linear(values: np.ndarray, size: int) -> np.ndarray:
@@ -91,20 +91,20 @@ def test_channels_are_resized_apart_and_masks_keep_their_range() -> None:
 
 def test_grey_and_colour_of_volumes_follow_the_rules_of_images() -> None:
     colour = volumes(5, 5, 5, 3)
-    grey = WorkingForm(5, 1, dimensions=3).bring(colour, "x")
+    grey = WorkingForm(5, 1, dimensions=3).convert(colour, "x")
     luminance = colour @ np.array([0.299, 0.587, 0.114])
     assert abs(grey[0] - luminance).max() <= 1.0
-    repeated = WorkingForm(5, 3, dimensions=3).bring(volumes(5, 5, 5, 1), "x")
+    repeated = WorkingForm(5, 3, dimensions=3).convert(volumes(5, 5, 5, 1), "x")
     assert repeated.shape == (3, 5, 5, 5)
     assert (repeated == repeated[:1]).all()
 
 
 def test_the_crop_is_central_and_resamples_nothing() -> None:
     volume = volumes(9, 8, 7, 1)
-    cropped = WorkingForm(5, 1, dimensions=3, fit="crop").bring(volume, "x")
+    cropped = WorkingForm(5, 1, dimensions=3, fit="crop").convert(volume, "x")
     np.testing.assert_array_equal(cropped[0], volume[2:7, 1:6, 1:6, 0])
     picture = volumes(9, 8, 3)
-    cropped = WorkingForm(4, 3, fit="crop").bring(picture, "x")
+    cropped = WorkingForm(4, 3, fit="crop").convert(picture, "x")
     np.testing.assert_array_equal(cropped, picture[2:6, 2:6].transpose(2, 0, 1))
 
 

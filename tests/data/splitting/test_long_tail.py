@@ -157,7 +157,7 @@ def test_enough_images_need_no_warning() -> None:
         assert len(training_rows_left_out(images, partial(binary_counts, beta=10), seed=0)) == 20
 
 
-def test_several_labels_an_image_are_refused(refuses) -> None:
+def test_several_labels_per_image_are_refused(refuses) -> None:
     images = ImageCollection.build_multi_label(
         name="made",
         data="films.csv",
@@ -167,20 +167,22 @@ def test_several_labels_an_image_are_refused(refuses) -> None:
         splits=["train", "train"],
     )
     sentence = refuses(training_rows_left_out, images, partial(binary_counts, beta=10), 0)
-    assert "data.subsample needs one class an image, films.csv has columns of several labels" in sentence
+    assert (
+        "`data.subsample` needs one label per image, but films.csv has columns of several labels" in sentence
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "settings", "counts", "message"),
     [
-        ("exponential", {"imbalance_factor": 0.5}, [5, 5], "imbalance_factor must be at least 1, got 0.5"),
-        ("exponential", {"imbalance_factor": float("nan")}, [5, 5], "imbalance_factor must be at least 1, got nan"),
+        ("exponential", {"imbalance_factor": 0.5}, [5, 5], r"imbalance_factor must be a number in \[1, inf\), got 0.5"),
+        ("exponential", {"imbalance_factor": float("nan")}, [5, 5], r"imbalance_factor must be a number in \[1, inf\), got nan"),
         ("exponential", {"imbalance_factor": 10}, [5, 0], r"each at least 1, got \[5, 0\]"),
-        ("step", {"imbalance_factor": 10, "minority_share": 1.0}, [5, 5], "minority_share must be between 0 and 1"),
-        ("pareto", {"alpha": 0.0}, [5, 5], "alpha must be positive, got 0.0"),
-        ("pareto", {"smallest": 0}, [5, 5], "smallest must be at least 1, got 0"),
-        ("binary", {"beta": 10}, [5, 5, 5], r"beta is the ratio of two classes, got 3 classes; .*--positive"),
-        ("binary", {"beta": 0}, [5, 5], "beta must be at least 1, got 0"),
+        ("step", {"imbalance_factor": 10, "minority_share": 1.0}, [5, 5], r"minority_share must be a number in \(0, 1\), got 1.0"),
+        ("pareto", {"alpha": 0.0}, [5, 5], r"alpha must be a number in \(0, inf\), got 0.0"),
+        ("pareto", {"smallest": 0}, [5, 5], "smallest must be a whole number of at least 1, got 0"),
+        ("binary", {"beta": 10}, [5, 5, 5], r"beta is the ratio of two classes, got 3 classes; .*`positive`"),
+        ("binary", {"beta": 0}, [5, 5], r"beta must be a number in \[1, inf\), got 0"),
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_named(name, settings, counts, message, refuses) -> None:
@@ -188,7 +190,9 @@ def test_wrong_arguments_are_named(name, settings, counts, message, refuses) -> 
 
 
 def test_a_negative_seed_is_refused(refuses) -> None:
-    assert "seed must be at least 0, got -1" in refuses(subsample, np.array([0, 1]), np.array([1, 1]), -1)
+    assert "seed must be a whole number of at least 0, got -1" in refuses(
+        subsample, np.array([0, 1]), np.array([1, 1]), -1
+    )
 
 
 def test_the_profiles_of_a_recipe_are_those_there_are() -> None:

@@ -193,7 +193,7 @@ def test_a_split_that_shares_groups_is_refused_naming_them(refuses) -> None:
     groups = ["p1", "p1", "p2", "p3", "p3", "p4"]
     splits = ["train", "test", "train", "validation", "train", "test"]
     sentence = refuses(assign_splits, collect(["a", "b"] * 3, groups, splits))
-    assert "no patient may be in two splits, 2 of made up are" in sentence
+    assert "no patient may be in two splits, but 2 of made up are" in sentence
     assert "p1 (train and test)" in sentence
     assert "p3 (train and validation)" in sentence
     assert "p2" not in sentence
@@ -202,7 +202,7 @@ def test_a_split_that_shares_groups_is_refused_naming_them(refuses) -> None:
 def test_a_label_never_seen_in_training_is_refused(refuses) -> None:
     collection = collect(["a", "b", "a", "b", "c"], splits=["train", "train", "validation", "test", "test"])
     sentence = refuses(assign_splits, collection)
-    assert "a label never seen in training cannot be learned: c is only in test (1)" in sentence
+    assert "because a label never seen in training cannot be learned: c is only in test (1)" in sentence
 
 
 def test_a_class_without_any_image_is_refused(class_folders: Path, refuses) -> None:
@@ -217,14 +217,14 @@ def test_one_class_is_refused(refuses) -> None:
 
 def test_no_training_image_is_refused(refuses) -> None:
     collection = collect(["a", "b"], splits=["test", "test"])
-    assert "must hold training images, has none" in refuses(assign_splits, collection)
+    assert "must hold training images, but has none" in refuses(assign_splits, collection)
 
 
 @pytest.mark.parametrize(
     ("fractions", "expected"),
     [
-        ({"validation_fraction": 0.0}, "validation_fraction must be between 0 and 1, got 0.0"),
-        ({"test_fraction": 1.0}, "test_fraction must be between 0 and 1, got 1.0"),
+        ({"validation_fraction": 0.0}, "validation_fraction must be a number in (0, 1), got 0.0"),
+        ({"test_fraction": 1.0}, "test_fraction must be a number in (0, 1), got 1.0"),
         ({"validation_fraction": 0.5, "test_fraction": 0.5}, "must leave images for training"),
     ],
 )
@@ -250,11 +250,13 @@ def test_written_splits_are_read_back(tmp_path: Path) -> None:
 def test_splits_of_other_images_are_refused(tmp_path: Path, refuses) -> None:
     path = tmp_path / "splits.csv"
     write_splits(assign_splits(collect(["a", "b"] * 20)), path)
-    assert "2 are in one of them only: image-40, image-41" in refuses(
+    assert "2 are in only one of them: image-40, image-41" in refuses(
         read_splits, collect(["a", "b"] * 21), path
     )
     path.write_text("id,split\nimage-0,holdout\n")
     assert "got holdout" in refuses(read_splits, collect(["a", "b"]), path)
     path.write_text("name\nx\n")
-    assert "must have the columns id and split, has name" in refuses(read_splits, collect(["a", "b"]), path)
-    assert "must be readable" in refuses(read_splits, collect(["a", "b"]), tmp_path / "none.csv")
+    assert "must have the columns id and split, but has name" in refuses(
+        read_splits, collect(["a", "b"]), path
+    )
+    assert "cannot be read" in refuses(read_splits, collect(["a", "b"]), tmp_path / "none.csv")

@@ -1,1 +1,1 @@
-"""How a data set lies on disk: one file per layout."""
+"""Layouts of data sets on disk: one file per layout."""

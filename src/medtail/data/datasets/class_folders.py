@@ -1,4 +1,4 @@
-"""A folder with one sub-folder per class."""
+"""Folders with one sub-folder per class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,11 +18,16 @@ from medtail.naming import listing
 def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollection:
     """Read a folder of class folders, or of split folders (train, val, test) that hold class folders.
 
-    Labels are folder names, ids are paths below ``folder``. Files that do not end like an image are left alone;
-    an empty class folder is a class without images.
+    Labels are folder names, ids are paths below ``folder``. Files without the extension of an image are ignored; an
+    empty class folder is a class without images.
+
+    Args:
+        folder: Folder of class folders.
+        data: DATA as the user gave it.
+        max_pixels: Files with more pixels are refused when they are read.
 
     Raises:
-        InputError: There is no class folder, or there is no image in any.
+        InputError: There is no class folder, or no class folder holds an image.
     """
     parts = _parts(folder)
     classes: set[str] = set()
@@ -60,10 +65,10 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _parts(folder: Path) -> Sequence[tuple[Split | None, Path]]:
-    """The folders that hold class folders, each with its split: one when the data brings no splits."""
+    """The folders that hold class folders, each with its split; a single one if the data has no splits."""
     folders = _folders(folder)
     named = [(split_name(part.name), part) for part in folders]
-    # "train" and "test" are splits, never classes; but only when nothing else lies beside them.
+    # Folders such as "train" and "test" are splits, but only if no other folder lies beside them.
     if folders and all(split is not None for split, _ in named):
         return named
     return [(None, folder)]

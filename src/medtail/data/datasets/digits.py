@@ -1,4 +1,4 @@
-"""``digits-lt``: real digits, made imbalanced, without a file or a network."""
+"""``digits-lt``: real digits made imbalanced, which need neither a file nor a network."""
 
 import numpy as np
 
@@ -16,12 +16,13 @@ SEED = 0
 def open_digits() -> ImageCollection:
     """scikit-learn's handwritten digits (8 x 8), training subsampled to imbalance ratio 50; no file needed
 
-    Of each digit 40 images are drawn for test and 20 for validation, so both stay balanced; of the rest, training
+    For each digit, 40 images are drawn for test and 20 for validation, so both stay balanced; of the rest, training
     keeps ``int(100 * 50 ** (-c / 9))`` images of digit c (100, 64, 41, 27, 17, 11, 7, 4, 3, 2), the exponential
-    profile of long-tailed CIFAR (Cui et al. 2019). Drawn without replacement with seed 0: always the same images.
+    profile of long-tailed CIFAR (Cui et al. 2019). They are drawn without replacement with seed 0, so the images are
+    always the same.
 
-    Grey values 0 to 16 become 0 to 255. Source: UCI Optical Recognition of Handwritten Digits, the part that
-    ``sklearn.datasets.load_digits`` carries (1,797 images). Who wrote which digit is not recorded there, so one
+    Grey values from 0 to 16 are scaled to 0 to 255. Source: the part of UCI Optical Recognition of Handwritten Digits
+    that ``sklearn.datasets.load_digits`` contains (1,797 images). It does not record who wrote which digit, so one
     hand may occur in several splits.
     """
     from sklearn.datasets import load_digits

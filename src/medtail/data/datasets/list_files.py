@@ -1,4 +1,4 @@
-"""Lists of images, ``path label`` a line, one file a split: ImageNet-LT, iNaturalist 2018, Places-LT."""
+"""Lists of images, one ``path label`` per line and one file per split: ImageNet-LT, iNaturalist 2018, Places-LT."""
 
 import os
 import posixpath
@@ -14,41 +14,41 @@ LIST_EXTENSION = ".txt"
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Find the list files of a folder: those whose names end in that of a split, e.g. ``ImageNet_LT_train.txt``."""
+    """Find the list files of a folder: their names end in the name of a split, as in ``ImageNet_LT_train.txt``."""
     return sorted(
         path
         for path in folder.glob(f"*{LIST_EXTENSION}")
-        if _named(path)[1] is not None and path.is_file() and not path.name.startswith(".")
+        if _parsed(path)[1] is not None and path.is_file() and not path.name.startswith(".")
     )
 
 
 def open_list_files(files: Sequence[Path], data: str, max_pixels: int) -> ImageCollection:
-    """Read list files of one data set: a line is a path below their folder, a space, and a class id.
+    """Read the list files of one data set: each line is a path below their folder, a space, and a class id.
 
-    The end of a file's name says its split (``_train``, ``_val``, ``_test``); a single file with another name has
-    none. Class names are the ids. Paths may hold spaces; empty lines are left alone. Missing files are reported with
-    the unreadable ones, when pixels are loaded.
+    The end of a file's name says its split (``_train``, ``_val``, ``_test``); a single file with another name has no
+    split. Class names are the ids. Paths may contain spaces; empty lines are ignored. Missing images are reported
+    together with unreadable ones, when pixels are loaded.
 
     Args:
-        files: Such files, in one folder.
+        files: List files in one folder.
         data: DATA as the user gave it.
-        max_pixels: Of one image.
+        max_pixels: Files with more pixels are refused when they are read.
 
     Raises:
-        InputError: The files are of several data sets or two of one split, a line is none (its number is named), a
-            path leaves the folder, an image occurs twice, or no image is there at all.
+        InputError: The files belong to several data sets, two of them to one split, a line is malformed (its number
+            is named), a path leads out of the folder, an image occurs twice, or none of the images exists.
     """
-    names = {_named(file)[0] for file in files}
-    splits_of_files = {file: _named(file)[1] for file in files}
+    names = {_parsed(file)[0] for file in files}
+    splits_of_files = {file: _parsed(file)[1] for file in files}
     if len(names) > 1:
         raise InputError(
-            f"DATA must be the lists of one data set, {files[0].parent} has those of {listing(sorted(names))} "
-            f"({listing(file.name for file in files)}); give one of the files, its splits are then found"
+            f"DATA must be the lists of one data set, but {files[0].parent} has those of {listing(sorted(names))} "
+            f"({listing(file.name for file in files)}); give one of the files, whose other splits are then found"
         )
     if len(set(splits_of_files.values())) < len(files):
         raise InputError(
-            f"DATA must have one list a split, {files[0].parent} has {listing(file.name for file in files)}; "
-            f"remove one"
+            f"DATA must have one list per split, but {files[0].parent} has "
+            f"{listing(file.name for file in files)}; remove one"
         )
     folder = files[0].parent
     ids: list[str] = []
@@ -63,7 +63,7 @@ def open_list_files(files: Sequence[Path], data: str, max_pixels: int) -> ImageC
     if ids and not any((folder / name).exists() for name in ids):
         raise InputError(
             f"none of the {len(ids)} images named in {listing(file.name for file in files)} is in {folder} "
-            f"(first: {ids[0]}); put the lists into the folder that their paths start from"
+            f"(the first is {ids[0]}); put the lists into the folder that their paths start from"
         )
     return ImageCollection.build(
         name=names.pop() or folder.resolve().name,
@@ -77,15 +77,15 @@ def open_list_files(files: Sequence[Path], data: str, max_pixels: int) -> ImageC
 
 
 def with_siblings(file: Path) -> list[Path]:
-    """The lists of the other splits beside one: naming one opens all; a list without a split stands alone."""
-    name, split = _named(file)
+    """A list with those of the other splits beside it: naming one opens all. A list without a split stands alone."""
+    name, split = _parsed(file)
     if split is None:
         return [file]
-    return [other for other in list_files(file.parent) if _named(other)[0] == name]
+    return [other for other in list_files(file.parent) if _parsed(other)[0] == name]
 
 
-def _named(file: Path) -> tuple[str, Split | None]:
-    """The data set and the split in the name of a list: ImageNet_LT_train.txt is (ImageNet_LT, train)."""
+def _parsed(file: Path) -> tuple[str, Split | None]:
+    """The data set and the split in the name of a list: ImageNet_LT_train.txt gives (ImageNet_LT, train)."""
     for separator in ("_", "-", "."):
         name, _, ending = file.stem.rpartition(separator)
         split = split_name(ending)
@@ -95,11 +95,13 @@ def _named(file: Path) -> tuple[str, Split | None]:
 
 
 def _read(file: Path) -> tuple[list[str], list[str]]:
-    """Paths, normalised, and class ids as text."""
+    """Normalised paths, and class ids as text."""
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
-        raise InputError(f"list {file} must be text in UTF-8, is not ({error}); save it again") from error
+        raise InputError(
+            f"list {file} must be UTF-8 text, but cannot be decoded ({error}); save it again"
+        ) from error
     paths: list[str] = []
     labels: list[str] = []
     root = Path.cwd() / file.parent
@@ -110,7 +112,7 @@ def _read(file: Path) -> tuple[list[str], list[str]]:
         if len(words) < 2 or not (words[1].isascii() and words[1].isdecimal()):
             raise InputError(
                 f"line {number} of {file} must be a path and a class id (a whole number), e.g. train/0001.jpg 17, got "
-                f"{_short(line.strip())!r}; mend it, or move the file elsewhere if it is no list of images"
+                f"{_short(line.strip())!r}; fix it, or move the file elsewhere if it is not a list of images"
             )
         name = os.path.relpath(words[0], root) if posixpath.isabs(words[0]) else words[0]
         path = posixpath.normpath(name.strip())
@@ -122,7 +124,7 @@ def _read(file: Path) -> tuple[list[str], list[str]]:
         paths.append(path)
         labels.append(str(int(words[1])))
     if not paths:
-        raise InputError(f"list {file} must have a line for each image, has none; fill or remove it")
+        raise InputError(f"list {file} must have a line for each image, but it is empty; fill or remove it")
     return paths, labels
 
 

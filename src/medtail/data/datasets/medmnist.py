@@ -1,4 +1,4 @@
-"""MedMNIST by name: downloaded once by the package of that name."""
+"""MedMNIST by name, downloaded once by the package of that name."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ _NAME = re.compile(r"(?P<flag>[a-z]+mnist(3d)?)(_(?P<size>\d+))?")
 
 
 def is_medmnist_name(text: str) -> bool:
-    """Whether DATA looks like a name of MedMNIST, such as ``dermamnist`` or ``adrenalmnist3d_64``.
+    """Whether DATA looks like a name in MedMNIST, such as ``dermamnist`` or ``adrenalmnist3d_64``.
 
     Example:
         >>> is_medmnist_name("adrenalmnist3d_64"), is_medmnist_name("digits-lt")
@@ -25,14 +25,14 @@ def is_medmnist_name(text: str) -> bool:
 def open_medmnist(name: str) -> ImageCollection:
     """Open a data set of MedMNIST, with the names of its classes.
 
-    The archive is looked for where the package keeps its files (``~/.medmnist``), downloaded when it is not there,
-    and its checksum compared with the published one.
+    The archive is taken from the folder of the package (``~/.medmnist``), or downloaded to it, and its checksum is
+    compared with the published one.
 
     Args:
-        name: Of the package's ``INFO``, with ``_64``, ``_128`` or ``_224`` behind it for larger images.
+        name: A key of the package's ``INFO``, followed by ``_64``, ``_128`` or ``_224`` for larger images.
 
     Raises:
-        InputError: The package is missing, there is no such name, or the download fails.
+        InputError: The package is missing, there is no data set of this name, or the download fails.
     """
     package = _package()
     parts = _NAME.fullmatch(name)
@@ -45,7 +45,9 @@ def open_medmnist(name: str) -> ImageCollection:
     ending = "" if size is None else f"_{size}"
     if f"url{ending}" not in info:
         sizes = [key.removeprefix("url_") for key in info if key.startswith("url_")]
-        raise InputError(f"{flag} comes in 28 (no ending) and {', '.join(sizes)} pixels, got {name!r}")
+        raise InputError(
+            f"{flag} comes in 28 (no ending) and {', '.join(sizes)} pixels, got {name!r}; use one of these endings"
+        )
     archive = _archive(package, name, info[f"url{ending}"], info[f"MD5{ending}"])
     class_names = [label for _, label in sorted(info["label"].items(), key=lambda item: int(item[0]))]
     return open_npz(archive, name, class_names=class_names)
@@ -71,7 +73,7 @@ def _archive(package: Any, name: str, url: str, checksum: str) -> Path:
         return archive
     try:
         download_url(url, str(folder), archive.name, checksum)
-    # Every transport has its own exceptions; all of them mean that the file is out of reach.
+    # Every transport has its own exceptions; all of them mean that the file cannot be reached.
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"{archive.name} cannot be downloaded from {url} ({' '.join(str(error).split()) or type(error).__name__}); "

@@ -17,17 +17,22 @@ _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError)
 def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None) -> ImageCollection:
     """Read an archive of uint8 images or volumes (:class:`ImageArray`) and labels ``(N,)`` or ``(N, 1)``.
 
-    Labels are numbers (class names are then those of the key ``class_names``, else those given, else the numbers
-    themselves) or names. Nothing in the file is executed: pickled arrays are refused.
+    Labels are names or numbers. Numbers are named by the key ``class_names`` of the archive, else by the argument, else
+    by themselves. Nothing in the file is executed: pickled arrays are refused.
+
+    Args:
+        path: The archive.
+        data: DATA as the user gave it.
+        class_names: In class-id order.
 
     Raises:
-        InputError: A key is missing, a shape or type is not one of these, or labels are many per image.
+        InputError: A key is missing, a shape or type is not one of these, or images have several labels.
     """
     try:
         headers = _headers(path)
     except _UNREADABLE as error:
         raise InputError(
-            f"{path} must be an .npz archive, cannot be read ({error}); save it again"
+            f"{path} must be an .npz archive, but cannot be read ({error}); save it again"
         ) from error
     _check_types(path, headers)
     shapes = {key: shape for key, (shape, _) in headers.items()}
@@ -40,11 +45,11 @@ def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None)
             given_names = archive["class_names"].tolist() if "class_names" in shapes else class_names
     except MemoryError as error:
         raise InputError(
-            f"{path} must fit into memory, its images have {listing(shapes[f'{prefix}_images'] for prefix in parts)}; "
-            f"save the images as files"
+            f"{path} must fit into memory, but its images have shapes "
+            f"{listing(shapes[f'{prefix}_images'] for prefix in parts)}; save the images as files"
         ) from error
     except _UNREADABLE as error:
-        raise InputError(f"{path} must hold plain arrays, is damaged ({error}); save it again") from error
+        raise InputError(f"{path} must hold plain arrays, but is damaged ({error}); save it again") from error
     texts = _label_texts(path, labels, given_names)
     return ImageCollection.build(
         name=path.stem,
@@ -60,7 +65,7 @@ def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None)
 def _joined(
     keys: Sequence[str], shapes: Mapping[str, tuple[int, ...]], archive: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Join arrays, one in memory beside the result at a time: volumes are large."""
+    """Join arrays with only one of them in memory beside the result: volumes are large."""
     first = archive[keys[0]]
     if len(keys) == 1:
         return first
@@ -74,7 +79,7 @@ def _joined(
 
 
 def _headers(path: Path) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
-    """Shapes and types from the headers: what has another form is refused before it is unpacked."""
+    """Shapes and types from the headers, so that wrong arrays are refused before they are unpacked."""
     headers = {}
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
@@ -94,8 +99,8 @@ def _check_types(path: Path, headers: Mapping[str, tuple[tuple[int, ...], np.dty
     for key, (_, number_type) in headers.items():
         if number_type.hasobject:
             raise InputError(
-                f"{key} of {path} must be one plain array, holds Python objects (images of several sizes, perhaps), "
-                f"which are not unpickled; bring the images to one size and save them as uint8"
+                f"{key} of {path} must be one plain array, but holds Python objects (perhaps images of several sizes), "
+                f"which are not unpickled; resize the images to one size and save them as uint8"
             )
         if key.endswith("_images") and number_type != np.uint8:
             raise InputError(
@@ -104,7 +109,7 @@ def _check_types(path: Path, headers: Mapping[str, tuple[tuple[int, ...], np.dty
 
 
 def _parts(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Split]:
-    """The prefixes for which there are images, with the split each names."""
+    """The prefixes of the images in the archive, each with the split that it names."""
     parts: dict[str, Split] = {}
     for key in shapes:
         prefix, _, kind = key.rpartition("_")
@@ -113,16 +118,16 @@ def _parts(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Split]:
             parts[prefix] = split
     if "train" not in parts.values():
         raise InputError(
-            f"{path} must hold train_images and train_labels (and val_, test_), has the keys {listing(shapes)}; "
+            f"{path} must hold train_images and train_labels (and val_, test_), but has the keys {listing(shapes)}; "
             f"rename them"
         )
     for prefix in parts:
         if f"{prefix}_labels" not in shapes:
             raise InputError(
-                f"{path} must hold {prefix}_labels beside {prefix}_images, does not; add the labels"
+                f"{path} must hold {prefix}_labels beside {prefix}_images, but does not; add the labels"
             )
     if len(set(parts.values())) < len(parts):
-        raise InputError(f"{path} must name each split once, has {listing(parts)}; remove one")
+        raise InputError(f"{path} must name each split once, but has {listing(parts)}; remove one")
     return parts
 
 
@@ -136,13 +141,13 @@ def _check_shapes(path: Path, shapes: dict[str, tuple[int, ...]], parts: dict[st
             )
         if len(labels) == 2 and labels[1] > 1:
             raise InputError(
-                f"{prefix}_labels of {path} must hold one class id an image, shape (N,) or (N, 1), got {labels}; "
-                f"several labels an image are not read yet"
+                f"{prefix}_labels of {path} must hold one class id per image, shape (N,) or (N, 1), got {labels}; "
+                f"use a table with columns label_<class> for several labels per image"
             )
         if len(labels) not in (1, 2) or labels[0] != images[0]:
             raise InputError(
                 f"{prefix}_labels of {path} must hold one class id for each of {images[0]} images, got shape "
-                f"{labels}; mend the archive"
+                f"{labels}; fix the archive"
             )
     if len(forms) > 1:
         raise InputError(
@@ -157,7 +162,7 @@ def _label_texts(path: Path, labels: np.ndarray, given_names: Sequence[object] |
         if not np.isfinite(labels).all():
             raise InputError(f"labels of {path} must be class ids, got NaN or infinity; remove these images")
         if (labels != np.floor(labels)).any():
-            raise InputError(f"labels of {path} must be whole class ids, got fractions; mend the labels")
+            raise InputError(f"labels of {path} must be whole class ids, got fractions; fix the labels")
     elif labels.dtype.kind not in "iub":
         raise InputError(f"labels of {path} must be class ids or names, got {labels.dtype}; convert them")
     ids = labels.astype(np.int64)
@@ -166,10 +171,12 @@ def _label_texts(path: Path, labels: np.ndarray, given_names: Sequence[object] |
     if given_names is None:
         return [str(label) for label in ids]
     if len(set(given_names)) < len(given_names):
-        raise InputError(f"class_names of {path} must differ from each other, some occur twice; rename them")
+        raise InputError(
+            f"class_names of {path} must differ from each other, but some occur twice; rename them"
+        )
     if len(ids) and ids.max() >= len(given_names):
         raise InputError(
-            f"class_names of {path} must name every label, has {len(given_names)} names for label {ids.max()}; "
-            f"add the names"
+            f"class_names of {path} must name every label, but there are {len(given_names)} names and a label "
+            f"{ids.max()}; add the names"
         )
     return [str(given_names[label]) for label in ids]

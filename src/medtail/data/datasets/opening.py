@@ -1,4 +1,4 @@
-"""From what the user calls DATA to a collection."""
+"""Opening DATA, whatever its layout."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,13 +23,13 @@ def open_collection(data: str | Path, *, max_pixels: int = MAX_PIXELS) -> ImageC
 
     Args:
         data: A folder with one sub-folder per class (or split folders that hold them); a folder with ``labels.csv``
-            or ``labels.parquet``, or such a file; a folder with list files (``…_train.txt``: a path and a class id a
-            line), or one of them; a MedMNIST-style ``.npz``; a name of :data:`BUILT_IN`; or a name of MedMNIST,
-            such as ``dermamnist``, which is downloaded. A path that exists wins over a name.
+            or ``labels.parquet``, or such a file; a folder with list files (``…_train.txt`` with a path and a class id
+            per line), or one of them; a MedMNIST-style ``.npz``; a name in :data:`BUILT_IN`; or a name in MedMNIST,
+            such as ``dermamnist``, which is downloaded. A path that exists takes precedence over a name.
         max_pixels: Image files with more pixels are refused when they are read.
 
     Raises:
-        InputError: There is no such data, or it is not in one of these forms.
+        InputError: There is no such data, or it has none of these layouts.
 
     Example:
         >>> digits = open_collection("digits-lt")
@@ -41,7 +41,7 @@ def open_collection(data: str | Path, *, max_pixels: int = MAX_PIXELS) -> ImageC
         tables = [path / name for name in TABLE_NAMES if (path / name).is_file()]
         if len(tables) > 1:
             raise InputError(
-                f"{path} must hold one table of labels, has {' and '.join(TABLE_NAMES)}; name one"
+                f"{path} must hold one table of labels, but has {' and '.join(TABLE_NAMES)}; name one"
             )
         if tables:
             return open_table(tables[0], str(data), max_pixels)
@@ -64,6 +64,6 @@ def open_collection(data: str | Path, *, max_pixels: int = MAX_PIXELS) -> ImageC
     if is_medmnist_name(str(data)):
         return open_medmnist(str(data))
     raise InputError(
-        f"DATA must be a path that exists, a name of MedMNIST or one of {', '.join(BUILT_IN)}, got {str(data)!r}"
+        f"DATA must be a path that exists, a name in MedMNIST or one of {', '.join(BUILT_IN)}, got {str(data)!r}"
         f"{nearest(str(data), BUILT_IN)}; check the path"
     )

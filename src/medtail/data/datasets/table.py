@@ -26,10 +26,10 @@ TABLE_NAMES = ("labels.csv", "labels.parquet")
 TABLE_EXTENSIONS = (".csv", ".parquet")
 LABEL_COLUMNS = ("label", "diagnosis", "dx")
 
-#: What columns of several sequences begin with, where there is no column image.
+#: Prefix of the columns of sequences, where there is no column image.
 SEQUENCE_PREFIX = "image_"
 
-#: How 0 and 1 are written; Parquet keeps whole numbers as floats where a value was missing once.
+#: How 0 and 1 are written; Parquet stores whole numbers as floats where a value was missing once.
 _INDICATORS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1}
 
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "<NA>")
@@ -38,22 +38,29 @@ _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "<NA>")
 def open_table(table_file: Path, data: str, max_pixels: int) -> ImageCollection:
     """Read ``labels.csv`` or ``.parquet``.
 
-    Columns: ``image`` (a path, or an id that is completed with ``images/`` and an image extension; a folder of
-    DICOM slices is a volume) or two or more ``image_<sequence>``, one for each channel of a case, then named by a
-    column ``id`` or its first file; one of ``label``, ``diagnosis``, ``dx``; optional ``patient``, ``patient_id`` or
-    ``lesion_id`` (the first of them that is there); optional ``split``. Where several label columns are there, one
-    of names wins over one of numbers, and ``label`` over ``diagnosis`` over ``dx`` among equals: HAM10000's ``dx``
-    (nv, mel, …) is taken and its ``label`` (0 to 6) is not. Other columns are left alone.
+    Images: a column ``image`` holds paths, or ids that are completed with ``images/`` and an image extension; a folder
+    of DICOM slices is a volume. Alternatively two or more columns ``image_<sequence>`` hold one file for each channel
+    of a case, which is named by the column ``id`` or by its first file.
 
-    Without any of these, two or more columns ``label_<class>`` of 0/1 say for each class whether the image carries
-    it: any number of labels an image.
+    Labels: one of the columns ``label``, ``diagnosis``, ``dx``. Where there are several, names win over numbers, and
+    among equals ``label`` wins over ``diagnosis`` and that over ``dx``: HAM10000's ``dx`` (nv, mel, …) is taken and its
+    ``label`` (0 to 6) is not. Without any of them, two or more columns ``label_<class>`` of 0/1 say for each class
+    whether the image carries it, so that an image may have any number of labels.
 
-    A file that is named but missing is not an error here: it is reported with the unreadable ones when pixels are
-    loaded, so that all are named at once.
+    Optional: ``patient``, ``patient_id`` or ``lesion_id`` (the first of them is used) and ``split``. Other columns are
+    ignored.
+
+    A missing file is not an error here: it is reported together with unreadable ones when pixels are loaded, so that
+    all are named at once.
+
+    Args:
+        table_file: The table.
+        data: DATA as the user gave it.
+        max_pixels: Files with more pixels are refused when they are read.
 
     Raises:
-        InputError: A column or a value is missing, a split is unknown, an id occurs twice, a label of several is
-            not 0 or 1, a path leaves the folder of the table, or no image is found at all.
+        InputError: A column or a value is missing, a split is unknown, an id occurs twice, an indicator is neither 0
+            nor 1, a path leads out of the folder of the table, or none of the images exists.
     """
     table = _read(table_file)
     _require_columns(table, table_file)
@@ -76,19 +83,19 @@ def _read(table_file: Path) -> pd.DataFrame:
     try:
         if table_file.suffix == ".parquet":
             return pd.read_parquet(table_file)
-        # Everything as text: ids such as 00123 stay what they are, and "None" is a name that classes have.
+        # Everything is read as text: ids such as 00123 keep their zeros, and a class may be called "None".
         return pd.read_csv(table_file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
-            f"table {table_file} must be readable as {table_file.suffix}, is not ({reason}); save it again"
+            f"table {table_file} cannot be read as {table_file.suffix} ({reason}); save it again"
         ) from error
 
 
 def _require_columns(table: pd.DataFrame, table_file: Path) -> None:
     columns = [str(column) for column in table.columns]
     if not len(table):
-        raise InputError(f"table {table_file} must have a row for each image, has none; fill it")
+        raise InputError(f"table {table_file} must have a row for each image, but it is empty; fill it")
     if "image" not in columns and not _sequence_columns(table):
         raise InputError(
             f"column image is not in {table_file} (columns: {', '.join(columns)}){nearest('image', columns)}; "
@@ -122,14 +129,14 @@ def _sequence_columns(table: pd.DataFrame) -> list[str]:
 
 
 def _labels(table: pd.DataFrame, table_file: Path) -> tuple[Callable[..., ImageCollection], Any]:
-    """The labels, and what builds a collection of such."""
+    """The constructor of the collection, and the labels it takes."""
     if any(column in table for column in LABEL_COLUMNS):
         return ImageCollection.build, _values(table, _label_column(table), table_file)
     columns = _indicator_columns(table)
     if len(columns) == 1:
         raise InputError(
-            f"several labels an image need two columns {LABEL_PREFIX}<class> or more, {table_file} has only "
-            f"{columns[0]}; add the others, or name one class an image in a column {LABEL_COLUMNS[0]}"
+            f"several labels per image need two or more columns {LABEL_PREFIX}<class>, but {table_file} has only "
+            f"{columns[0]}; add the others, or name one class per image in a column {LABEL_COLUMNS[0]}"
         )
     labels = {column.removeprefix(LABEL_PREFIX): _indicators(table, column, table_file) for column in columns}
     return ImageCollection.build_multi_label, labels
@@ -145,8 +152,8 @@ def _indicators(table: pd.DataFrame, column: str, table_file: Path) -> np.ndarra
     if wrong:
         raise InputError(
             f"column {column} of {table_file} must hold 0 or 1, got {values[wrong[0]]!r} in row {wrong[0] + 2} "
-            f"({len(wrong)} of {len(values)} rows are neither, the header is row 1); write 1 where the image "
-            f"carries the label, else 0"
+            f"({len(wrong)} of {len(values)} rows have neither, counting the header as row 1); write 1 where the "
+            f"image carries the label, else 0"
         )
     return np.array([_INDICATORS[value.strip()] for value in values], dtype=np.int64)
 
@@ -163,19 +170,19 @@ def _all_numbers(table: pd.DataFrame, column: str) -> bool:
 
 
 def _text(value: object) -> str:
-    # Parquet keeps whole numbers as floats where a value was missing once.
+    # Parquet stores whole numbers as floats where a value was missing once.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
 
 
 def _values(table: pd.DataFrame, column: str, table_file: Path) -> list[str]:
-    """A column as text, no value missing."""
+    """A column as text, without missing values."""
     values = [_text(value) for value in table[column].astype(object).where(table[column].notna(), "")]
     missing = [row for row, value in enumerate(values) if value.strip() in _MISSING]
     if missing:
         raise InputError(
-            f"column {column} of {table_file} must have a value in every row, {len(missing)} of {len(values)} have "
+            f"column {column} of {table_file} must have a value in every row, but {len(missing)} of {len(values)} have "
             f"none (rows {listing((row + 2 for row in missing), most=5)}, the header is row 1); fill them in or "
             f"remove the rows"
         )
@@ -200,13 +207,13 @@ def _splits(table: pd.DataFrame, table_file: Path) -> list[Split]:
 
 
 def _resolve(ids: Sequence[str], table_file: Path) -> list[Path]:
-    """The file of each id; of a missing one, where it would be: reading it then says that it does not exist."""
+    """The file of each id; for a missing one the path where it would be, so that reading it reports that."""
     folder = table_file.parent
     inside = [_inside(folder, name) for name in ids]
     outside = [name for name, relative in zip(ids, inside, strict=True) if relative is None]
     if outside:
         raise InputError(
-            f"images must lie in the folder of the table, {len(outside)} of {table_file} do not: "
+            f"images must lie in the folder of the table, but {len(outside)} of {table_file} do not: "
             f"{listing(outside, most=5)}; move them or the table"
         )
     relatives = [str(relative) for relative in inside]
@@ -215,7 +222,7 @@ def _resolve(ids: Sequence[str], table_file: Path) -> list[Path]:
     if not any(found):
         raise InputError(
             f"none of the {len(ids)} images named in {table_file} is in {folder} or {folder / 'images'} "
-            f"(first: {ids[0]}, tried as it is and with {', '.join(EXTENSIONS)}); put the images there"
+            f"(the first is {ids[0]}, tried as it is and with {', '.join(EXTENSIONS)}); put the images there"
         )
     named_by: dict[str, list[str]] = defaultdict(list)
     for name, file in zip(ids, found, strict=True):
@@ -224,14 +231,14 @@ def _resolve(ids: Sequence[str], table_file: Path) -> list[Path]:
     repeated = [" and ".join(names) for names in named_by.values() if len(set(names)) > 1]
     if repeated:
         raise InputError(
-            f"each image must be named once, {table_file} names one twice: {listing(repeated, most=5)}; "
+            f"each image must be named once, but {table_file} names one twice: {listing(repeated, most=5)}; "
             f"remove the repeated rows"
         )
     return [folder / (file or relative) for file, relative in zip(found, relatives, strict=True)]
 
 
 def _inside(folder: Path, name: str) -> str | None:
-    """``name`` as a path relative to the folder; None when it leads out of it, or is the folder."""
+    """``name`` as a path relative to the folder; None if it leads out of the folder, or is the folder."""
     root = Path.cwd() / folder
     path = Path(os.path.normpath(root / name))
     root = Path(os.path.normpath(root))
@@ -240,7 +247,7 @@ def _inside(folder: Path, name: str) -> str | None:
 
 @final
 class _FolderIndex:
-    """The images below a folder, listed once, found by path or by path without extension; folders, by path."""
+    """The images below a folder, listed once: files by path with or without extension, folders by path."""
 
     def __init__(self, folder: Path) -> None:
         self.files = set(walk_images(folder))
@@ -258,7 +265,7 @@ class _FolderIndex:
             matches = self.by_stem.get(candidate, [])
             if len(matches) > 1:
                 raise InputError(
-                    f"image {relative} must name one file, {listing(sorted(matches))} fit; write the extension too"
+                    f"image {relative} must name one file, but {listing(sorted(matches))} match; add the extension"
                 )
             if matches:
                 return matches[0]

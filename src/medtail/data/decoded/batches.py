@@ -1,4 +1,4 @@
-"""Batches: whole ones, straight from the pixels."""
+"""Whole batches, straight from the pixels."""
 
 from collections.abc import Sequence
 from typing import Any, final
@@ -17,19 +17,21 @@ class ImageBatches(Dataset[dict[str, Tensor]]):
     """The images of some rows, read a whole batch at a time.
 
     A batch is ``{"image": uint8 (N, channels, H, W), "target": int64 (N,), "row": int64 (N,)}``; ``row`` is the
-    position in the collection's table. Targets of several labels are 0/1 ``(N, C)``.
+    position in the collection's table. Multi-label targets are 0/1 ``(N, C)``.
 
     Args:
         pixels: Where images come from.
-        rows: Which of them, e.g. ``collection.rows("train")``.
-        targets: Class id, or 0/1 labels, of each of ``rows``.
+        rows: Rows to read, e.g. ``collection.rows("train")``.
+        targets: Class ids ``(N,)``, or 0/1 labels ``(N, C)``, of these rows.
+
+    Raises:
+        InputError: There are not as many targets as rows.
     """
 
     def __init__(self, pixels: Pixels, rows: np.ndarray, targets: np.ndarray) -> None:
         if len(rows) != len(targets):
             raise InputError(
-                f"targets must be as many as rows, got {len(targets)} for {len(rows)} rows; "
-                f"take both from one split"
+                f"targets must be as many as rows, got {len(targets)} for {len(rows)} rows; take both from one split"
             )
         self.pixels = pixels
         self.rows = np.asarray(rows, dtype=np.int64)
@@ -55,11 +57,11 @@ class ImageBatches(Dataset[dict[str, Tensor]]):
 class PairedBatches(Dataset[dict[str, Tensor]]):
     """Batches of :class:`ImageBatches` with a partner for each image.
 
-    Positions are pairs, as :class:`medtail.data.samplers.PairedSampler` draws them.
-    A batch also has ``partner_image`` and ``partner_target``, like ``image`` and ``target``.
+    Positions are pairs, as :class:`medtail.data.samplers.PairedSampler` draws them. A batch also has
+    ``partner_image`` and ``partner_target``, like ``image`` and ``target``.
 
     Args:
-        images: Where both come from.
+        images: Where images and partners come from.
     """
 
     def __init__(self, images: ImageBatches) -> None:
@@ -79,7 +81,7 @@ class PairedBatches(Dataset[dict[str, Tensor]]):
         }
 
 
-def _as_it_is(batch: Any) -> Any:
+def _unchanged(batch: Any) -> Any:
     return batch
 
 
@@ -95,9 +97,9 @@ def batch_loader(
 
     Args:
         dataset: The images.
-        sampler: Positions in the dataset, e.g. of :mod:`medtail.data.samplers`.
-        batch_size: Images a batch, of this process.
-        workers: Decoding processes when the pixels are not resident.
+        sampler: Draws positions in the dataset, e.g. a sampler of :mod:`medtail.data.samplers`.
+        batch_size: Images per batch of this process.
+        workers: Number of decoding processes, used where the pixels are not resident.
         drop_last: Leave out a last batch that is not full.
     """
     processes = 0 if dataset.pixels.resident else workers
@@ -105,10 +107,10 @@ def batch_loader(
         dataset,
         batch_size=batch_size,
         sampler=sampler,
-        collate_fn=_as_it_is,
+        collate_fn=_unchanged,
         num_workers=processes,
         persistent_workers=processes > 0,
-        # What lies on the device already cannot be pinned.
+        # Pixels that are already on the device cannot be pinned.
         pin_memory=torch.cuda.is_available() and dataset.pixels.device.type == "cpu",
         drop_last=drop_last,
     )

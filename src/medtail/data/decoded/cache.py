@@ -1,18 +1,18 @@
 """Decoded pixels on disk, so that images are decoded once and need not fit into memory.
 
-An entry is a folder: ``pixels.npy``, uint8 at working resolution, and ``contents.npz``, what it was made from. Its name
-is a hash of where the data lies, the ids and the working form. Whether it still holds is decided by the content of the
-image files, as git decides it: a file of the same size and time of modification counts as unchanged; of any other the
-bytes are hashed and compared with the hash that was taken when it was decoded.
+An entry is a folder with ``pixels.npy``, uint8 at working resolution, and ``contents.npz``, which records what it was
+made from. Its name is a hash of the place of the data, the ids and the working form. The content of the image files
+decides whether an entry is still valid, as it does in git: a file with the same size and modification time counts as
+unchanged; any other file is hashed, and the hash compared with the one taken when the file was decoded.
 
-Runs may share a folder: one writes an entry while others that need it wait, and it appears under its name only when it
-is whole. Runs that read an entry that is replaced keep the old one until they end.
+Runs may share a folder: one run writes an entry while others that need it wait, and the entry appears under its name
+only when it is complete. Runs that read an entry while it is replaced keep the old one until they end.
 """
 
 import hashlib
+import logging
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,24 +21,25 @@ from typing import final
 
 import numpy as np
 
+from medtail.data.decoded.reading import UnreadableImage
+from medtail.data.fingerprint import length_prefixed
 from medtail.data.formats.sources import ImageSource, UnreadableImageError
 from medtail.errors import InputError
 
-#: Of the entries; others are not looked at.
+_log = logging.getLogger(__name__)
+
+#: Format of the entries; entries of other formats are never opened.
 FORMAT = 1
 
-#: Left free on the disk, in bytes, beside what is written.
+#: Bytes that are left free on the disk after an entry is written.
 _MARGIN = 256 * 2**20
 
 _DIGEST_BYTES = 16
 
-#: Bytes of a file that are hashed at a time.
+#: Bytes of a file that are hashed at once.
 _CHUNK = 2**20
 
-Bad = tuple[int, str]
-"""A row that cannot be decoded, and why."""
-
-Decode = Callable[[np.ndarray, Callable[[int], None]], Sequence[Bad]]
+Decode = Callable[[np.ndarray, Callable[[int], None]], Sequence[UnreadableImage]]
 
 Reason = Callable[[int], str | None]
 
@@ -46,15 +47,15 @@ Reason = Callable[[int], str | None]
 @final
 @dataclass(frozen=True)
 class CachedPixels:
-    """An entry that holds.
+    """A valid entry.
 
     Attributes:
         path: The ``.npy`` file of uint8 images.
-        unreadable: Rows without pixels, each with the reason.
+        unreadable: Images without pixels.
     """
 
     path: Path
-    unreadable: Sequence[Bad]
+    unreadable: Sequence[UnreadableImage]
 
 
 def default_cache_folder() -> Path:
@@ -68,7 +69,7 @@ class PixelCache:
     """A folder of decoded pixels.
 
     Args:
-        folder: Made when something is written.
+        folder: Created when the first entry is written.
         keeps_all: Whether sets that fit into memory are kept here too, so that the next run need not decode them.
     """
 
@@ -87,35 +88,34 @@ class PixelCache:
         decode: Decode,
         reason: Reason,
     ) -> CachedPixels:
-        """Open the entry of some images; decode and write it first where there is none that holds.
+        """Open the entry of some images; if there is no valid one, decode the images and write it first.
 
         Args:
             source: Where the images come from.
             data: DATA as the user gave it.
-            ids: Of the images.
-            form: What decoded images are made into; entries of different forms are kept side by side.
+            ids: Image ids.
+            form: What decoded images are converted to; entries of different forms are kept side by side.
             shape: ``(channels, *spatial)`` of one decoded image.
-            decode: Fills uint8 ``(len(ids), *shape)``, tells its second argument every row it has read, and returns
-                the rows it cannot fill, with the reasons.
-            reason: Why a row cannot be decoded, None where it can. Asked of rows that could not before: a package may
-                have been installed, or a limit raised, since.
+            decode: Fills uint8 ``(len(ids), *shape)``, calls its second argument with every row it has read, and
+                returns the images that cannot be read.
+            reason: Says why a row cannot be decoded, or None if it can. It is asked about rows that could not be
+                decoded before: since then a package may have been installed or a limit raised.
 
         Raises:
-            InputError: The folder lies in the data's, or the disk is too small.
+            InputError: The folder lies in the folder of the data, or the disk is too small.
         """
         self._check_outside(data)
         entry = self.folder / _name(data, ids, form)
         with _locked(self.folder, entry.name):
-            found = _holding(entry, source, (len(ids), *shape), reason)
+            found = _valid(entry, source, ids, (len(ids), *shape), reason)
             return found or self._write(entry, source, (len(ids), *shape), decode)
 
     def _check_outside(self, data: str) -> None:
-        """Pictures of patients are not left where somebody shares them, and a cache is not taken for data."""
+        """Refuse to put pictures of patients where somebody may share them, or where they would be taken for data."""
         place = Path(data)
         if place.is_dir() and self.folder.resolve().is_relative_to(place.resolve()):
             raise InputError(
-                f"the cache must lie outside the data folder {data}, {self.folder} does not; give another folder with "
-                f"--cache DIR"
+                f"`cache` must lie outside the data folder {data}, got {self.folder}; choose another folder"
             )
 
     def _write(
@@ -126,13 +126,12 @@ class PixelCache:
         decode: Decode,
     ) -> CachedPixels:
         size = int(np.prod(shape, dtype=np.int64))
-        # What an interrupted run left: whoever holds the lock is the only one who writes.
+        # An interrupted run may have left something; whoever holds the lock is the only one who writes.
         for left in self.folder.glob(f".{entry.name}.*"):
             shutil.rmtree(left)
         self._check_space(size)
-        print(
-            f"decoding {shape[0]} images once into {entry} ({_readable(size)}); later runs read them from there",
-            file=sys.stderr,
+        _log.info(
+            f"decoding {shape[0]} images once into {entry} ({_readable(size)}); later runs read them from there"
         )
         temporary = self.folder / f".{entry.name}.new"
         temporary.mkdir()
@@ -143,7 +142,7 @@ class PixelCache:
             digests = np.zeros((shape[0], _DIGEST_BYTES), dtype=np.uint8)
 
             def visited(row: int) -> None:
-                # Right after the file was decoded: its bytes are still in memory.
+                # Right after decoding, the bytes of the file are still in memory.
                 digests[row] = np.frombuffer(_content_digest(source, row), dtype=np.uint8)
 
             unreadable = decode(images, visited)
@@ -153,8 +152,8 @@ class PixelCache:
                 temporary / "contents.npz",
                 stamps=stamps,
                 digests=digests,
-                unreadable_rows=np.array([row for row, _ in unreadable], dtype=np.int64),
-                reasons=np.array([reason for _, reason in unreadable], dtype=str),
+                unreadable_rows=np.array([image.row for image in unreadable], dtype=np.int64),
+                reasons=np.array([image.reason for image in unreadable], dtype=str),
             )
             _replace(entry, temporary)
         finally:
@@ -169,8 +168,9 @@ class PixelCache:
 
 def _too_small(folder: Path, size: int, free: int) -> InputError:
     return InputError(
-        f"decoded pixels need {_readable(size)} in {folder}, {_readable(free)} are free (and {_readable(_MARGIN)} are "
-        f"left so); give another folder with --cache DIR, or decode again in every epoch with --set data.cache=never"
+        f"decoded pixels need {_readable(size)} in {folder} beside {_readable(_MARGIN)} that stay free, but only "
+        f"{_readable(free)} are free; choose another folder for `cache`, or decode again in every epoch with "
+        f"`data.cache=never`"
     )
 
 
@@ -181,17 +181,12 @@ def _readable(size: int) -> str:
 def _name(data: str, ids: Sequence[str], form: str) -> str:
     place = Path(data)
     parts = [str(FORMAT), str(place.resolve()) if place.exists() else data, form, *ids]
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    for part in parts:
-        encoded = part.encode()
-        # The length in front keeps ("ab", "c") apart from ("a", "bc").
-        digest.update(len(encoded).to_bytes(8, "big") + encoded)
-    return digest.hexdigest()
+    return hashlib.blake2b(length_prefixed(parts), digest_size=_DIGEST_BYTES).hexdigest()
 
 
 @contextmanager
 def _locked(folder: Path, name: str) -> Iterator[None]:
-    """Let one process at a time look after an entry; the lock ends with its process, however that ends."""
+    """Let one process at a time handle an entry; the lock ends with its process, however the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.lock").open("w") as file:
         try:
@@ -204,7 +199,7 @@ def _locked(folder: Path, name: str) -> Iterator[None]:
 
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A file of zeros whose blocks exist: a full disk is an error here, not a crash when a page is written."""
+    """A file of zeros with all its blocks, so that a full disk is an error here, not a crash when a page is written."""
     images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:
@@ -217,7 +212,7 @@ def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 def _replace(entry: Path, temporary: Path) -> None:
-    """Put a whole entry in the place of one that no longer holds; who has that one mapped keeps it."""
+    """Put a complete entry in the place of an outdated one; whoever has mapped the old one keeps it."""
     if entry.exists():
         old = entry.with_name(f".{entry.name}.old")
         entry.rename(old)
@@ -225,7 +220,9 @@ def _replace(entry: Path, temporary: Path) -> None:
     temporary.rename(entry)
 
 
-def _holding(entry: Path, source: ImageSource, shape: tuple[int, ...], reason: Reason) -> CachedPixels | None:
+def _valid(
+    entry: Path, source: ImageSource, ids: Sequence[str], shape: tuple[int, ...], reason: Reason
+) -> CachedPixels | None:
     """The entry, if there is one and the images are still those it was made from."""
     if not entry.is_dir():
         return None
@@ -236,18 +233,18 @@ def _holding(entry: Path, source: ImageSource, shape: tuple[int, ...], reason: R
         if np.load(entry / "pixels.npy", mmap_mode="r").shape != shape or len(digests) != shape[0]:
             return None
     except (OSError, ValueError, KeyError):
-        return None  # Damaged: it is written again.
+        return None  # A damaged entry is written again.
     suspects = np.flatnonzero((_stamps(source) != stamps).any(axis=1) | ~stamps.any(axis=1))
     if any(_content_digest(source, int(row)) != digests[row].tobytes() for row in suspects):
         return None
-    unreadable = tuple(zip(rows, reasons, strict=True))
-    if any(reason(row) != before for row, before in unreadable):
+    unreadable = tuple(UnreadableImage(row, ids[row], why) for row, why in zip(rows, reasons, strict=True))
+    if any(reason(image.row) != image.reason for image in unreadable):
         return None
     return CachedPixels(entry / "pixels.npy", unreadable)
 
 
 def _stamps(source: ImageSource) -> np.ndarray:
-    """Of each row a hash of sizes and times of its files ``(N, 16)``; zeros where there is no file."""
+    """A hash of the sizes and times of the files of each row ``(N, 16)``; zeros where a row has no file."""
     stamps = np.zeros((len(source), _DIGEST_BYTES), dtype=np.uint8)
     for row in range(len(source)):
         stats = [_stat(path) for path in source.files(row)]

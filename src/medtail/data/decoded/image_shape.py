@@ -1,4 +1,4 @@
-"""From an image of any size to what a network is given: one size, one number of channels."""
+"""Converts images of any size to what a network is given: one size and one number of channels."""
 
 from dataclasses import dataclass
 from typing import Literal, final
@@ -6,12 +6,13 @@ from typing import Literal, final
 import numpy as np
 from PIL import Image
 
+from medtail.checks import whole_number
 from medtail.data.formats.sources import UnreadableImageError
 from medtail.errors import InputError
 
 Fit = Literal["resize", "crop"]
 
-#: What images and volumes are made of.
+#: What an image and a volume consist of.
 UNITS = {2: "pixels", 3: "voxels"}
 
 
@@ -21,11 +22,14 @@ class WorkingForm:
     """Size and channels of the images of a run.
 
     Attributes:
-        image_size: Pixels of a side.
-        channels: Of the result. Grey (1) and colour (3) are turned into each other, other numbers are not.
+        image_size: Pixels along each side.
+        channels: Channels of the result. Grey (1) and colour (3) are converted to each other, other numbers are not.
         dimensions: 2 for images, 3 for volumes.
-        fit: ``resize`` brings the whole image to the size (:func:`resize`); ``crop`` takes the central part without
-            resampling, and refuses smaller images.
+        fit: ``resize`` resizes the whole image (:func:`resize`); ``crop`` takes the central part without resampling,
+            and refuses smaller images.
+
+    Raises:
+        InputError: A value is out of range.
     """
 
     image_size: int
@@ -34,10 +38,8 @@ class WorkingForm:
     fit: Fit = "resize"
 
     def __post_init__(self) -> None:
-        if self.image_size < 1:
-            raise InputError(f"image_size must be positive, got {self.image_size}; e.g. 128")
-        if self.channels < 1:
-            raise InputError(f"channels must be positive, got {self.channels}; e.g. 1 (grey) or 3 (colour)")
+        whole_number("image_size", self.image_size, low=1)
+        whole_number("channels", self.channels, low=1)
         if self.dimensions not in UNITS:
             raise InputError(
                 f"dimensions must be 2 (images) or 3 (volumes), got {self.dimensions}; use one of them"
@@ -45,7 +47,7 @@ class WorkingForm:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(channels, image_size, image_size)``, one more ``image_size`` for volumes."""
+        """``(channels, image_size, image_size)``, with one more ``image_size`` for volumes."""
         return (self.channels, *(self.image_size,) * self.dimensions)
 
     @property
@@ -53,16 +55,16 @@ class WorkingForm:
         """The resolution below which a decoder must not go; 0 when it must decode every pixel."""
         return self.image_size if self.fit == "resize" else 0
 
-    def bring(self, image: np.ndarray, name: str) -> np.ndarray:
-        """Bring one decoded image to :attr:`shape`.
+    def convert(self, image: np.ndarray, name: str) -> np.ndarray:
+        """Convert one decoded image to uint8 of :attr:`shape`.
 
         Args:
             image: uint8 ``(H, W, channels)`` or ``(D, H, W, channels)``.
-            name: What to call it in messages.
+            name: What messages call it.
 
         Raises:
-            UnreadableImageError: It is a volume among images (or an image among volumes), has channels that cannot
-                be turned into those asked for, or is smaller than the crop.
+            UnreadableImageError: It is a volume among images (or an image among volumes), its channels cannot be
+                converted to those asked for, or it is smaller than the crop.
         """
         if image.ndim - 1 != self.dimensions:
             found, expected = ("a volume", "images") if image.ndim == 4 else ("an image", "volumes")
@@ -74,7 +76,7 @@ class WorkingForm:
 
     def _convert_channels(self, image: np.ndarray, name: str) -> np.ndarray:
         found = image.shape[-1]
-        # One channel becomes three by broadcasting, after the work on pixels.
+        # Broadcasting makes three channels of one at the end, after the work on pixels.
         if found == self.channels or (found, self.channels) == (1, 3):
             return image
         if (found, self.channels) == (3, 1):
@@ -82,7 +84,7 @@ class WorkingForm:
         raise UnreadableImageError(
             name,
             f"has {found} channel{'s' if found > 1 else ''} where data.channels is {self.channels} (only grey and "
-            f"colour, 1 and 3, are turned into each other)",
+            f"colour, 1 and 3, are converted to each other)",
         )
 
     def _crop(self, image: np.ndarray, name: str) -> np.ndarray:
@@ -98,7 +100,7 @@ class WorkingForm:
 
 
 def luminance(image: np.ndarray) -> np.ndarray:
-    """Grey of colour, ITU-R 601: 0.299 R + 0.587 G + 0.114 B; ``(…, 3)`` to ``(…, 1)``."""
+    """Grey from colour, ITU-R 601: 0.299 R + 0.587 G + 0.114 B; ``(…, 3)`` to ``(…, 1)``."""
     flat = image.reshape(-1, image.shape[-2], 3)
     return np.asarray(Image.fromarray(flat).convert("L")).reshape(*image.shape[:-1], 1)
 
@@ -106,9 +108,9 @@ def luminance(image: np.ndarray) -> np.ndarray:
 def resize(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Resize the whole image or volume; nothing is cropped, so the aspect ratio may change.
 
-    Images: Pillow's antialiased bicubic filter, as MedMNIST has it. Volumes: the antialiased linear filter along
-    each axis in turn (height, width, depth), in floating point, rounded once; unlike the cubic one it does not
-    overshoot, so a mask keeps to its range. An axis that has the size already is not filtered.
+    Images are resized by Pillow's antialiased bicubic filter, as in MedMNIST. Volumes are resized by the antialiased
+    linear filter along each axis in turn (height, width, depth), in floating point, and rounded once; unlike the cubic
+    filter it does not overshoot, so a mask stays in its range. An axis that already has the size is not filtered.
 
     Args:
         image: uint8 ``(H, W, channels)`` or ``(D, H, W, channels)``.
@@ -126,7 +128,7 @@ def resize(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
 
 def _resize_pictures(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     height, width = size
-    # Pillow knows one and three channels of eight bits; others go one by one.
+    # Pillow resizes one or three channels of eight bits; other numbers are resized one by one.
     parts = [image] if image.shape[-1] == 3 else np.split(image, image.shape[-1], axis=-1)
     resized = []
     for part in parts:
@@ -154,6 +156,6 @@ def _linear(plane: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def viewable(image: np.ndarray) -> np.ndarray:
-    """A picture ``(H, W, 3)`` of an image or of a volume's central slice; of other than 3 channels, the first."""
+    """A picture ``(H, W, 3)`` of an image or of the central slice of a volume; without 3 channels, of the first one."""
     flat = image if image.ndim == 3 else image[len(image) // 2]
     return flat if flat.shape[2] == 3 else np.broadcast_to(flat[..., :1], (*flat.shape[:2], 3))

@@ -1,7 +1,6 @@
 """Pixels of a collection, decoded once to one size."""
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch.utils.data import get_worker_info
 from medtail.data.collection import ImageCollection
 from medtail.data.decoded.cache import PixelCache
 from medtail.data.decoded.image_shape import Fit, WorkingForm
+from medtail.data.decoded.reading import UnreadableImage, num_threads, read_all
 from medtail.data.decoded.stores import Mapped, OnRequest, PixelStore, Resident
 from medtail.data.formats.sources import ImageSource, UnreadableImageError
 from medtail.errors import InputError
@@ -23,21 +23,8 @@ from medtail.progress import Progress
 
 GIBIBYTE = 2**30
 
-#: Images a thread decodes before it reports.
-_CHUNK = 32
-
-#: So many bad files are named in one sentence.
+#: How many bad files one sentence names.
 _MOST_NAMED = 100
-
-
-@final
-@dataclass(frozen=True)
-class UnreadableImage:
-    """An image that cannot be read, and why."""
-
-    row: int
-    id: str
-    reason: str
 
 
 @final
@@ -91,7 +78,7 @@ class Pixels:
 
     @property
     def size_in_bytes(self) -> int:
-        """Of all images in memory; those of a subset of rows count too."""
+        """Memory that all images take, those of rows left out included."""
         return self._store.size_in_bytes
 
     @property
@@ -107,19 +94,21 @@ class Pixels:
     def read(self, rows: Sequence[int] | np.ndarray) -> Tensor:
         """Images of the given rows, uint8 ``(len(rows), channels, *spatial)``.
 
-        ``spatial`` is ``image_size`` twice, of volumes three times (depth, height, width).
+        ``spatial`` is ``image_size`` twice, or three times for volumes (depth, height, width).
 
         Raises:
-            InputError: A row is of an unreadable image.
+            InputError: The image of a row is unreadable.
         """
         wanted = np.asarray(rows, dtype=np.int64)
         if not self._unreadable_rows.isdisjoint(wanted.tolist()):
             bad = [image.id for image in self.unreadable if image.row in set(wanted.tolist())]
-            raise InputError(f"rows must be of readable images, {listing(bad)} are not; use readable_rows")
+            raise InputError(
+                f"rows must have readable images, but {listing(bad)} cannot be read; use readable_rows"
+            )
         return self._store.read(self._positions[wanted])
 
     def to(self, device: torch.device) -> "Pixels":
-        """The same rows where :meth:`read` gives them on a device: resident pixels are moved there, once."""
+        """The same rows for work on a device: resident pixels are moved there, once."""
         return Pixels(self.form, self._store.to(device), self._positions, self.unreadable)
 
     def without(self, rows: np.ndarray) -> "Pixels":
@@ -132,11 +121,6 @@ class Pixels:
             if image.row in row_of
         )
         return Pixels(self.form, self._store, self._positions[kept], unreadable)
-
-
-def num_threads() -> int:
-    """Threads for decoding: as many as this process may use processors."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def load_pixels(
@@ -155,18 +139,19 @@ def load_pixels(
 
     Args:
         collection: The images.
-        image_size: Pixels of a side.
-        channels: Of every image.
-        dimensions: 2 for images, 3 for volumes; what the first readable one is when None.
+        image_size: Pixels along each side.
+        channels: Channels of every image.
+        dimensions: 2 for images, 3 for volumes; None takes those of the first readable image.
         fit: Resize the whole image, or crop its centre.
-        skip_unreadable: List bad files in ``Pixels.unreadable`` instead of refusing.
-        progress: Told about every few images.
+        skip_unreadable: List bad files in ``Pixels.unreadable`` instead of refusing them.
+        progress: Called after every few images.
         memory_limit: Bytes. Larger sets stay on disk.
-        cache: Where larger sets are kept, decoded; without it they are checked now and decoded again on request.
+        cache: Where the decoded pixels of larger sets are kept. If None, their images are checked now and decoded
+            again whenever they are read.
 
     Raises:
-        InputError: A size is wrong; images cannot be read (all are named, with the reason of each); none can; the
-            cache has no room.
+        InputError: A size is wrong; some images cannot be read (all are named, each with its reason); no image can
+            be read; or the cache has no room.
     """
     form = WorkingForm(image_size, channels, collection.dimensions if dimensions is None else dimensions, fit)
     _check_own_channels(collection, channels)
@@ -185,27 +170,27 @@ def load_pixels(
         store = OnRequest(_Decoder(collection.source, form))
     pixels = Pixels(form, store, np.arange(count), tuple(unreadable))
     if unreadable and not skip_unreadable:
-        raise InputError(refusal(unreadable, count))
+        raise InputError(unreadable_sentence(unreadable, count))
     if count and len(unreadable) == count:
         raise InputError(f"no image of {collection.data} can be read: {_named(unreadable)}; check the files")
     return pixels
 
 
 def _check_own_channels(collection: ImageCollection, channels: int) -> None:
-    """Three sequences are not red, green and blue: no rule turns them into grey."""
+    """Refuse to convert the channels of sequences: they are not red, green and blue, so no rule makes them grey."""
     form = collection.form_or_none()
     if form is not None and form.channels not in (None, channels):
         raise InputError(
             f"data.channels must be {form.channels}, the number of channels of {collection.data}, got {channels}; "
-            f"set data.channels={form.channels}"
+            f"set `data.channels={form.channels}`"
         )
 
 
-def refusal(unreadable: Sequence[UnreadableImage], count: int) -> str:
+def unreadable_sentence(unreadable: Sequence[UnreadableImage], count: int) -> str:
     """The sentence that names every bad file."""
     return (
-        f"{len(unreadable)} of {count} images cannot be read: {_named(unreadable)}; mend or remove them, or go on "
-        f"without them (skip_unreadable=True, --skip-unreadable)"
+        f"{len(unreadable)} of {count} images cannot be read: {_named(unreadable)}; fix or remove them, or leave them "
+        f"out with `skip_unreadable=True`"
     )
 
 
@@ -218,13 +203,12 @@ def _cached(
 ) -> tuple[Mapped, list[UnreadableImage]]:
     ids = collection.table["id"].tolist()
 
-    def decode(target: np.ndarray, visited: Callable[[int], None]) -> list[tuple[int, str]]:
-        unreadable = _decode_all(collection, form, target, progress, visited)
-        return [(image.row, image.reason) for image in unreadable]
+    def decode(target: np.ndarray, visited: Callable[[int], None]) -> list[UnreadableImage]:
+        return _decode_all(collection, form, target, progress, visited)
 
     def reason(row: int) -> str | None:
         try:
-            form.bring(collection.source.read(row, at_least=form.at_least), ids[row])
+            _decode(collection.source, form, row, ids[row])
         except UnreadableImageError as error:
             return error.reason
         return None
@@ -239,7 +223,12 @@ def _cached(
         decode=decode,
         reason=reason,
     )
-    return Mapped(entry.path), [UnreadableImage(row, ids[row], reason) for row, reason in entry.unreadable]
+    return Mapped(entry.path), list(entry.unreadable)
+
+
+def _decode(source: ImageSource, form: WorkingForm, row: int, name: str) -> np.ndarray:
+    """One image at working resolution, uint8 ``(channels, *spatial)``."""
+    return form.convert(source.read(row, at_least=form.at_least), name)
 
 
 @final
@@ -254,10 +243,10 @@ class _Decoder:
         images = np.empty((len(positions), *self.form.shape), dtype=np.uint8)
 
         def decode(place: int) -> None:
-            image = self.source.read(int(positions[place]), at_least=self.form.at_least)
-            images[place] = self.form.bring(image, f"in position {positions[place]}")
+            row = int(positions[place])
+            images[place] = _decode(self.source, self.form, row, f"in position {row}")
 
-        # A loader's worker is one of several processes already.
+        # A worker of a loader is already one of several processes.
         with ThreadPoolExecutor(num_threads() if get_worker_info() is None else 1) as pool:
             for _ in pool.map(decode, range(len(positions))):
                 pass
@@ -271,35 +260,18 @@ def _decode_all(
     progress: Progress | None,
     visited: Callable[[int], None] = lambda row: None,
 ) -> list[UnreadableImage]:
-    """Decode every image into ``target`` (or only try to), in threads: Pillow decodes without Python's lock.
+    """Decode every image into ``target`` (None: only try to), and return those that cannot be read.
 
-    ``visited`` is told every row, by the thread that decoded it.
+    ``visited`` is called with every row, readable or not, by the thread that decoded it.
     """
-    source = collection.source
     ids = collection.table["id"].tolist()
 
-    def decode(start: int) -> list[UnreadableImage]:
-        bad = []
-        for row in range(start, min(start + _CHUNK, len(ids))):
-            try:
-                image = form.bring(source.read(row, at_least=form.at_least), ids[row])
-            except UnreadableImageError as error:
-                bad.append(UnreadableImage(row, ids[row], error.reason))
-            else:
-                if target is not None:
-                    target[row] = image
+    def decode(row: int) -> None:
+        try:
+            image = _decode(collection.source, form, row, ids[row])
+            if target is not None:
+                target[row] = image
+        finally:
             visited(row)
-        return bad
 
-    unreadable: list[UnreadableImage] = []
-    pool = ThreadPoolExecutor(num_threads())
-    try:
-        for start, bad in zip(
-            range(0, len(ids), _CHUNK), pool.map(decode, range(0, len(ids), _CHUNK)), strict=True
-        ):
-            unreadable += bad
-            if progress is not None:
-                progress("reading images", min(start + _CHUNK, len(ids)), len(ids))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return unreadable
+    return read_all(ids, decode, progress)[1]

@@ -1,4 +1,4 @@
-"""Where decoded pixels are kept: one class for each way."""
+"""Where decoded pixels are kept: one class per place."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -23,12 +23,12 @@ class PixelStore(ABC):
 
     @property
     def size_in_bytes(self) -> int:
-        """Of all images in memory."""
+        """Memory that all images take."""
         return 0
 
     @property
     def device(self) -> torch.device:
-        """Where what is read lies."""
+        """Device on which :meth:`read` returns images."""
         return torch.device("cpu")
 
     @abstractmethod
@@ -36,13 +36,13 @@ class PixelStore(ABC):
         """Images ``(len(positions), channels, *spatial)``."""
 
     def to(self, device: torch.device) -> "PixelStore":
-        """The same pixels on a device, where they can be kept there."""
+        """The same pixels on a device, if they can be kept there."""
         return self
 
 
 @final
 class Resident(PixelStore):
-    """In memory, of the machine or of a device."""
+    """In the memory of the machine or of a device."""
 
     resident = True
 
@@ -67,7 +67,7 @@ class Resident(PixelStore):
 
 @final
 class Mapped(PixelStore):
-    """In a file, of which the operating system keeps in memory what is used.
+    """In a file; the operating system keeps the used parts of it in memory.
 
     Args:
         path: An ``.npy`` file of uint8 images.
@@ -87,7 +87,7 @@ class Mapped(PixelStore):
         return Resident(torch.from_numpy(np.load(self.path)))
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker that is sent this maps the file itself: the pixels are not copied to it.
+        # A worker process maps the file itself, so no pixels are copied to it.
         return {"path": self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -96,10 +96,10 @@ class Mapped(PixelStore):
 
 @final
 class OnRequest(PixelStore):
-    """Nowhere: decoded whenever they are read.
+    """Nowhere: images are decoded whenever they are read.
 
     Args:
-        decode: Decodes images by position.
+        decode: From positions to decoded images.
     """
 
     resident = False

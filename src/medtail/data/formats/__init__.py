@@ -1,1 +1,1 @@
-"""How one image lies on disk: one file per format."""
+"""File formats of images: one module per format."""

@@ -1,5 +1,6 @@
-"""What every format of image files has to answer."""
+"""The interface of every format of image files."""
 
+import math
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -7,12 +8,12 @@ import numpy as np
 
 from medtail.data.formats.sources import ImageForm
 
-#: More than any camera delivers, and a computed tomography of 300 slices; 240 MB as RGB.
+#: More than any camera has, and as much as a computed tomography of 300 slices; 240 MB as RGB.
 MAX_PIXELS = 80_000_000
 
 
 class RefusedError(Exception):
-    """A file that we do not take; the message completes the sentence "the file …"."""
+    """A file that is not supported; the message completes the sentence "the file …"."""
 
 
 class FileFormat(ABC):
@@ -24,12 +25,12 @@ class FileFormat(ABC):
 
         Args:
             path: The file.
-            max_pixels: Refuse more pixels (all slices and samples counted) before any is decoded.
+            max_pixels: Refuse more pixels (all slices and samples counted) before any of them is decoded.
             at_least: See :meth:`medtail.data.ImageSource.read`.
 
         Raises:
-            RefusedError: It is sound, but not something we take.
-            Exception: It is broken; libraries raise almost anything.
+            RefusedError: The file is intact, but not supported.
+            Exception: The file is broken; libraries raise almost anything.
         """
 
     @abstractmethod
@@ -37,27 +38,24 @@ class FileFormat(ABC):
         """Size and storage, from the header alone; raises as :meth:`read` does."""
 
     def affine(self, path: Path) -> np.ndarray | None:
-        """Where voxels lie in the patient, ``(4, 4)``; None where the format does not say."""
+        """Where voxels lie in the patient, ``(4, 4)``; None if the format does not say."""
         return None
 
 
 def check_size(shape: tuple[int, ...], max_pixels: int) -> None:
-    """Refuse by the size in the header.
+    """Refuse an image by the size in its header.
 
     Raises:
         RefusedError: There are more pixels than the limit.
     """
-    count = 1
-    for side in shape:
-        count *= side
-    if count > max_pixels:
+    if math.prod(shape) > max_pixels:
         raise RefusedError(
             f"has {' x '.join(map(str, shape))} pixels, more than the limit of {max_pixels} (max_pixels)"
         )
 
 
 def scale_whole_range(values: np.ndarray, bits: int) -> np.ndarray:
-    """Unsigned numbers of so many bits as uint8, the largest possible one becoming 255."""
+    """Convert unsigned numbers of so many bits to uint8; the largest possible one becomes 255."""
     largest = 2**bits - 1
     scaled: np.ndarray = (values.astype(np.uint64) * 255 + largest // 2) // largest
     return scaled.astype(np.uint8)

@@ -18,10 +18,10 @@ from medtail.errors import InputError
 
 DICOM_EXTENSIONS = (".dcm", ".dicom")
 
-#: Gaps between the slices of a series may differ by this factor before one is thought to be missing.
+#: If the gaps between the slices of a series differ by more than this factor, a slice is probably missing.
 UNEVEN = 1.5
 
-#: Bytes to which a deflated file may unpack: pydicom unpacks all of it before anything is known of it.
+#: Bytes to which a deflated file may unpack: pydicom unpacks all of it before anything is known about it.
 _MOST_INFLATED = 8 * MAX_PIXELS
 
 _CHUNK = 2**20
@@ -40,12 +40,12 @@ def is_dicom(path: Path) -> bool:
 
 @final
 class Dicom(FileFormat):
-    """One file: an image, or a volume whose frames are its depth, whatever they are frames of.
+    """One file: an image, or a volume whose frames are its depth, whatever they represent.
 
-    Grey values are rescaled (modality look-up table, or slope and intercept) and shown through the first VOI look-up
-    table, else the first window, else, if stored in 8 bits, as they are, else from the smallest to the largest value
-    that is no padding. MONOCHROME1 is inverted. Palettes and YBR become RGB; colours of more than 8 bits are scaled by
-    their whole range.
+    Grey values are rescaled (by the modality look-up table, or by slope and intercept) and displayed through the first
+    VOI look-up table, else through the first window, else as they are if they have 8 bits, else from the smallest to
+    the largest value that is not padding. MONOCHROME1 is inverted. Palettes and YBR become RGB; colours of more than 8
+    bits are scaled by their whole range.
     """
 
     def read(self, path: Path, max_pixels: int, at_least: int) -> np.ndarray:
@@ -63,10 +63,10 @@ class Dicom(FileFormat):
 
 @final
 class DicomSeries(FileFormat):
-    """A folder of single slices of one series, as scanners export them: a volume.
+    """A volume: a folder of single slices of one series, as scanners export them.
 
-    Slices are sorted along the normal of their plane by ImagePositionPatient. One window holds for all of them, that
-    of the central slice: windows that change from slice to slice would make brightness mean nothing.
+    Slices are sorted along the normal of their plane by ImagePositionPatient. The window of the central slice is used
+    for all of them: with windows that change from slice to slice, brightness would mean nothing.
     """
 
     def read(self, path: Path, max_pixels: int, at_least: int) -> np.ndarray:
@@ -111,7 +111,7 @@ def _check_deflated(path: Path) -> None:
     syntax = meta.get("TransferSyntaxUID")
     if syntax is None or not syntax.is_deflated:
         return
-    # Preamble and magic, the length of the file meta information (12 bytes), and what it counts.
+    # Preamble and magic number, the length of the file meta information (12 bytes), and that information.
     start = 132 + 12 + int(meta.FileMetaInformationGroupLength)
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     unpacked = 0
@@ -134,19 +134,19 @@ def _header(path: Path) -> Any:
 
 
 def _dataset(path: Path) -> Any:
-    """The whole dataset, pixels not decoded yet, and that they can be."""
+    """The whole dataset, after a check that its pixels can be decoded."""
     dataset = _read(path)
     if not any(keyword in dataset for keyword in _PIXELS) or "Rows" not in dataset:
         raise RefusedError(f"holds no pixels ({_kind(dataset)})")
     if dataset.get("SamplesPerPixel", 1) not in (1, 3):
-        raise RefusedError(f"has {dataset.SamplesPerPixel} samples a pixel where grey has 1 and colour 3")
+        raise RefusedError(f"has {dataset.SamplesPerPixel} samples per pixel where grey has 1 and colour 3")
     _check_decoder(dataset)
     return dataset
 
 
 def _kind(dataset: Any) -> str:
     identifier = dataset.get("SOPClassUID")
-    return "DICOM of no kind it names" if identifier is None else f"DICOM of the kind {identifier.name}"
+    return "DICOM of an unnamed kind" if identifier is None else f"DICOM of the kind {identifier.name}"
 
 
 def _check_decoder(dataset: Any) -> None:
@@ -169,7 +169,7 @@ def _frames(dataset: Any) -> int:
 
 
 def _sides(dataset: Any) -> tuple[int, ...]:
-    """What is multiplied to count what would be decoded."""
+    """The sides whose product is the number of samples to decode."""
     sides = (
         _frames(dataset),
         int(dataset.Rows),
@@ -184,7 +184,7 @@ def _is_colour(dataset: Any) -> bool:
 
 
 def _stored(dataset: Any) -> np.ndarray:
-    """Decoded numbers ``(D, H, W, samples)``; YBR is RGB by then."""
+    """Decoded numbers ``(D, H, W, samples)``; YBR has become RGB."""
     numbers: np.ndarray = _pydicom().pixels.pixel_array(dataset)
     samples = int(dataset.get("SamplesPerPixel", 1))
     return numbers.reshape(_frames(dataset), dataset.Rows, dataset.Columns, samples)
@@ -200,7 +200,7 @@ def _colours(stored: np.ndarray, dataset: Any) -> np.ndarray:
 
 
 def _greys(stored: Sequence[np.ndarray], datasets: Sequence[Any]) -> np.ndarray:
-    """Slices of one volume, or one image, as uint8 ``(D, H, W, 1)``."""
+    """One image, or the slices of one volume, as uint8 ``(D, H, W, 1)``."""
     values = np.concatenate(
         [_rescaled(numbers[..., 0], dataset) for numbers, dataset in zip(stored, datasets, strict=True)]
     )
@@ -223,7 +223,7 @@ def _greys(stored: Sequence[np.ndarray], datasets: Sequence[Any]) -> np.ndarray:
 
 
 def _rescaled(numbers: np.ndarray, dataset: Any) -> np.ndarray:
-    """Stored numbers ``(D, H, W)`` in the unit of the modality (Hounsfield's, for instance)."""
+    """Stored numbers ``(D, H, W)`` in the unit of the modality, such as Hounsfield units."""
     if dataset.get("ModalityLUTSequence"):
         return np.asarray(_pydicom().pixels.apply_modality_lut(numbers, dataset), dtype=np.float32)
     # Single precision holds 24 bits exactly.
@@ -239,7 +239,7 @@ def _rescaled(numbers: np.ndarray, dataset: Any) -> np.ndarray:
 
 
 def _element(dataset: Any, frame: int, sequence: str, keyword: str) -> Any:
-    """A value of one frame: its own, that of all frames, or the file's; the first of several; None if there is none."""
+    """The first value of an element for a frame: its own, that of all frames, or that of the file; None if missing."""
     for groups, position in (
         ("PerFrameFunctionalGroupsSequence", frame),
         ("SharedFunctionalGroupsSequence", 0),
@@ -252,7 +252,7 @@ def _element(dataset: Any, frame: int, sequence: str, keyword: str) -> Any:
 
 
 def _first(value: Any) -> Any:
-    """The first of several values; an empty element has none."""
+    """The first of several values; None for an empty element."""
     if isinstance(value, str) or not hasattr(value, "__len__"):
         return value
     return value[0] if len(value) else None
@@ -261,7 +261,7 @@ def _first(value: Any) -> Any:
 @final
 @dataclass(frozen=True)
 class _Window:
-    """Which values are shown, and how (C.11.2.1.2 and C.11.2.1.3)."""
+    """The range of values that is displayed, and how (C.11.2.1.2 and C.11.2.1.3)."""
 
     center: float
     width: float
@@ -269,7 +269,7 @@ class _Window:
 
     @classmethod
     def of(cls, dataset: Any, frame: int) -> "_Window | None":
-        """The first window of a frame; None when there is none."""
+        """The first window of a frame; None if there is none."""
         center, width, function = (
             _element(dataset, frame, "FrameVOILUTSequence", keyword)
             for keyword in ("WindowCenter", "WindowWidth", "VOILUTFunction")
@@ -279,9 +279,9 @@ class _Window:
         return cls(float(center), float(width), str(function or "LINEAR").upper())
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """Values as numbers from 0 to 255."""
+        """Convert values to numbers from 0 to 255."""
         if self.function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-            raise RefusedError(f"has a window of the unknown function {self.function} (VOILUTFunction)")
+            raise RefusedError(f"has a window with the unknown function {self.function} (VOILUTFunction)")
         if self.width < 1 if self.function == "LINEAR" else self.width <= 0:
             raise RefusedError(f"has a window of width {self.width:g} (WindowWidth)")
         if self.function == "SIGMOID":
@@ -295,7 +295,7 @@ class _Window:
 
 
 def _through_table(values: np.ndarray, item: Any) -> np.ndarray:
-    """Values through a VOI look-up table (C.11.2.1.1), its whole range becoming 0 to 255."""
+    """Look values up in a VOI table (C.11.2.1.1), whose whole range becomes 0 to 255."""
     entries, first, bits = item.LUTDescriptor
     data = item.LUTData
     order = ">u2" if item.original_encoding[1] is False else "<u2"
@@ -306,7 +306,7 @@ def _through_table(values: np.ndarray, item: Any) -> np.ndarray:
 
 
 def _is_ready(dataset: Any) -> bool:
-    """Whether grey values are what a screen shows: 8 bits without sign, nothing to rescale."""
+    """Whether grey values can be displayed as they are: 8 bits without sign, nothing to rescale."""
     rescale = [
         _element(dataset, 0, "PixelValueTransformationSequence", keyword)
         for keyword in ("RescaleSlope", "RescaleIntercept")
@@ -331,7 +331,7 @@ def _padding(numbers: np.ndarray, dataset: Any) -> np.ndarray:
 
 
 def _stretched(values: np.ndarray, padding: np.ndarray) -> np.ndarray:
-    """From the smallest to the largest value that is no padding; zeros when there is only one."""
+    """Scale from the smallest to the largest value that is not padding; zeros if there is only one value."""
     if not np.isfinite(values).all():
         raise RefusedError("holds pixels that are NaN or infinite")
     meant = values[~padding]
@@ -342,7 +342,7 @@ def _stretched(values: np.ndarray, padding: np.ndarray) -> np.ndarray:
 
 
 def _slice_spacing(dataset: Any) -> float | None:
-    """Millimetres from slice to slice: between their centres if known, else their thickness."""
+    """Millimetres between slices: the distance of their centres if known, else their thickness."""
     measures = _measures(dataset)
     for keyword in ("SpacingBetweenSlices", "SliceThickness"):
         value = measures.get(keyword)
@@ -352,7 +352,7 @@ def _slice_spacing(dataset: Any) -> float | None:
 
 
 def _measures(dataset: Any) -> Any:
-    """Where spacing stands: with the first frame, with all frames, or in the file itself."""
+    """The dataset that holds the spacing: that of the first frame, of all frames, or of the file itself."""
     for groups in ("PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence"):
         items = dataset.get(groups)
         inner = items[0].get("PixelMeasuresSequence") if items else None
@@ -393,7 +393,7 @@ def is_series(folder: Path) -> bool:
     files = slice_files(folder)
     try:
         return bool(files) and _frames(_header(files[0])) == 1
-    # What is wrong with the file is said when it is read.
+    # What is wrong with the file is reported when it is read.
     except Exception:
         return False
 
@@ -409,7 +409,7 @@ def _sorted_slices(folder: Path) -> tuple[list[Path], list[Any]]:
     files, headers = [files[place] for place in order], [headers[place] for place in order]
     gaps = np.diff([_place(header) for header in headers])
     if len(gaps) and gaps.min() <= 0:
-        raise RefusedError("holds two slices of one place (ImagePositionPatient); keep one of them")
+        raise RefusedError("holds two slices at one place (ImagePositionPatient; keep one of them)")
     if len(gaps) and gaps.max() > UNEVEN * gaps.min():
         raise RefusedError(
             f"holds slices that are {gaps.min():.3g} to {gaps.max():.3g} mm apart, so some are missing or too many"
@@ -419,7 +419,7 @@ def _sorted_slices(folder: Path) -> tuple[list[Path], list[Any]]:
 
 def _check_series(headers: Sequence[Any]) -> None:
     if any(_frames(header) > 1 or _is_colour(header) for header in headers):
-        raise RefusedError("is a folder in which not every DICOM file is one grey slice")
+        raise RefusedError("is a folder with DICOM files that are not single grey slices")
     series = {str(header.get("SeriesInstanceUID")) for header in headers}
     if len(series) > 1:
         raise RefusedError(f"holds {len(series)} DICOM series (put each into a folder of its own)")

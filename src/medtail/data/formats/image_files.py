@@ -1,4 +1,4 @@
-"""Image files of every format: finding them, and decoding them without trusting them."""
+"""Image files of every format: finding them and decoding them without trusting them."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,6 +8,7 @@ from typing import TypeVar, final
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from medtail.checks import whole_number
 from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError
 from medtail.data.formats.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom, is_series, slice_files
 from medtail.data.formats.nifti import NIFTI_EXTENSIONS, Nifti
@@ -23,31 +24,31 @@ _FORMAT_OF: dict[str, FileFormat] = {
     **dict.fromkeys(NIFTI_EXTENSIONS, Nifti()),
 }
 
-#: Letters of a library's complaint that are passed on.
+#: Longest part of a library's message that is passed on.
 _LONGEST = 200
 
 _Answer = TypeVar("_Answer")
 
 
 def _extension(name: str) -> str | None:
-    """The extension of ours that a file name ends with; ``.nii.gz`` counts as one."""
+    """The known extension that a file name ends with; ``.nii.gz`` counts as one."""
     lower = name.lower()
     return next((extension for extension in EXTENSIONS if lower.endswith(extension)), None)
 
 
 def _may_be_bare_dicom(name: str) -> bool:
-    """Whether a name has no extension, as exports of clinics have it: ``IM000001``, ``1.2.840.113619.2``."""
+    """Whether a name has no extension, as in exports of clinics: ``IM000001``, ``1.2.840.113619.2``."""
     suffix = PurePosixPath(name).suffix[1:]
     return (not suffix or suffix.isdecimal()) and not name.startswith(".") and name != "DICOMDIR"
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file name ends like an image's (and does not begin like a hidden file's)."""
+    """Whether a file name has the extension of an image (and is not that of a hidden file)."""
     return _extension(name) is not None and not name.startswith(".")
 
 
 def without_extension(path: str) -> str:
-    """A path without its extension, if that is one of ours.
+    """A path without its extension, if that is the extension of an image.
 
     Example:
         >>> without_extension("a/t1.nii.gz"), without_extension("1.2.840")
@@ -58,7 +59,7 @@ def without_extension(path: str) -> str:
 
 
 def file_format(path: Path) -> FileFormat:
-    """How a path is read: by extension; without one by content; a folder as a DICOM series."""
+    """The format of a path: by its extension or, without one, by its content; a folder is a DICOM series."""
     extension = _extension(path.name)
     if extension is not None:
         return _FORMAT_OF[extension]
@@ -70,8 +71,8 @@ def file_format(path: Path) -> FileFormat:
 def walk_images(folder: Path) -> Iterator[str]:
     """Yield every image below ``folder`` as a relative path with ``/``, sorted; hidden folders are left out.
 
-    The folder is listed once; only files without an extension are opened, to see whether they are DICOM. Links to
-    folders are followed, each folder once.
+    The folder is listed once, and only files without an extension are opened, to see whether they are DICOM. Links to
+    folders are followed, but no folder is listed twice.
     """
     seen: set[str] = set()
     found = []
@@ -93,7 +94,7 @@ def walk_images(folder: Path) -> Iterator[str]:
 
 
 def is_ignored_folder(name: str) -> bool:
-    """Folders that tools leave behind."""
+    """Whether a folder is hidden or left behind by a tool."""
     return name.startswith(".") or name == "__MACOSX"
 
 
@@ -102,7 +103,7 @@ def image_paths(paths: Sequence[Path], *, volumes: bool = False) -> list[Path]:
 
     Args:
         paths: Files and folders.
-        volumes: Whether a folder of single DICOM slices is one image, in place of its files.
+        volumes: Whether a folder of single DICOM slices counts as one image, in place of its files.
 
     Raises:
         InputError: A path does not exist, or a folder holds no image.
@@ -113,7 +114,7 @@ def image_paths(paths: Sequence[Path], *, volumes: bool = False) -> list[Path]:
             inside = [path / name for name in walk_images(path)]
             if not inside:
                 raise InputError(
-                    f"folder {path} must hold at least one image ({', '.join(EXTENSIONS)}), holds none; "
+                    f"folder {path} must hold at least one image ({', '.join(EXTENSIONS)}), but holds none; "
                     f"give another folder"
                 )
             found += _series_as_one(inside) if volumes else inside
@@ -136,20 +137,23 @@ def _series_as_one(files: Sequence[Path]) -> list[Path]:
 
 @final
 class ImageFiles(ImageSource):
-    """One image or volume a file (or, of a DICOM series, a folder), in the format its name says.
+    """One image or volume per file (or per folder, for a DICOM series), in the format that its name says.
 
     The size in the header is checked before anything is decoded.
 
     Args:
-        paths: One a row.
+        paths: One path per row.
         max_pixels: Images with more pixels (slices and samples counted) are refused.
+
+    Raises:
+        InputError: The limit is not positive.
     """
 
     max_pixels: int
 
     def __init__(self, paths: Iterable[Path], max_pixels: int = MAX_PIXELS) -> None:
         self.paths = list(paths)
-        self.max_pixels = check_max_pixels(max_pixels)
+        self.max_pixels = whole_number("max_pixels", max_pixels, low=1)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -164,7 +168,7 @@ class ImageFiles(ImageSource):
 
     def files(self, row: int) -> tuple[Path, ...]:
         path = self.paths[row]
-        # Most names have an extension; the others are asked what they are.
+        # Most names have an extension; only for the others the disk is asked.
         is_series = _extension(path.name) is None and path.is_dir()
         return tuple(slice_files(path)) if is_series else (path,)
 
@@ -175,22 +179,11 @@ class ImageFiles(ImageSource):
         return ImageFiles(self.paths, max_pixels)
 
 
-def check_max_pixels(max_pixels: int) -> int:
-    """The limit itself, if it is one.
-
-    Raises:
-        InputError: It is not positive.
-    """
-    if max_pixels < 1:
-        raise InputError(f"max_pixels must be positive, got {max_pixels}; e.g. {MAX_PIXELS}")
-    return max_pixels
-
-
 def answer(path: Path, ask: Callable[[], _Answer]) -> _Answer:
-    """Ask a format about a file, and give every failure its reason.
+    """Ask a format about a file, and turn every failure into its reason.
 
     Raises:
-        UnreadableImageError: Saying why.
+        UnreadableImageError: The file cannot be read; the error says why.
         InputError: The package that reads this format is missing.
     """
     try:
@@ -208,7 +201,7 @@ def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     if isinstance(error, PermissionError):
-        return "may not be read (permission denied)"
+        return "cannot be read (permission denied)"
     if path.is_dir():
         return "is a folder"
     if path.stat().st_size == 0:

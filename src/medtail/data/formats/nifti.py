@@ -11,19 +11,19 @@ from medtail.errors import InputError
 
 NIFTI_EXTENSIONS = (".nii.gz", ".nii")
 
-#: Percentiles of the voxels that are not zero, which become 0 and 255: a few bright voxels do not darken the rest.
+#: Percentiles of the voxels that are not zero, which become 0 and 255; a few bright voxels do not darken the rest.
 LOW, HIGH = 0.5, 99.5
 
-#: Millimetres in a header's unit of length; most files that name none mean millimetres.
+#: Millimetres per unit of length in a header; most files without a unit mean millimetres.
 _MILLIMETRES = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 
 
 @final
 class Nifti(FileFormat):
-    """One volume a file, turned to the axes of an axial slice as it is shown.
+    """One volume per file, turned to the axes of an axial slice as it is usually displayed.
 
-    Axes are (depth, height, width): from feet to head, from front to back, from the patient's right to the left.
-    The nearest of the header's 48 orientations is used; nothing is resampled. Intensities have no fixed meaning, so
+    Axes are (depth, height, width): from feet to head, from front to back, from the patient's right to the left. The
+    nearest of the 48 orientations is used, and nothing is resampled. Intensities have no fixed meaning, so
     :func:`to_bytes` scales each volume by its own.
     """
 
@@ -43,7 +43,7 @@ class Nifti(FileFormat):
         )
 
     def affine(self, path: Path) -> np.ndarray:
-        """Where voxels counted from left, back and feet lie, ``(4, 4)``."""
+        """Position in millimetres of voxels counted from left, back and feet, ``(4, 4)``."""
         image = _opened(path)
         turn = _nibabel().orientations.inv_ornt_aff(_orientation(image), image.shape[:3])
         affine: np.ndarray = image.affine @ turn
@@ -61,10 +61,10 @@ def _nibabel() -> Any:
 
 
 def _opened(path: Path) -> Any:
-    """The header; voxels stay in the file."""
+    """The header of a file; its voxels are not read yet."""
     nibabel = _nibabel()
     try:
-        # mmap keeps files open, one for each volume of a large set.
+        # Mapped files stay open, one per volume of a large set.
         image = nibabel.load(path, mmap=False)
     except nibabel.filebasedimages.ImageFileError as error:
         if path.stat().st_size == 0:
@@ -73,19 +73,19 @@ def _opened(path: Path) -> Any:
     if not isinstance(image, nibabel.Nifti1Image):
         raise RefusedError(f"is {type(image).__name__}, not a NIfTI volume")
     if image.get_data_dtype().kind not in "iufb":
-        raise RefusedError(f"holds {image.get_data_dtype()}, not one number a voxel (save it as float32)")
+        raise RefusedError(f"holds {image.get_data_dtype()}, not one number per voxel (save it as float32)")
     if len(image.shape) < 3:
         raise RefusedError(f"has {len(image.shape)} dimensions where a volume has 3")
     if max(image.shape[3:], default=1) > 1:
         raise RefusedError(
             f"has a fourth dimension ({' x '.join(map(str, image.shape))}) where one volume is expected (save one "
-            f"volume a file; several sequences go into columns image_<name>)"
+            f"volume per file; several sequences go into columns image_<name>)"
         )
     return image
 
 
 def _orientation(image: Any) -> np.ndarray:
-    """For each axis, which one of (right, front, up) it is nearest to, and its sign ``(3, 2)``."""
+    """For each axis, the nearest of (right, front, up), and its sign ``(3, 2)``."""
     orientation: np.ndarray = _nibabel().io_orientation(image.affine)
     if np.isnan(orientation).any():
         raise RefusedError("has an affine that does not say where its axes point")
@@ -106,9 +106,9 @@ def _spacing(header: Any, order: list[int]) -> tuple[float, ...] | None:
 def to_bytes(values: np.ndarray) -> np.ndarray:
     """Intensities as uint8, scaled by the voxels that are not zero.
 
-    Their percentiles 0.5 and 99.5 become 0 and 255, what lies beyond is clipped, and zero itself lands where the
-    same line puts it. Where both percentiles are equal there is no contrast but that to zero: zero becomes 0 and all
-    else 255. A volume of one value becomes zeros.
+    Their percentiles 0.5 and 99.5 become 0 and 255, values beyond them are clipped, and zero is scaled like any other
+    value. If both percentiles are equal, there is only the contrast to zero: zero becomes 0 and everything else 255. A
+    volume of a single value becomes zeros.
 
     Raises:
         RefusedError: A value is NaN or infinite.
@@ -121,7 +121,7 @@ def to_bytes(values: np.ndarray) -> np.ndarray:
     """
     broken = values.size - np.count_nonzero(np.isfinite(values))
     if broken:
-        raise RefusedError(f"holds {broken} voxels that are NaN or infinite (mend them or mask them with 0)")
+        raise RefusedError(f"holds {broken} voxels that are NaN or infinite (fix them or mask them with 0)")
     inside = values != 0
     if not inside.any() or values.min() == values.max():
         return np.zeros(values.shape, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Picture files: what Pillow decodes."""
+"""Picture files, through Pillow."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from PIL import Image, ImageOps
 
-from medtail.data.formats.base import FileFormat, RefusedError, scale_whole_range
+from medtail.data.formats.base import FileFormat, RefusedError, check_size, scale_whole_range
 from medtail.data.formats.sources import ImageForm
 
 PICTURE_EXTENSIONS = (
@@ -26,7 +26,7 @@ PICTURE_EXTENSIONS = (
     ".ppm",
 )
 
-#: Only raster formats that Pillow decodes itself: an EPS file named .jpg would start an interpreter.
+#: Only raster formats that Pillow decodes by itself: an EPS file named .jpg would start an interpreter.
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "JPEG2000", "PPM")
 
 _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
@@ -34,30 +34,26 @@ _WITH_ALPHA = ("RGBA", "LA", "PA", "RGBa", "La")
 
 @cache
 def _known_formats() -> tuple[str, ...]:
-    """Those of ours that this build of Pillow decodes."""
+    """The formats above that this build of Pillow decodes."""
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 @final
 class Picture(FileFormat):
-    """One image a file.
+    """One image per file.
 
-    EXIF orientation is honoured. 16-bit grey is scaled by its whole range (65535 becomes 255); palettes become
-    colours; transparent images are laid on black, because the colour below a transparent pixel means nothing. Files
-    of several frames and floating-point pixels are refused: which frame or which range is meant is not ours to
-    guess.
+    EXIF orientation is respected. 16-bit grey is scaled by its whole range (65535 becomes 255), palettes become
+    colours, and transparent images are put on black, because the colour of a transparent pixel means nothing. Files
+    with several frames and floating-point pixels are refused, rather than guessing the frame or the range.
     """
 
     def read(self, path: Path, max_pixels: int, at_least: int) -> np.ndarray:
-        # Pillow's own limit, one for the whole process, is raised to ours where it is lower.
+        # Pillow has a limit of its own for the whole process, which must not be lower.
         if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
             Image.MAX_IMAGE_PIXELS = max_pixels
         with _opened(path) as image:
-            if image.width * image.height > max_pixels:
-                raise RefusedError(
-                    f"has {image.width} x {image.height} pixels, more than the limit of {max_pixels} (max_pixels)"
-                )
+            check_size(image.size, max_pixels)
             if at_least:
                 image.draft(None, (at_least, at_least))
             ImageOps.exif_transpose(image, in_place=True)
@@ -72,7 +68,7 @@ class Picture(FileFormat):
 def _opened(path: Path) -> Iterator[Image.Image]:
     with Image.open(path, formats=_known_formats()) as image:
         frames = getattr(image, "n_frames", 1)
-        # MPO is a JPEG with a preview behind it, as phones write it.
+        # MPO is a JPEG followed by a preview, as phones write it.
         if frames > 1 and image.format != "MPO":
             raise RefusedError(f"holds {frames} frames where one image is expected")
         if image.mode == "F":

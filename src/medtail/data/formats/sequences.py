@@ -1,4 +1,4 @@
-"""Several files a case, one channel each: T1, T1 with contrast, T2, FLAIR."""
+"""Several files per case, one channel each: T1, T1 with contrast, T2, FLAIR."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -12,20 +12,20 @@ from medtail.data.formats.image_files import ImageFiles, answer, file_format
 from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.naming import listing
 
-#: Millimetres by which the corners of the volumes of one case may differ: programs round headers.
+#: Millimetres by which the corners of the volumes of one case may differ, because programs round headers.
 TOLERANCE = 0.1
 
 
 @final
 class SequenceFiles(ImageSource):
-    """Grey images or volumes of one case, registered to each other, as channels in the order given.
+    """Grey images or volumes of one case, registered to each other, as channels in the given order.
 
-    The files of a case must have one shape and, where their format says where voxels lie, one place in the patient:
-    nothing is resampled, so others would lie askew on each other.
+    The files of a case must have one shape and, if their format says where voxels lie, one place in the patient:
+    nothing is resampled, so others would not line up.
 
     Args:
-        names: Of the cases, one a row, for messages.
-        sequences: Files of each sequence by its name, one a row.
+        names: Name of the case of each row, for messages.
+        sequences: Files of each sequence, by its name, one per row.
         max_pixels: Files with more pixels are refused.
     """
 
@@ -43,7 +43,7 @@ class SequenceFiles(ImageSource):
 
     def read(self, row: int, *, at_least: int = 0) -> np.ndarray:
         self._check_one_place(row, self.form(row).shape)
-        # Decoded smaller, files of one size could come out as two.
+        # Decoded at a lower resolution, files of one size could come out in two sizes.
         channels = [files.read(row) for files in self.sequences.values()]
         for name, channel in zip(self.sequences, channels, strict=True):
             if channel.shape[-1] != 1:
@@ -78,12 +78,13 @@ class SequenceFiles(ImageSource):
 
     def _check_alike(self, row: int, what: str, values: Sequence[tuple[int, ...]]) -> None:
         if len(set(values)) > 1:
-            told = (
+            described = (
                 f"image_{name} {' x '.join(map(str, value))}"
                 for name, value in zip(self.sequences, values, strict=True)
             )
             raise UnreadableImageError(
-                self.names[row], f"has sequences of different {what} ({listing(told)}; resample them to one)"
+                self.names[row],
+                f"has sequences of different {what} ({listing(described)}; resample them to one)",
             )
 
     def _check_one_place(self, row: int, shape: tuple[int, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Where pixels come from: one class for each way of keeping them."""
+"""Sources of pixels: one class per way of storing them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ class UnreadableImageError(InputError):
     """One image cannot be read; ``reason`` completes the sentence "the file …"."""
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"image {name} {reason}; mend or remove it")
+        super().__init__(f"image {name} {reason}; fix or remove it")
         self.name = name
         self.reason = reason
 
     def __reduce__(self) -> tuple[type["UnreadableImageError"], tuple[str, str]]:
-        # Exceptions cross process borders when a loader decodes in workers.
+        # Exceptions are pickled when a loader decodes in worker processes.
         return type(self), (self.name, self.reason)
 
 
 @final
 @dataclass(frozen=True)
 class ImageForm:
-    """What a header says of an image or a volume.
+    """What a header says about an image or a volume.
 
     Attributes:
         height: Pixels from top to bottom.
@@ -35,9 +35,9 @@ class ImageForm:
         mode: How a pixel is stored: Pillow's name (``L``, ``RGB``, ``I;16``, …), DICOM's photometric interpretation,
             or the number type of a volume.
         depth: Slices of a volume; None for an image.
-        spacing: Millimetres from one pixel to the next along (depth,) height, width; None when unknown.
-        channels: How many there are where each is a quantity of its own, such as one MRI sequence; None for grey and
-            colour, which are turned into each other on request.
+        spacing: Millimetres from one pixel to the next along (depth,) height, width; None if unknown.
+        channels: Number of channels, if each is a quantity of its own, such as an MRI sequence; None for grey and
+            colour, which are converted to each other on request.
     """
 
     height: int
@@ -54,7 +54,7 @@ class ImageForm:
 
     @property
     def size(self) -> str:
-        """The shape as people write it.
+        """The shape as text.
 
         Example:
             >>> ImageForm(28, 30, "L").size, ImageForm(28, 28, "L", depth=9).size
@@ -67,7 +67,7 @@ class ImageSource(ABC):
     """Pixels by row.
 
     Attributes:
-        max_pixels: Images with more are refused when they are read; None where nothing is decoded.
+        max_pixels: Images with more pixels are refused when they are read; None if nothing is decoded.
     """
 
     max_pixels: int | None = None
@@ -81,11 +81,11 @@ class ImageSource(ABC):
 
         Args:
             row: Position in the table.
-            at_least: Where the format allows it, decode at a lower resolution that still has this many pixels on
-                both sides (faster); 0 decodes all pixels.
+            at_least: If the format allows it, decode at a lower resolution that still has this many pixels along both
+                sides, which is faster; 0 decodes all pixels.
 
         Raises:
-            UnreadableImageError: Saying why.
+            UnreadableImageError: The image cannot be read; the error says why.
         """
 
     @abstractmethod
@@ -93,19 +93,19 @@ class ImageSource(ABC):
         """Size and pixel format, without decoding.
 
         Raises:
-            UnreadableImageError: Saying why.
+            UnreadableImageError: The header cannot be read; the error says why.
         """
 
     def files(self, row: int) -> tuple[Path, ...]:
-        """The files one image is read from, by which it is noticed when it changes; none for images in memory."""
+        """The files that an image is read from, whose changes are noticed; none for images in memory."""
         return ()
 
     @abstractmethod
     def select(self, rows: np.ndarray) -> "ImageSource":
-        """The same pixels for only the given rows, in the given order."""
+        """The same pixels, for only the given rows, in the given order."""
 
     def limited(self, max_pixels: int) -> "ImageSource":
-        """The same source refusing images with more pixels; itself where pixels are in memory already."""
+        """The same source with another limit on pixels; the source itself if its pixels are already in memory."""
         return self
 
 
@@ -113,13 +113,16 @@ class ImageSource(ABC):
 class ImageArray(ImageSource):
     """Images or volumes of one size that are already decoded.
 
-    Four axes are ambiguous. A last axis of 1 or 3 is taken for channels: colour images are far more common than
-    volumes one or three voxels wide. Such volumes have to be given with five axes.
+    Four axes are ambiguous. A last axis of length 1 or 3 is taken for channels, because colour images are far more
+    common than volumes that are one or three voxels wide; such volumes must be given with five axes.
 
     Args:
         images: uint8 images ``(N, H, W)``, ``(N, H, W, 1)`` or ``(N, H, W, 3)``, or volumes ``(N, D, H, W)`` or
             ``(N, D, H, W, channels)`` with any number of channels.
-        rows: Which of them, in which order; all when None. Nothing is copied.
+        rows: Positions to use, in this order; all of them if None. Nothing is copied.
+
+    Raises:
+        InputError: The type or the shape is wrong.
     """
 
     def __init__(self, images: np.ndarray, rows: np.ndarray | None = None) -> None:
@@ -154,7 +157,7 @@ class ImageArray(ImageSource):
         return ImageArray(self.images, self.positions[rows])
 
 
-#: What an array of images may look like, for messages.
+#: Shapes that an array of images may have, for messages.
 ARRAY_SHAPES = "(N, H, W), (N, H, W, 3), (N, D, H, W) or (N, D, H, W, channels)"
 
 

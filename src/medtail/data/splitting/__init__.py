@@ -1,1 +1,1 @@
-"""Which images are trained on, chosen by and judged by."""
+"""Dividing images among training, validation and test."""

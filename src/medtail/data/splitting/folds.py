@@ -1,4 +1,4 @@
-"""Stratified group k-fold: every image judged once, by a model that saw nothing of its group."""
+"""Stratified group k-fold: every image is judged once, by a model that saw nothing of its group."""
 
 import hashlib
 import warnings
@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from medtail.checks import whole_number
 from medtail.data.collection import DataWarning, ImageCollection, memberships
+from medtail.data.fingerprint import length_prefixed
 from medtail.data.splitting.stratification import Stratification, group_members, groups_of_classes
 from medtail.errors import InputError
 from medtail.files import replacing
@@ -16,23 +18,23 @@ from medtail.naming import listing
 
 
 def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.Series[int]":
-    """Give every image a fold, stratified by class, no group in two folds.
+    """Give every image a fold, stratified by class, with no group in two folds.
 
-    The draw is that of :func:`medtail.data.assign_splits`, with equal shares: it depends on ids, groups, labels and
-    the seed only, not on the order of rows. Images of several labels count for each of them, those without any as
-    one more class.
+    The draw is that of :func:`medtail.data.assign_splits`, with equal shares: it depends only on ids, groups, labels
+    and the seed, not on the order of rows. Images with several labels count for each of them, and images without any
+    label form one more class.
 
     Args:
-        collection: Images; an image without a group is a group of its own. Its splits are not looked at.
-        folds: Number of folds, 2 or more; usual: 5.
-        seed: Of the draw.
+        collection: Images; an image without a group is a group of its own. Splits are ignored.
+        folds: Number of folds, at least 2; 5 is usual.
+        seed: Seed of the draw.
 
     Returns:
-        The fold of each row, 1 to ``folds``.
+        The fold of each row, from 1 to ``folds``.
 
     Raises:
-        InputError: ``folds`` is below 2 or above the number of groups; all images of a class come to lie in one fold,
-            so that the model judged there would have learned without it.
+        InputError: ``folds`` is below 2 or above the number of groups, or all images of a class end up in one fold, so
+            that the model judged there has never seen the class.
 
     Example:
         >>> from medtail.data import open_collection
@@ -40,13 +42,12 @@ def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.
         {1: 219, 2: 219, 3: 219, 4: 219}
     """
     kind = collection.group_column or "image"
-    if folds < 2:
-        raise InputError(f"folds must be at least 2, got {folds}; 5 is usual")
+    whole_number("folds", folds, low=2)
     keys, members = group_members(collection, np.arange(len(collection)))
     if folds > len(members):
         raise InputError(
-            f"folds must be at most the number of {kind}s, got {folds} for {len(members)} of {collection.data}; "
-            f"lower it"
+            f"folds must be at most the number of {kind}s, got {folds} for the {len(members)} of "
+            f"{collection.data}; lower it"
         )
     parts = [str(fold) for fold in range(1, folds + 1)]
     part_of = Stratification(members, dict.fromkeys(parts, 1.0 / folds), seed, tiers=[parts]).run()
@@ -56,7 +57,7 @@ def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.
 
 
 def without_test_split(collection: ImageCollection) -> ImageCollection:
-    """The images that folds are drawn from: all but a test split the data brings; other splits are forgotten."""
+    """The images that folds are drawn from: all but a given test split; other given splits are dropped."""
     if "split" not in collection.table:
         return collection
     rest = collection.without(collection.rows("test"))
@@ -70,23 +71,18 @@ def with_test_fold(collection: ImageCollection, assigned: "pd.Series[int]", fold
 
 
 def write_folds(collection: ImageCollection, assigned: "pd.Series[int]", path: Path) -> None:
-    """Write which image is in which fold: ``id``, ``group`` when known, ``fold``."""
+    """Write a table of the fold of each image: ``id``, ``group`` if known, ``fold``."""
     columns = [column for column in ("id", "group") if column in collection.table]
     with replacing(path) as temporary:
         collection.table[columns].assign(fold=assigned.to_numpy()).to_csv(temporary, index=False)
 
 
 def folds_fingerprint(collection: ImageCollection, assigned: "pd.Series[int]") -> str:
-    """SHA-256 over ids, labels, groups and folds, sorted by id: equal when the same images are divided alike."""
+    """SHA-256 of ids, labels, groups and folds, sorted by id: equal if the same images are divided alike."""
     table = collection.table
     columns = ["id", *collection.label_columns, *(["group"] if "group" in table else [])]
     rows = table[columns].astype(str).assign(fold=assigned.to_numpy().astype(str)).sort_values("id")
-    digest = hashlib.sha256()
-    for value in rows.to_numpy().ravel():
-        encoded = str(value).encode()
-        # The length in front keeps ("ab", "c") apart from ("a", "bc").
-        digest.update(len(encoded).to_bytes(8, "big") + encoded)
-    return digest.hexdigest()
+    return hashlib.sha256(length_prefixed(map(str, rows.to_numpy().ravel()))).hexdigest()
 
 
 def _check_classes(
@@ -107,12 +103,13 @@ def _check_classes(
     in_folds = held.sum(axis=0)
     if (in_folds < 2).any():
         raise InputError(
-            f"every class must lie in two folds at least, or the model that judges it learned without it; "
-            f"{collection.data} has too little of {named(np.flatnonzero(in_folds < 2))}; add images or remove the class"
+            f"every class must lie in at least two folds, or else the model that judges it has never seen it, but "
+            f"{collection.data} has too few images of {named(np.flatnonzero(in_folds < 2))}; add images or remove the "
+            f"class"
         )
     if (in_folds < folds).any():
         warnings.warn(
-            f"classes that are not in each of {folds} folds, whose metrics then leave them out: "
+            f"classes that are not in each of {folds} folds are left out of the metrics of the other folds: "
             f"{named(np.flatnonzero(in_folds < folds))}",
             DataWarning,
             stacklevel=3,

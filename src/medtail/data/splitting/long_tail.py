@@ -1,8 +1,8 @@
-"""Long tails made on purpose: fewer *training* images of some classes, drawn without replacement.
+"""Artificial long tails: fewer *training* images of some classes, drawn without replacement.
 
-A profile says how many images each class should keep; :func:`subsample` draws them. Class ``c`` of a profile is the
-class of rank c by falling count, ties in class-id order, so that a balanced data set is cut in class-id order as in
-the papers.
+A profile says how many images each class should keep, and :func:`subsample` draws them. Class ``c`` of a profile is
+the class of rank c when classes are sorted by decreasing count, ties in class-id order, so that a balanced data set is
+cut in class-id order, as in the papers.
 """
 
 import warnings
@@ -10,25 +10,26 @@ from collections.abc import Callable
 
 import numpy as np
 
+from medtail.checks import number, positive, whole_number
 from medtail.data.collection import DataWarning, ImageCollection
 from medtail.errors import InputError
 from medtail.naming import listing
 
-#: Undoes the rounding error of a power before a count is cut to a whole number: 5000 · 1000^(-1/3) is 500, not 499.
+#: Undoes the rounding error of a power before a count is truncated: 5000 · 1000^(-1/3) is 500, not 499.
 _WHOLE = 1.0 + 1e-12
 
 
 def exponential_counts(class_counts: np.ndarray, imbalance_factor: float) -> np.ndarray:
-    """Exponential decay: ``n_c = int(n_max · IF^(-c / (C - 1)))``, ``n_max`` the count of the largest class.
+    """Exponential decay: ``n_c = int(n_max · IF^(-c / (C - 1)))``, where ``n_max`` is the count of the largest class.
 
-    The profile of CIFAR-10/100-LT (Cui et al. 2019, arXiv:1901.05555; Cao et al. 2019, arXiv:1906.07413).
+    This is the profile of CIFAR-10/100-LT (Cui et al. 2019, arXiv:1901.05555; Cao et al. 2019, arXiv:1906.07413).
 
     Args:
-        class_counts: Training images of each class ``(C,)``.
+        class_counts: Number of training images of each class ``(C,)``.
         imbalance_factor: IF, the largest count over the smallest; papers: 10, 50, 100, 200.
 
     Returns:
-        Images each class should keep ``(C,)``, at least 1; more than the class has where it has too few.
+        Number of images each class should keep ``(C,)``, at least 1; it exceeds what a class has if that is too few.
 
     Raises:
         InputError: A class has no image, or the factor is below 1.
@@ -39,28 +40,28 @@ def exponential_counts(class_counts: np.ndarray, imbalance_factor: float) -> np.
         >>> exponential_counts(np.array([20, 200, 200]), 10)
         array([ 20, 200,  63])
     """
-    counts = _checked(class_counts)
-    _check_at_least_one("imbalance_factor", imbalance_factor)
+    counts = _positive_counts(class_counts)
+    imbalance_factor = number("imbalance_factor", imbalance_factor, low=1)
     ranks = np.arange(len(counts)) / (len(counts) - 1)
-    return _by_rank(counts, counts.max() * float(imbalance_factor) ** -ranks)
+    return _by_rank(counts, counts.max() * imbalance_factor**-ranks)
 
 
 def pareto_counts(class_counts: np.ndarray, alpha: float = 6.0, smallest: int = 5) -> np.ndarray:
     """Quantiles of a Pareto distribution: the kind of tail that ImageNet-LT has.
 
-    With the inverse of the distribution function of the Pareto (Lomax) law with power α,
-    ``F⁻¹(u) = (1 - u)^(-1/α) - 1``, at the mean ranks ``1 - u_c = (c + 1) / (C + 1)``:
-    ``n_c = max(smallest, int(n_max · F⁻¹(u_c) / F⁻¹(u_0)))``.
+    The quantile function of the Pareto (Lomax) distribution with power α, ``F⁻¹(u) = (1 - u)^(-1/α) - 1``, is taken at
+    the mean ranks ``1 - u_c = (c + 1) / (C + 1)``: ``n_c = max(smallest, int(n_max · F⁻¹(u_c) / F⁻¹(u_0)))``.
 
     ImageNet-LT (Liu et al. 2019, arXiv:1904.05160) is published as a list of files, "sampled from a Pareto
-    distribution with α = 6", largest class 1,280, smallest 5; how the law was turned into counts is not. With 1,000
-    classes of 1,280 this construction keeps 117,137 images (published: 115,846), 388 classes over 100 (385). For the
-    very set of the papers, open its list files.
+    distribution with α = 6", with 1,280 images in the largest class and 5 in the smallest; how the distribution was
+    turned into counts is not published. From 1,000 classes of 1,280 images this construction keeps 117,137 (published:
+    115,846), with 388 classes over 100 images (published: 385). For exactly the images of the papers, open the list
+    files.
 
     Args:
-        class_counts: Training images of each class ``(C,)``.
+        class_counts: Number of training images of each class ``(C,)``.
         alpha: Power α; ImageNet-LT: 6.
-        smallest: Least images of a class; ImageNet-LT: 5.
+        smallest: Fewest images of a class; ImageNet-LT: 5.
 
     Returns:
         As :func:`exponential_counts`.
@@ -73,25 +74,23 @@ def pareto_counts(class_counts: np.ndarray, alpha: float = 6.0, smallest: int = 
         >>> int(counts.sum()), counts[[0, -1]].tolist()
         (117137, [1280, 5])
     """
-    counts = _checked(class_counts)
-    if not alpha > 0:
-        raise InputError(f"alpha must be positive, got {alpha}; ImageNet-LT has 6")
-    if smallest < 1:
-        raise InputError(f"smallest must be at least 1, got {smallest}; ImageNet-LT has 5")
+    counts = _positive_counts(class_counts)
+    alpha = positive("alpha", alpha)
+    smallest = whole_number("smallest", smallest, low=1)
     survival = np.arange(1, len(counts) + 1) / (len(counts) + 1)
-    # expm1 and log keep the digits that a power so near 1 would lose.
+    # expm1 and log keep the digits that a power near 1 would lose.
     quantiles = np.expm1(-np.log(survival) / alpha)
     return _by_rank(counts, np.maximum(counts.max() * quantiles / quantiles[0], smallest))
 
 
 def step_counts(class_counts: np.ndarray, imbalance_factor: float, minority_share: float = 0.5) -> np.ndarray:
-    """Two levels: the larger classes stay whole, the others have ``int(n_max / IF)`` (Buda et al. 2018).
+    """Two levels: the larger classes stay whole, the others keep ``int(n_max / IF)`` images (Buda et al. 2018).
 
     Args:
-        class_counts: Training images of each class ``(C,)``.
+        class_counts: Number of training images of each class ``(C,)``.
         imbalance_factor: IF, the largest count over the smallest.
-        minority_share: Share of classes that are cut; half of them in Cao et al. 2019. ``int((1 - share) · C)``
-            classes stay whole, at least one and not all.
+        minority_share: Share of the classes that are cut; half of them in Cao et al. 2019. ``int((1 - share) · C)``
+            classes stay whole, at least one of them and not all.
 
     Returns:
         As :func:`exponential_counts`.
@@ -103,12 +102,9 @@ def step_counts(class_counts: np.ndarray, imbalance_factor: float, minority_shar
         >>> step_counts(np.full(4, 500), 100)
         array([500, 500,   5,   5])
     """
-    counts = _checked(class_counts)
-    _check_at_least_one("imbalance_factor", imbalance_factor)
-    if not 0.0 < minority_share < 1.0:
-        raise InputError(
-            f"minority_share must be between 0 and 1, got {minority_share}; 0.5 cuts half the classes"
-        )
+    counts = _positive_counts(class_counts)
+    imbalance_factor = number("imbalance_factor", imbalance_factor, low=1)
+    minority_share = number("minority_share", minority_share, low=0, high=1, open_low=True, open_high=True)
     whole = min(max(int((1.0 - minority_share) * len(counts) * _WHOLE), 1), len(counts) - 1)
     wanted = np.full(len(counts), counts.max() / imbalance_factor)
     wanted[:whole] = counts.max()
@@ -116,32 +112,32 @@ def step_counts(class_counts: np.ndarray, imbalance_factor: float, minority_shar
 
 
 def binary_counts(class_counts: np.ndarray, beta: float) -> np.ndarray:
-    """Two classes: the smaller keeps ``n_minor = ⌊n_major / β + 1/2⌋``; of equals, class 1 is cut.
+    """Two classes: the smaller one keeps ``n_minor = ⌊n_major / β + 1/2⌋`` images; of equal ones, class 1 is cut.
 
-    The β of loss-conditional training (paper 001, Table 12: 10, 100, 200). Its table is rounded so but for
-    SIIM-ISIC at β = 100 (41,051: 410, here 411), and prints 1,500, 150 and 75 for Dogs vs. Cats, which are those of
-    15,000, not of its 11,500 (1,150, 115, 58).
+    This is the β of loss-conditional training (paper 001, Table 12: 10, 100, 200). The table follows the same rounding,
+    except for SIIM-ISIC at β = 100 (410 of 41,051, here 411) and for Dogs vs. Cats, where it prints 1,500, 150 and 75:
+    those belong to 15,000 images and not to its 11,500 (1,150, 115, 58).
 
     Args:
         class_counts: Training images of each class ``(2,)``.
-        beta: Images of the larger class for one of the smaller.
+        beta: Number of images of the larger class per image of the smaller.
 
     Returns:
         As :func:`exponential_counts`.
 
     Raises:
-        InputError: There are not two classes, a class has no image, or β is below 1.
+        InputError: There are not exactly two classes, a class has no image, or β is below 1.
 
     Example:
         >>> binary_counts(np.array([5000, 5000]), 200), binary_counts(np.array([2500, 2500]), 200)
         (array([5000,   25]), array([2500,   13]))
     """
-    counts = _checked(class_counts)
-    _check_at_least_one("beta", beta)
+    counts = _positive_counts(class_counts)
+    beta = number("beta", beta, low=1)
     if len(counts) != 2:
         raise InputError(
-            f"beta is the ratio of two classes, got {len(counts)} classes; set one against the rest with data.positive "
-            f"(--positive CLASS), or take another data.subsample"
+            f"beta is the ratio of two classes, got {len(counts)} classes; set one class against the rest with "
+            f"`positive`, or choose another `data.subsample`"
         )
     minor = 0 if counts[0] < counts[1] else 1
     wanted = counts.copy()
@@ -149,7 +145,7 @@ def binary_counts(class_counts: np.ndarray, beta: float) -> np.ndarray:
     return wanted
 
 
-#: From a name in a recipe to the images each class should keep.
+#: From a name in a recipe to the profile.
 PROFILES: dict[str, Callable[..., np.ndarray]] = {
     "binary": binary_counts,
     "exponential": exponential_counts,
@@ -159,18 +155,18 @@ PROFILES: dict[str, Callable[..., np.ndarray]] = {
 
 
 def subsample(targets: np.ndarray, counts: np.ndarray, seed: int) -> np.ndarray:
-    """Draw ``counts[c]`` images of each class c without replacement; all of a class that has no more.
+    """Draw ``counts[c]`` images of each class c without replacement, or all of them if a class has no more.
 
-    Each class is shuffled once, from ``(seed, class id)`` alone, and cut: a smaller count keeps a part of what a
-    larger one keeps, and what one class keeps does not depend on the others. The same on every platform.
+    Each class is shuffled once, from ``(seed, class id)`` alone, and cut. So a smaller count keeps a part of what a
+    larger one keeps, and what one class keeps does not depend on the others. The draw is the same on every platform.
 
     Args:
         targets: Class ids ``(N,)``.
-        counts: Images to keep of each class ``(C,)``.
-        seed: Of the draw.
+        counts: Number of images to keep of each class ``(C,)``.
+        seed: Seed of the draw.
 
     Returns:
-        Positions kept, int64, rising.
+        Positions kept, int64, in increasing order.
 
     Raises:
         InputError: The seed is negative.
@@ -179,8 +175,7 @@ def subsample(targets: np.ndarray, counts: np.ndarray, seed: int) -> np.ndarray:
         >>> subsample(np.array([0, 0, 0, 1]), np.array([2, 5]), seed=0)
         array([0, 2, 3])
     """
-    if seed < 0:
-        raise InputError(f"seed must be at least 0, got {seed}; e.g. 0")
+    whole_number("seed", seed, low=0)
     kept = [
         np.random.default_rng([seed, target]).permutation(np.flatnonzero(targets == target))[:count]
         for target, count in enumerate(counts)
@@ -193,23 +188,24 @@ def training_rows_left_out(
 ) -> np.ndarray:
     """Choose which training images a profile leaves out; validation and test are never touched.
 
-    Single images are drawn, so a patient or lesion may lose some of its images; none crosses splits by that. The draw
+    Images are drawn one by one, so a patient or lesion may lose some of its images, but none crosses splits. The draw
     depends on ids, labels and the seed, not on the order of rows.
 
     Args:
-        collection: With splits, one class an image.
-        profile: From training counts ``(C,)`` to the images each class should keep ``(C,)``.
-        seed: Of the draw.
+        collection: Single-label images with splits.
+        profile: From training counts ``(C,)`` to the number of images each class should keep ``(C,)``.
+        seed: Seed of the draw.
 
     Returns:
-        Rows of the table, int64, rising.
+        Rows of the table, int64, in increasing order.
 
     Raises:
         InputError: Images carry several labels, or the profile refuses the counts.
     """
     if collection.multi_label:
         raise InputError(
-            f"data.subsample needs one class an image, {collection.data} has columns of several labels; leave it out"
+            f"`data.subsample` needs one label per image, but {collection.data} has columns of several labels; leave "
+            f"it out"
         )
     rows = collection.rows("train")
     rows = rows[np.argsort(collection.table["id"].to_numpy(dtype=str)[rows], kind="stable")]
@@ -220,23 +216,18 @@ def training_rows_left_out(
     return np.setdiff1d(rows, kept)
 
 
-def _checked(class_counts: np.ndarray) -> np.ndarray:
+def _positive_counts(class_counts: np.ndarray) -> np.ndarray:
     counts = np.asarray(class_counts)
     if counts.ndim != 1 or len(counts) < 2 or counts.dtype.kind not in "iu" or counts.min() < 1:
         raise InputError(
-            f"class_counts must be the images of two or more classes, each at least 1, got {counts.tolist()}; "
+            f"class_counts must be whole numbers for two or more classes, each at least 1, got {counts.tolist()}; "
             f"pass collection.class_counts('train')"
         )
     return counts.astype(np.int64)
 
 
-def _check_at_least_one(name: str, value: float) -> None:
-    if not 1.0 <= value < float("inf"):
-        raise InputError(f"{name} must be at least 1, got {value}; e.g. 100")
-
-
 def _by_rank(counts: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Give the class of rank c the c-th wanted number, cut to a whole one."""
+    """Give the class of rank c the c-th wanted number, truncated to a whole number."""
     kept = np.empty(len(counts), dtype=np.int64)
     kept[np.argsort(-counts, kind="stable")] = np.maximum((wanted * _WHOLE).astype(np.int64), 1)
     return kept
@@ -249,7 +240,7 @@ def _warn_about_shortage(collection: ImageCollection, present: np.ndarray, wante
     ]
     if short:
         warnings.warn(
-            f"classes that have fewer training images than the subsample asks for keep all they have: "
+            f"classes with fewer training images than the subsample asks for keep all they have: "
             f"{listing(short)}",
             DataWarning,
             stacklevel=3,

@@ -12,16 +12,16 @@ from medtail.naming import listing, nearest
 def positive_versus_rest(collection: ImageCollection, positive: str) -> ImageCollection:
     """Relabel a collection to two classes: 0 is ``not_<positive>``, 1 is ``positive``.
 
-    The binary protocol of medical imaging, e.g. melanoma against all other lesions. Of two classes it chooses which
-    is 1; doing it twice changes nothing. Images, groups and splits stay.
+    This is the binary protocol of medical imaging, e.g. melanoma against all other lesions. With two classes it chooses
+    which one is 1; calling it again with the same class changes nothing. Images, groups and splits stay.
 
     Args:
-        collection: One class an image.
-        positive: Name of a class.
+        collection: Single-label images.
+        positive: Name of the positive class.
 
     Raises:
-        InputError: No class has this name (the nearest is named), it is the only class, or images carry several
-            labels.
+        InputError: No class has this name (the message suggests the nearest), it is the only class, or images carry
+            several labels.
 
     Example:
         >>> from medtail.data import open_collection
@@ -32,17 +32,17 @@ def positive_versus_rest(collection: ImageCollection, positive: str) -> ImageCol
     names = collection.class_names
     if collection.multi_label:
         raise InputError(
-            f"positive needs one class an image, got {positive!r} for the label_ columns of {collection.data}, each "
-            f"of which is a yes or no already; leave it out, or give a column label"
+            f"`positive` needs one label per image, got {positive!r} for the label_ columns of {collection.data}, each "
+            f"of which is already binary; leave it out, or give a column label"
         )
     if positive not in names:
         raise InputError(
-            f"positive must be a class of {collection.data} ({listing(names, most=20)}), got {positive!r}"
+            f"`positive` must be a class of {collection.data} ({listing(names, most=20)}), got {positive!r}"
             f"{nearest(positive, names)}; name one of them"
         )
     if len(names) < 2:
         raise InputError(
-            f"positive needs images of other classes too, {collection.data} holds only {positive!r}; add some"
+            f"`positive` needs images of other classes too, but {collection.data} holds only {positive!r}; add some"
         )
     rest = f"not_{positive}"
     is_positive = collection.table["label"].to_numpy() == positive

@@ -1,4 +1,4 @@
-"""Which image is for training, which for choosing, which for judging."""
+"""Training, validation and test splits: given ones are used, missing ones are drawn."""
 
 import warnings
 from collections import defaultdict
@@ -8,18 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medtail.data.collection import (
-    SPLITS,
-    DataWarning,
-    ImageCollection,
-    Split,
-)
+from medtail.checks import number
+from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
 from medtail.data.splitting.stratification import Stratification, group_members, groups_of_classes
 from medtail.errors import InputError
 from medtail.files import replacing
 from medtail.naming import listing
 
-#: Which split a class goes to first when it has too few groups for all three.
+#: The order in which splits get a class that has too few groups for all three.
 _FIRST_SERVED: tuple[Split, ...] = ("train", "test", "validation")
 
 
@@ -30,27 +26,27 @@ def assign_splits(
     test_fraction: float = 0.15,
     seed: int = 0,
 ) -> ImageCollection:
-    """Give every image a split, stratified by class, no group in two splits.
+    """Give every image a split, stratified by class, with no group in two splits.
 
-    A split the data brings is used as it is. Where it lacks validation or test, that one is drawn from the training
-    images (the fraction is then of these); where there is none, all three are drawn. The draw depends on ids,
-    groups, labels and the seed only, not on the order of rows.
+    Given splits are used as they are. If validation or test is missing, it is drawn from the training images (its
+    fraction is then a fraction of these); if no split is given, all three are drawn. The draw depends only on ids,
+    groups, labels and the seed, not on the order of rows.
 
-    Classes are served from the rarest to the most frequent, and each group goes where its class lacks most
-    (iterative stratification, Sechidis et al. 2011, of whole groups). Every class with three groups or more is in
-    all three splits. A class of two groups is in train and test, of one in train alone, with a warning that names
-    it; validation, by which checkpoints are chosen, then does not see it. Images of several labels count for each
-    of them, those without any as one more class.
+    Classes are dealt from the rarest to the most frequent, and each group goes to the split that lacks most of its
+    class (iterative stratification, Sechidis et al. 2011, of whole groups). Every class with at least three groups is
+    in all three splits. A class with two groups is in train and test, and one with a single group in train only;
+    validation, by which checkpoints are chosen, then has none of it, and a warning names the class. Images with
+    several labels count for each of them, and images without any label form one more class.
 
     Args:
         collection: Images; an image without a group is a group of its own.
         validation_fraction: Share of the images, in (0, 1).
-        test_fraction: Share of the images, in (0, 1); with the former below 1.
-        seed: Of the draw.
+        test_fraction: Share of the images, in (0, 1); the sum of both must be below 1.
+        seed: Seed of the draw.
 
     Raises:
-        InputError: A fraction is wrong; a given split shares a group; there is one class only; a class has no
-            training image, or none at all.
+        InputError: A fraction is out of range, given splits share a group, there is only one class, or a class has no
+            training image or no image at all.
 
     Example:
         >>> from medtail.data import open_collection
@@ -64,7 +60,7 @@ def assign_splits(
         check_no_shared_groups(collection)
         present = set(collection.table["split"])
         drawn = {split: share for split, share in fractions.items() if split not in present}
-        # What the given split keeps apart already stays; only training images are divided further.
+        # The given splits stay apart; only training images are divided further.
         pool = collection.rows("train")
     else:
         drawn, pool = fractions, np.arange(len(collection))
@@ -82,8 +78,7 @@ def assign_splits(
 
 def _check_fractions(validation_fraction: float, test_fraction: float) -> None:
     for name, value in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
-        if not 0.0 < value < 1.0:
-            raise InputError(f"{name} must be between 0 and 1, got {value}; e.g. 0.15")
+        number(name, value, low=0, high=1, open_low=True, open_high=True)
     if validation_fraction + test_fraction >= 1.0:
         raise InputError(
             f"validation_fraction and test_fraction must leave images for training, got {validation_fraction} and "
@@ -95,7 +90,7 @@ def check_learnable(collection: ImageCollection) -> None:
     """Refuse labels that nothing can be learned from, before any pixel is read.
 
     Raises:
-        InputError: There is one class only, or a class without an image, in training if that is given already.
+        InputError: There is only one class, or a class has no image, or no training image if splits are given.
     """
     _check_classes(collection)
     if "split" in collection.table:
@@ -106,13 +101,14 @@ def _check_classes(collection: ImageCollection) -> None:
     names = collection.class_names
     if len(names) < 2:
         raise InputError(
-            f"a classifier needs images of at least 2 classes, {collection.data} holds only {names[0]!r}; "
+            f"a classifier needs images of at least 2 classes, but {collection.data} holds only {names[0]!r}; "
             f"add images of another class or check the column of labels"
         )
     empty = [name for name, count in zip(names, collection.class_counts(), strict=True) if count == 0]
     if empty:
         raise InputError(
-            f"every class needs images, {collection.data} has none of {listing(empty)}; add images or remove the class"
+            f"every class needs images, but {collection.data} has none of {listing(empty)}; add images or remove the "
+            f"class"
         )
 
 
@@ -120,7 +116,7 @@ def _check_training_classes(collection: ImageCollection) -> None:
     training = collection.class_counts("train")
     if not len(collection.rows("train")):
         raise InputError(
-            f"the split of {collection.data} must hold training images, has none; name some train"
+            f"the split of {collection.data} must hold training images, but has none; assign some images to train"
         )
     elsewhere = []
     for target in np.flatnonzero(training == 0):
@@ -129,13 +125,13 @@ def _check_training_classes(collection: ImageCollection) -> None:
         elsewhere.append(f"{collection.class_names[target]} is only in {places}")
     if elsewhere:
         raise InputError(
-            f"every class needs a training image, a label never seen in training cannot be learned: "
+            f"every class needs a training image, because a label never seen in training cannot be learned: "
             f"{listing(elsewhere)}; move images to train or remove the class"
         )
 
 
 def shared_groups(collection: ImageCollection) -> dict[str, list[str]]:
-    """Groups that lie in more than one split, each with its splits; empty when none does or groups are unknown."""
+    """Groups that lie in more than one split, each with its splits; empty if there are none or groups are unknown."""
     table = collection.table
     if "group" not in table or "split" not in table:
         return {}
@@ -153,21 +149,21 @@ def check_no_shared_groups(collection: ImageCollection) -> None:
     """Refuse splits that share a patient or lesion.
 
     Raises:
-        InputError: Naming the groups.
+        InputError: A group lies in more than one split; the message names the groups.
     """
     shared = shared_groups(collection)
     if shared:
         named = [f"{group} ({' and '.join(splits)})" for group, splits in shared.items()]
         raise InputError(
-            f"no {collection.group_column} may be in two splits, {len(shared)} of {collection.data} are: "
-            f"{listing(named)}; keep each in one split, or remove the column split to have it drawn"
+            f"no {collection.group_column} may be in two splits, but {len(shared)} of {collection.data} are: "
+            f"{listing(named)}; keep each in one split, or remove the column split to have splits drawn"
         )
 
 
 def _draw(
     collection: ImageCollection, rows: np.ndarray, drawn: Mapping[Split, float], seed: int
 ) -> np.ndarray:
-    """The split of each of ``rows``: train, or one of ``drawn`` with about its share of every class."""
+    """The split of each of ``rows``: train, or one of ``drawn``, each with about its share of every class."""
     keys, members = group_members(collection, rows)
     shares: dict[str, float] = {"train": 1.0 - sum(drawn.values())}
     shares.update({str(split): share for split, share in drawn.items()})
@@ -198,7 +194,7 @@ def _warn_about_small_classes(
 
 
 def write_splits(collection: ImageCollection, path: Path) -> None:
-    """Write which image is in which split: ``id``, ``split`` and, when known, ``group``."""
+    """Write a table of the split of each image: ``id``, ``split`` and, if known, ``group``."""
     columns = [column for column in ("id", "split", "group") if column in collection.table]
     with replacing(path) as temporary:
         collection.table[columns].to_csv(temporary, index=False)
@@ -208,28 +204,30 @@ def read_splits(collection: ImageCollection, path: Path) -> ImageCollection:
     """Give a collection the splits that :func:`write_splits` wrote.
 
     Raises:
-        InputError: The file is missing, is not such a table, or does not name the same images.
+        InputError: The file is missing, is not such a table, or names other images.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"splits file {path} must be readable, is not ({error}); give one that train wrote"
+            f"splits file {path} cannot be read ({error}); give one that `train()` wrote"
         ) from error
     if not {"id", "split"} <= set(table.columns):
         raise InputError(
-            f"splits file {path} must have the columns id and split, has {', '.join(table.columns)}; "
-            f"give one that train wrote"
+            f"splits file {path} must have the columns id and split, but has {', '.join(table.columns)}; "
+            f"give one that `train()` wrote"
         )
     unknown = sorted(set(table["split"]) - set(SPLITS))
     if unknown:
-        raise InputError(f"splits in {path} must be {', '.join(SPLITS)}, got {listing(unknown)}; rename them")
+        raise InputError(
+            f"splits in {path} must be one of {', '.join(SPLITS)}, got {listing(unknown)}; rename them"
+        )
     saved = dict(zip(table["id"], table["split"], strict=True))
     ids = [str(identity) for identity in collection.table["id"]]
     differing = sorted(set(ids) ^ set(saved))
     if differing:
         raise InputError(
-            f"splits file {path} must name the images of {collection.data}, {len(differing)} are in one of them "
-            f"only: {listing(differing)}; give the data the splits were drawn for"
+            f"splits file {path} must name the images of {collection.data}, but {len(differing)} are in only one of "
+            f"them: {listing(differing)}; give the data that the splits were drawn for"
         )
     return collection.with_splits(pd.Series([saved[identity] for identity in ids]))

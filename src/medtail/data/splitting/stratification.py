@@ -1,4 +1,4 @@
-"""Whole groups dealt to parts so that every part has its share of every class."""
+"""Dealing whole groups to parts so that every part has its share of every class."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,10 +14,10 @@ def group_members(
 ) -> tuple[np.ndarray, dict[str, dict[int, int]]]:
     """Count the images of each class in each group; an image without a group is a group of its own.
 
-    Images of several labels count for each of them, those without any as one class more, C.
+    Images with several labels count for each of them, and images without any label for one more class, C.
 
     Returns:
-        The group of each of ``rows``, and for each group the images of each class it has any of.
+        The group of each of ``rows``, and for each group the number of its images of each class.
     """
     table = collection.table.iloc[rows]
     keys = (table["group"] if "group" in table else table["id"]).to_numpy(dtype=str)
@@ -32,7 +32,7 @@ def group_members(
 
 
 def groups_of_classes(members: Mapping[str, Mapping[int, int]]) -> dict[int, int]:
-    """How many groups hold an image of each class."""
+    """The number of groups that hold an image of each class."""
     groups: dict[int, int] = defaultdict(int)
     for classes in members.values():
         for target in classes:
@@ -44,15 +44,15 @@ def groups_of_classes(members: Mapping[str, Mapping[int, int]]) -> dict[int, int
 class Stratification:
     """Iterative stratification (Sechidis et al. 2011) of whole groups.
 
-    Classes are served from the rarest to the most frequent; each group goes to the part in which its class lacks
-    most, the largest groups first. No part goes without a class that has as many groups as there are parts. The
+    Classes are dealt from the rarest to the most frequent, and the largest groups first; each group goes to the part
+    that lacks most of its class. Every part gets a class that has at least as many groups as there are parts. The
     result depends on the groups, their classes and the seed, not on the order of rows.
 
     Args:
-        members: For each group the images of each class.
-        shares: Of each part; they sum to 1.
-        seed: Of the order in which groups of equal size come.
-        tiers: All parts, those first that are served first where a class has too few groups for all.
+        members: For each group, the number of images of each class.
+        shares: Share of each part; they sum to 1.
+        seed: Seed of the order of groups of equal size.
+        tiers: All parts; those of the first tier get a class first that has too few groups for all parts.
         essential: A part that gets the last group of a class that it would otherwise never see.
     """
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import nn
 
+from medtail.checks import choice
 from medtail.data.transforms.auto_augment import CifarAutoAugment
 from medtail.data.transforms.cutout import Cutout
 from medtail.data.transforms.geometry import (
@@ -27,8 +28,8 @@ from medtail.data.transforms.intensity import (
 from medtail.errors import InputError
 from medtail.naming import nearest
 
-#: What each setting is when it is not given: images are mirrored, nothing else. 0 and None leave a transform out; a
-#: mapping holds the arguments of its constructor.
+#: Default of each setting: images are mirrored, nothing else. 0 and None leave a transform out; a mapping holds the
+#: arguments of its constructor.
 AUGMENTATION: Mapping[str, Any] = {
     "horizontal_flip": 0.5,
     "vertical_flip": 0.0,
@@ -50,11 +51,7 @@ _AUTO_AUGMENT: Mapping[str, Callable[[], nn.Module]] = {"cifar10": CifarAutoAugm
 
 
 def _auto_augment(policy: str) -> nn.Module:
-    if policy not in _AUTO_AUGMENT:
-        raise InputError(
-            f"auto_augment must be one of {', '.join(_AUTO_AUGMENT)}, got {policy!r}{nearest(policy, _AUTO_AUGMENT)}"
-        )
-    return _AUTO_AUGMENT[policy]()
+    return _AUTO_AUGMENT[choice("auto_augment", policy, _AUTO_AUGMENT)]()
 
 
 _TRANSFORMS: Mapping[str, Callable[..., nn.Module]] = {
@@ -79,8 +76,8 @@ def build_augmentation(settings: Mapping[str, Any], *, mean: Sequence[float] = (
     """Chain the transforms whose setting is not 0 or None, in the order of :data:`AUGMENTATION`.
 
     Args:
-        settings: Keys of :data:`AUGMENTATION`; what is left out keeps its default.
-        mean: Of the training images, one value a channel: what :class:`Cutout` puts in place of what it hides.
+        settings: Keys of :data:`AUGMENTATION`; settings left out keep their default.
+        mean: Mean of each channel of the training images, with which :class:`Cutout` fills what it hides.
 
     Raises:
         InputError: A key is unknown or a value is out of range.

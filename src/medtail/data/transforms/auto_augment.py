@@ -1,4 +1,4 @@
-"""AutoAugment: the policy that was learned on CIFAR-10."""
+"""AutoAugment with the policy that was learned on CIFAR-10."""
 
 from typing import final
 
@@ -12,10 +12,11 @@ from medtail.errors import InputError
 class CifarAutoAugment(nn.Module):
     """One of the 25 sub-policies of Cubuk et al. (2019, table 7) for each image, by torchvision.
 
-    It works on 8 bits, one image after another: torchvision draws once a call, and images must not share a draw.
+    It works on 8 bits and on one image after another: torchvision draws once per call, and images must not share a
+    draw.
 
     Raises:
-        InputError: On use, when images are volumes or have neither 1 nor 3 channels.
+        InputError: On use, if images are volumes or have neither 1 nor 3 channels.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Cutout: a square of each image is hidden."""
+"""Cutout hides a square of each image."""
 
 from collections.abc import Sequence
 from typing import final
@@ -6,26 +6,27 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from medtail.errors import InputError
+from medtail.checks import whole_number
 
 
 @final
 class Cutout(nn.Module):
-    """Hide a square (a cube of volumes) about a random pixel; at the edge, the part of it that lies inside.
+    """Hide a square (in volumes a cube) around a random pixel; at the edge, only the part of it that lies inside.
 
     Args:
-        size: Pixels of every side; DeVries & Taylor (2017) and DBM take 16 for CIFAR-10.
-        fill: What is put there, one value or one a channel. The mean of the training images becomes 0 when they are
-            normalised, as in the paper.
+        size: Pixels along every side; DeVries & Taylor (2017) and DBM use 16 for CIFAR-10.
+        fill: What replaces the square: one value, or one per channel. The mean of the training images becomes 0 when
+            they are normalised, as in the paper.
+
+    Raises:
+        InputError: The size is negative.
     """
 
     fill: Tensor
 
     def __init__(self, size: int = 16, fill: Sequence[float] = (0.0,)) -> None:
         super().__init__()
-        if size < 0:
-            raise InputError(f"cutout must be at least 0 pixels, got {size}; e.g. 16")
-        self.size = size
+        self.size = whole_number("cutout", size, low=0)
         self.register_buffer("fill", torch.tensor(fill, dtype=torch.float32), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Where pixels go: flips, turns, shifts, crops, rotation and scale."""
+"""Transforms that move pixels: flips, turns, shifts, crops, rotation and scale."""
 
 import math
 from typing import final
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medtail.checks import number, whole_number
 from medtail.data.transforms.decisions import check_probability, check_strength, chosen, uniform
 from medtail.errors import InputError
 
@@ -48,10 +49,10 @@ class RandomDepthFlip(nn.Module):
     """Mirror the order of a volume's slices.
 
     Args:
-        probability: For each volume; Scholz et al. (2024, B.1.2) flip along each axis with 0.5.
+        probability: For each volume; Scholz et al. (2024, B.1.2) flip along each axis with probability 0.5.
 
     Raises:
-        InputError: On use, when images have no depth.
+        InputError: On use, if images have no depth.
     """
 
     def __init__(self, probability: float = 0.5) -> None:
@@ -66,13 +67,13 @@ class RandomDepthFlip(nn.Module):
 
 @final
 class RandomQuarterTurn(nn.Module):
-    """Turn by 90, 180 or 270 degrees, each equally likely; exact, no interpolation. Volumes turn about their depth.
+    """Turn by 90, 180 or 270 degrees with equal probability, without interpolation; volumes turn about their depth.
 
     Args:
-        probability: Of being turned at all, for each image; 0.75 makes the four directions equally likely.
+        probability: Probability that an image is turned at all; 0.75 makes the four directions equally likely.
 
     Raises:
-        InputError: On use, when images are not square.
+        InputError: On use, if images are not square.
     """
 
     def __init__(self, probability: float = 0.75) -> None:
@@ -96,7 +97,7 @@ class RandomQuarterTurn(nn.Module):
 
 @final
 class RandomAffine(nn.Module):
-    """Rotate and scale about the centre, bilinear; what comes from outside is mirrored in. Volumes turn about depth.
+    """Rotate and scale about the centre, bilinearly and with mirrored edges; volumes turn about their depth.
 
     Args:
         probability: For each image.
@@ -107,15 +108,13 @@ class RandomAffine(nn.Module):
     def __init__(self, probability: float = 0.5, degrees: float = 15.0, scale: float = 0.1) -> None:
         super().__init__()
         self.probability = check_probability("affine.probability", probability)
-        if not 0.0 <= degrees <= 180.0:
-            raise InputError(f"affine.degrees must be between 0 and 180, got {degrees}; e.g. 15")
-        self.radians = math.radians(degrees)
+        self.radians = math.radians(number("affine.degrees", degrees, low=0, high=180))
         self.scale = check_strength("affine.scale", scale)
 
     def forward(self, images: Tensor) -> Tensor:
         spatial = images.shape[2:]
         is_chosen = chosen(self.probability, images)
-        # One axis fewer: a grid has no channels.
+        # A grid has one axis less, because it has no channels.
         angle = uniform(-self.radians, self.radians, images)[:, 0]
         factor = uniform(1.0 - self.scale, 1.0 + self.scale, images)[:, 0]
         centred = [
@@ -123,7 +122,7 @@ class RandomAffine(nn.Module):
         ]
         *depth, rows, columns = torch.meshgrid(*centred, indexing="ij")
         sine, cosine = angle.sin(), angle.cos()
-        # Where each pixel comes from, in pixels from the centre; grid_sample wants columns first and [-1, 1].
+        # Where each pixel comes from, in pixels from the centre; grid_sample expects columns first, in [-1, 1].
         sources = [cosine * columns - sine * rows, sine * columns + cosine * rows]
         sources += [axis.expand(len(images), *spatial) for axis in depth]
         sides = spatial[::-1]
@@ -136,17 +135,15 @@ class RandomAffine(nn.Module):
 
 @final
 class RandomShift(nn.Module):
-    """Pad with black on all sides, crop back at a random place (He et al. 2016, §4.2: 4 pixels for CIFAR).
+    """Pad with black on all sides and crop back at a random place (He et al. 2016, §4.2: 4 pixels for CIFAR).
 
     Args:
-        pixels: Padding of each side; shifts are whole numbers, uniform in [-pixels, pixels] on every axis.
+        pixels: Padding of each side; shifts are whole numbers, uniform in [-pixels, pixels] along every axis.
     """
 
     def __init__(self, pixels: int = 4) -> None:
         super().__init__()
-        if pixels < 0:
-            raise InputError(f"shift must be at least 0 pixels, got {pixels}; e.g. 4")
-        self.pixels = pixels
+        self.pixels = whole_number("shift", pixels, low=0)
 
     def forward(self, images: Tensor) -> Tensor:
         sides = images.shape[2:]
@@ -157,18 +154,18 @@ class RandomShift(nn.Module):
 
 @final
 class RandomCrop(nn.Module):
-    """Cut a square or a cube out at a random place; images become smaller.
+    """Cut out a square or a cube at a random place; images become smaller.
 
     Args:
-        size: Pixels of every side; Scholz et al. (2024, B.1.2) take 64³ out of 96³.
+        size: Pixels along every side; Scholz et al. (2024, B.1.2) take 64³ out of 96³.
 
     Raises:
-        InputError: On use, when images are smaller.
+        InputError: On use, if images are smaller.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = _check_crop(size)
+        self.size = whole_number("crop", size, low=1)
 
     def forward(self, images: Tensor) -> Tensor:
         sides = _check_room(images, self.size)
@@ -183,18 +180,18 @@ class RandomCrop(nn.Module):
 
 @final
 class CentreCrop(nn.Module):
-    """Cut the central square or cube out: what evaluation sees where training sees :class:`RandomCrop`.
+    """Cut out the central square or cube: evaluation uses it where training uses :class:`RandomCrop`.
 
     Args:
-        size: Pixels of every side.
+        size: Pixels along every side.
 
     Raises:
-        InputError: On use, when images are smaller.
+        InputError: On use, if images are smaller.
     """
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = _check_crop(size)
+        self.size = whole_number("crop", size, low=1)
 
     def forward(self, images: Tensor) -> Tensor:
         sides = _check_room(images, self.size)
@@ -203,24 +200,18 @@ class CentreCrop(nn.Module):
         return images
 
 
-def _check_crop(size: int) -> int:
-    if size < 1:
-        raise InputError(f"crop must be at least 1 pixel, got {size}; e.g. 64, or null to see whole images")
-    return size
-
-
 def _check_room(images: Tensor, size: int) -> torch.Size:
     sides = images.shape[2:]
     if min(sides) < size:
         raise InputError(
             f"crop must not be larger than the images, got {size} for {' x '.join(map(str, sides))}; "
-            f"raise data.image_size or lower augmentation.crop"
+            f"raise `data.image_size` or lower `augmentation.crop`"
         )
     return sides
 
 
 def _windows(images: Tensor, corners: Tensor, sides: tuple[int, ...]) -> Tensor:
-    """Cut a window of ``sides`` out of each image, its corner ``(axes, N)`` its own."""
+    """Cut a window of ``sides`` out of each image, at its own corner, of ``corners`` ``(axes, N)``."""
     device = images.device
     places = []
     for axis, (corner, side) in enumerate(zip(corners, sides, strict=True)):
@@ -229,5 +220,5 @@ def _windows(images: Tensor, corners: Tensor, sides: tuple[int, ...]) -> Tensor:
         shape[1 + axis] = side
         places.append(place.reshape(shape))
     numbers = torch.arange(len(images), device=device).reshape(-1, *(1,) * len(sides))
-    # Advanced indices apart from each other put their dimensions first: (N, …, channels).
+    # Advanced indices that are separated put their dimensions first: (N, …, channels).
     return images[(numbers, slice(None), *places)].movedim(-1, 1)

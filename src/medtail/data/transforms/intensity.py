@@ -1,10 +1,11 @@
-"""How bright pixels are: brightness, contrast, gamma, blur. Everything stays in [0, 1]."""
+"""Transforms of brightness: brightness, contrast, gamma, blur. Everything stays in [0, 1]."""
 
 from typing import final
 
 import torch
 from torch import Tensor, nn
 
+from medtail.checks import number
 from medtail.data.transforms.decisions import (
     check_interval,
     check_probability,
@@ -12,15 +13,14 @@ from medtail.data.transforms.decisions import (
     chosen,
     uniform,
 )
-from medtail.errors import InputError
 
-#: ITU-R 601 luminance, as Pillow and torchvision have it.
+#: ITU-R 601 luminance, as in Pillow and torchvision.
 _LUMINANCE = (0.299, 0.587, 0.114)
 
 
 @final
 class RandomBrightness(nn.Module):
-    """Multiply by a factor, clip to [0, 1].
+    """Multiply by a factor and clip to [0, 1].
 
     Args:
         strength: The factor of each image is uniform in [1 - strength, 1 + strength].
@@ -36,7 +36,7 @@ class RandomBrightness(nn.Module):
 
 @final
 class RandomContrast(nn.Module):
-    """Move away from, or towards, the mean luminance of the image, clip to [0, 1].
+    """Move away from, or towards, the mean luminance of the image, and clip to [0, 1].
 
     Args:
         strength: The factor of each image is uniform in [1 - strength, 1 + strength].
@@ -54,12 +54,12 @@ class RandomContrast(nn.Module):
 
 @final
 class RandomGamma(nn.Module):
-    r"""Raise to a power: :math:`x^\gamma`; black and white stay.
+    r"""Raise to a power: :math:`x^\gamma`; black and white stay as they are.
 
     Args:
-        probability: For each image; Scholz et al. (2024): 0.5.
-        low: Least γ; theirs is 0.5.
-        high: Greatest γ; theirs is 1.5.
+        probability: For each image; 0.5 in Scholz et al. (2024).
+        low: Smallest γ; 0.5 in the paper.
+        high: Largest γ; 1.5 in the paper.
     """
 
     def __init__(self, probability: float = 0.5, low: float = 0.5, high: float = 1.5) -> None:
@@ -78,9 +78,9 @@ class RandomContrastGain(nn.Module):
     r"""Sigmoid contrast: :math:`1 / (1 + e^{g (1/2 - x)})`; black becomes :math:`1 / (1 + e^{g/2})`, not 0.
 
     Args:
-        probability: For each image; Scholz et al. (2024, B.2.2): 0.5, on fundus photographs.
-        low: Least gain g; theirs is 5.
-        high: Greatest gain; theirs is 10.
+        probability: For each image; 0.5 in Scholz et al. (2024, B.2.2), on fundus photographs.
+        low: Smallest gain g; 5 in the paper.
+        high: Largest gain; 10 in the paper.
     """
 
     def __init__(self, probability: float = 0.5, low: float = 5.0, high: float = 10.0) -> None:
@@ -96,25 +96,23 @@ class RandomContrastGain(nn.Module):
 
 @final
 class RandomGaussianBlur(nn.Module):
-    """Blur along every axis with a Gaussian of the image's own width; edges are mirrored, as SciPy does by default.
+    """Blur along every axis with a Gaussian whose width each image draws; edges are mirrored, as in SciPy by default.
 
     Args:
-        probability: For each image; Scholz et al. (2024, B.1.2): 0.5, on volumes.
-        sigma: The standard deviation of each image is uniform in [0, sigma] pixels; theirs is 1.5.
+        probability: For each image; 0.5 in Scholz et al. (2024, B.1.2), on volumes.
+        sigma: The standard deviation of each image is uniform in [0, sigma] pixels; 1.5 in the paper.
     """
 
     def __init__(self, probability: float = 0.5, sigma: float = 1.5) -> None:
         super().__init__()
         self.probability = check_probability("blur.probability", probability)
-        if sigma < 0:
-            raise InputError(f"blur.sigma must be at least 0 pixels, got {sigma}; e.g. 1.5")
-        self.sigma = sigma
+        self.sigma = number("blur.sigma", sigma, low=0)
 
     def forward(self, images: Tensor) -> Tensor:
         is_chosen = chosen(self.probability, images)
         sigmas = uniform(0.0, self.sigma, images)
         blurred = images
-        # A product of matrices, which autocast would round to bfloat16.
+        # Autocast would round a product of matrices to bfloat16.
         with torch.autocast(images.device.type, enabled=False):
             for axis in range(2, images.ndim):
                 rows = blurred.movedim(axis, -1)
@@ -125,13 +123,13 @@ class RandomGaussianBlur(nn.Module):
 
 
 def _blur_weights(sigmas: Tensor, side: int) -> Tensor:
-    """How much of each pixel (last axis) goes into each pixel of the result: ``(N, side, side)``, rows sum to 1."""
+    """Weight of each pixel (last axis) in each pixel of the result: ``(N, side, side)``, rows sum to 1."""
     places = torch.arange(side, device=sigmas.device, dtype=sigmas.dtype)
     distance = places[:, None] - places
-    # The pixel itself, and its image in the mirror before the first and after the last one.
+    # Each pixel, and its mirror images before the first and after the last pixel.
     mirrored = places[:, None] + places + 1
     distances = torch.stack([distance, mirrored, 2 * side - mirrored])
-    # A width of 0 would divide 0 by 0; from here on it blurs nothing.
+    # A width of 0 would divide 0 by 0; the smallest width allowed here blurs nothing.
     widths = sigmas.clamp(min=1e-3)[:, None, None, None]
     weights = torch.exp(-0.5 * (distances / widths).square()).sum(dim=1)
     return weights / weights.sum(dim=-1, keepdim=True)

@@ -1,4 +1,4 @@
-"""From pixels in [0, 1] to numbers about 0."""
+"""Normalisation of pixels in [0, 1] to numbers around 0."""
 
 from collections.abc import Sequence
 from typing import final
@@ -14,8 +14,11 @@ class Normalize(nn.Module):
     """Subtract the mean and divide by the standard deviation of each channel.
 
     Args:
-        mean: One value a channel, of pixels in [0, 1].
-        standard_deviation: One positive value a channel.
+        mean: One value per channel, of pixels in [0, 1].
+        standard_deviation: One positive value per channel.
+
+    Raises:
+        InputError: There are not as many means as deviations, or a deviation is not positive.
     """
 
     mean: Tensor
@@ -25,14 +28,14 @@ class Normalize(nn.Module):
         super().__init__()
         if len(mean) != len(standard_deviation):
             raise InputError(
-                f"mean and standard_deviation must be of the same channels, got {len(mean)} and "
-                f"{len(standard_deviation)} values; give one of each a channel"
+                f"mean and standard_deviation must have one value per channel, got {len(mean)} and "
+                f"{len(standard_deviation)} values; give equally many"
             )
         if min(standard_deviation) <= 0:
             raise InputError(
                 f"standard_deviation must be positive, got {list(standard_deviation)}; use 1 for a constant channel"
             )
-        # They belong to the facts of the training data, not to the weights.
+        # They describe the training data and are not weights.
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32), persistent=False)
         self.register_buffer(
             "standard_deviation", torch.tensor(standard_deviation, dtype=torch.float32), persistent=False
@@ -45,10 +48,10 @@ class Normalize(nn.Module):
 
 @final
 class MaskedNormalize(nn.Module):
-    """Mean 0 and deviation 1 of each channel of each image inside its mask; outside stays 0.
+    """Give each channel of each image mean 0 and deviation 1 inside its mask; the outside stays 0.
 
-    The mask is where any channel is not black: the head in a skull-stripped scan. Brightness and contrast of a scanner
-    then say nothing. A channel that never varies in the mask becomes 0 everywhere, so binary masks need
+    The mask is where any channel is not black: the head in a skull-stripped scan. This removes the brightness and
+    contrast of the scanner. A channel that is constant in the mask becomes 0 everywhere, so binary masks need
     :class:`Normalize`.
     """
 
@@ -59,5 +62,5 @@ class MaskedNormalize(nn.Module):
         mean = (images * mask).sum(dim=axes, keepdim=True) / count
         centred = (images - mean) * mask
         deviation = (centred.square().sum(dim=axes, keepdim=True) / count).sqrt()
-        # Rounding leaves a constant channel a little deviation, which must not be blown up.
+        # Rounding leaves a constant channel a tiny deviation, which must not be amplified.
         return torch.where(deviation > 1e-5, centred / deviation.clamp(min=1e-5), 0.0)
