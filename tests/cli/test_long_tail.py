@@ -72,7 +72,7 @@ def test_evaluate_relabels_other_data(medtail, refuses, threes_run: Path, tmp_pa
         test_images=images, test_labels=labels,
     )  # fmt: skip
     sentence = refuses("evaluate", threes_run, "--data", tmp_path / "no_threes.npz")
-    assert "positive must be a class of" in sentence
+    assert "--positive must be a class of" in sentence
     assert "got '3'" in sentence
 
 
@@ -88,7 +88,7 @@ def test_beta_needs_two_classes(refuses, tmp_path: Path) -> None:
         "train", "digits-lt", "--method", "ce", "--beta", 10, *options
     )
     sentence = refuses("train", "digits-lt", "--method", "ce", "--positive", 10, *options)
-    assert "positive must be a class of digits-lt (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), got '10'" in sentence
+    assert "--positive must be a class of digits-lt (0, 1, 2, 3, 4, 5, 6, 7, 8, 9), got '10'" in sentence
     assert not (tmp_path / "run").exists()
 
 

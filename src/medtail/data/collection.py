@@ -179,7 +179,7 @@ class ImageCollection:
         """
         choice("split", split, SPLITS)
         if "split" not in self.table:
-            raise InputError(f"{self.data} has no splits yet; call `assign_splits` first")
+            raise InputError(f"{self.data} has no splits yet; call assign_splits first")
         return np.flatnonzero(self.table["split"].to_numpy() == split)
 
     def class_counts(self, split: str | None = None) -> np.ndarray:

@@ -118,7 +118,7 @@ def test_class_folders_with_other_text_files_stay_class_folders(make, tmp_path: 
         ("x/../../secret.png 1\n", "line 1 of {file} must name an image below {folder}"),
         ("/etc/passwd 1\n", "line 1 of {file} must name an image below {folder}, got '/etc/passwd'"),
         (". 1\n", "line 1 of {file} must name an image below"),
-        ("\n\n", "list {file} must have a line for each image, has none"),
+        ("\n\n", "list {file} must have a line for each image, but has none"),
         ("a.png 0\nx/../a.png 1\n", "image ids must be unique, 1 of"),
         ("c.png 0\nd.png 1\n", "none of the 2 images named in x_train.txt is in {folder} (first: c.png)"),
     ],
@@ -148,7 +148,7 @@ def test_lists_of_two_data_sets_are_not_mixed(make, refuses) -> None:
     assert "must be the lists of one data set" in sentence
     assert "one, two (one_train.txt, two_train.txt); give one of the files" in sentence
     root = make({"x_val.txt": [("a.png", 0)], "x_valid.txt": [("b.png", 1)]}, "twice")
-    assert "must have one list a split" in refuses(open_collection, root)
+    assert "must have one list per split" in refuses(open_collection, root)
 
 
 def test_a_missing_image_is_reported_with_the_unreadable_ones(make, refuses) -> None:

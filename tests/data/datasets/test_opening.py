@@ -218,22 +218,22 @@ def test_unknown_splits_are_refused(edit, refuses) -> None:
 def test_no_image_found_says_where_was_looked(edit, refuses) -> None:
     sentence = refuses(open_collection, edit(image=[f"x{n}" for n in range(30)]))
     assert "none of the 30 images" in sentence
-    assert "the first is x0" in sentence
+    assert "first: x0" in sentence
 
 
 def test_a_table_without_rows_is_refused(table_folder: Path, refuses) -> None:
     (table_folder / "labels.csv").write_text("image,dx\n")
-    assert "must have a row for each image, has none" in refuses(open_collection, table_folder)
+    assert "must have a row for each image, but has none" in refuses(open_collection, table_folder)
 
 
 def test_an_empty_table_file_is_refused(table_folder: Path, refuses) -> None:
     (table_folder / "labels.csv").write_text("")
-    assert "must be readable as .csv" in refuses(open_collection, table_folder)
+    assert "cannot be read as .csv" in refuses(open_collection, table_folder)
 
 
 def test_a_garbled_parquet_is_refused(tmp_path: Path, refuses) -> None:
     (tmp_path / "labels.parquet").write_bytes(b"no parquet")
-    assert "must be readable as .parquet" in refuses(open_collection, tmp_path)
+    assert "cannot be read as .parquet" in refuses(open_collection, tmp_path)
 
 
 # --- archives

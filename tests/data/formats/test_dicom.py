@@ -274,7 +274,7 @@ def test_a_series_that_is_none_is_refused(tmp_path: Path) -> None:
     assert reason(tmp_path) == "is a folder without DICOM slices"
     for name in "ab":
         shutil.copy(next(SERIES.iterdir()), tmp_path / name)
-    assert "two slices of one place" in reason(tmp_path)
+    assert "two slices at one place" in reason(tmp_path)
 
 
 # --- finding files

@@ -114,11 +114,11 @@ def test_enough_groups_need_no_warning() -> None:
 @pytest.mark.parametrize(
     ("labels", "groups", "folds", "message"),
     [
-        ("aabb", None, 1, "folds must be at least 2, got 1; 5 is usual"),
+        ("aabb", None, 1, "folds must be a whole number of at least 2, got 1"),
         ("aabb", None, 5, "folds must be at most the number of images, got 5 for 4 of made"),
         ("aabb", "xxyy", 3, "folds must be at most the number of patients, got 3 for 2"),
-        ("aaaab", None, 2, "has too little of b (1 image); add images"),
-        ("aaabb", "vwxyy", 2, "has too little of b (1 patient)"),
+        ("aaaab", None, 2, "but made has too few images of b (1 image); add images"),
+        ("aaabb", "vwxyy", 2, "but made has too few images of b (1 patient)"),
     ],
 )
 def test_what_cannot_be_folded_is_refused(labels, groups, folds, message, refuses) -> None:

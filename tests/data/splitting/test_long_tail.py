@@ -1,6 +1,6 @@
 """Long tails made on purpose: the counts of the papers, drawn without replacement, from training alone."""
 
-import re
+import math
 import warnings
 from functools import partial
 
@@ -175,18 +175,38 @@ def test_several_labels_per_image_are_refused(refuses) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "counts", "message"),
     [
-        ("exponential", {"imbalance_factor": 0.5}, [5, 5], r"imbalance_factor must be a number in \[1, inf\), got 0.5"),
-        ("exponential", {"imbalance_factor": float("nan")}, [5, 5], r"imbalance_factor must be a number in \[1, inf\), got nan"),
-        ("exponential", {"imbalance_factor": 10}, [5, 0], r"each at least 1, got \[5, 0\]"),
-        ("step", {"imbalance_factor": 10, "minority_share": 1.0}, [5, 5], r"minority_share must be a number in \(0, 1\), got 1.0"),
-        ("pareto", {"alpha": 0.0}, [5, 5], r"alpha must be a number in \(0, inf\), got 0.0"),
+        (
+            "exponential",
+            {"imbalance_factor": 0.5},
+            [5, 5],
+            "imbalance_factor must be a number in [1, inf), got 0.5",
+        ),
+        (
+            "exponential",
+            {"imbalance_factor": math.nan},
+            [5, 5],
+            "imbalance_factor must be a number in [1, inf), got nan",
+        ),
+        ("exponential", {"imbalance_factor": 10}, [5, 0], "each at least 1, got [5, 0]"),
+        (
+            "step",
+            {"imbalance_factor": 10, "minority_share": 1.0},
+            [5, 5],
+            "minority_share must be a number in (0, 1)",
+        ),
+        ("pareto", {"alpha": 0.0}, [5, 5], "alpha must be a number in (0, inf), got 0.0"),
         ("pareto", {"smallest": 0}, [5, 5], "smallest must be a whole number of at least 1, got 0"),
-        ("binary", {"beta": 10}, [5, 5, 5], r"beta is the ratio of two classes, got 3 classes; .*`positive`"),
-        ("binary", {"beta": 0}, [5, 5], r"beta must be a number in \[1, inf\), got 0"),
+        (
+            "binary",
+            {"beta": 10},
+            [5, 5, 5],
+            "beta is the ratio of two classes, got 3 classes; set one class against the rest with `positive`",
+        ),
+        ("binary", {"beta": 0}, [5, 5], "beta must be a number in [1, inf), got 0"),
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_are_named(name, settings, counts, message, refuses) -> None:
-    assert re.search(message, refuses(PROFILES[name], np.array(counts), **settings))
+    assert message in refuses(PROFILES[name], np.array(counts), **settings)
 
 
 def test_a_negative_seed_is_refused(refuses) -> None:

@@ -52,7 +52,7 @@ def test_of_two_classes_it_chooses_which_is_one(lesions: ImageCollection) -> Non
 
 def test_an_unknown_class_is_answered_with_the_nearest(lesions: ImageCollection, refuses) -> None:
     assert refuses(positive_versus_rest, lesions, "mell") == (
-        "positive must be a class of lesions (bcc, mel, nv), got 'mell'; did you mean mel?; name one of them"
+        "`positive` must be a class of lesions (bcc, mel, nv), got 'mell'; did you mean mel?; name one of them"
     )
 
 
@@ -64,7 +64,7 @@ def test_several_labels_are_refused(refuses) -> None:
         labels={"a": np.array([1, 0]), "b": np.array([1, 1])},
         source=ImageArray(np.zeros((2, 8, 8), np.uint8)),
     )
-    assert "positive needs one class an image, got 'a' for the label_ columns" in refuses(
+    assert "`positive` needs one label per image, got 'a' for the label_ columns" in refuses(
         positive_versus_rest, films, "a"
     )
 

@@ -212,7 +212,7 @@ def test_a_class_without_any_image_is_refused(class_folders: Path, refuses) -> N
 
 
 def test_one_class_is_refused(refuses) -> None:
-    assert "at least 2 classes, made up holds only 'a'" in refuses(assign_splits, collect(["a"] * 9))
+    assert "at least 2 classes, but made up holds only 'a'" in refuses(assign_splits, collect(["a"] * 9))
 
 
 def test_no_training_image_is_refused(refuses) -> None:

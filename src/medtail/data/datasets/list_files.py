@@ -63,7 +63,7 @@ def open_list_files(files: Sequence[Path], data: str, max_pixels: int) -> ImageC
     if ids and not any((folder / name).exists() for name in ids):
         raise InputError(
             f"none of the {len(ids)} images named in {listing(file.name for file in files)} is in {folder} "
-            f"(the first is {ids[0]}); put the lists into the folder that their paths start from"
+            f"(first: {ids[0]}); put the lists into the folder that their paths start from"
         )
     return ImageCollection.build(
         name=names.pop() or folder.resolve().name,
@@ -99,9 +99,7 @@ def _read(file: Path) -> tuple[list[str], list[str]]:
     try:
         lines = file.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"list {file} must be UTF-8 text, but cannot be decoded ({error}); save it again"
-        ) from error
+        raise InputError(f"list {file} must be text in UTF-8, but is not ({error}); save it again") from error
     paths: list[str] = []
     labels: list[str] = []
     root = Path.cwd() / file.parent
@@ -124,7 +122,7 @@ def _read(file: Path) -> tuple[list[str], list[str]]:
         paths.append(path)
         labels.append(str(int(words[1])))
     if not paths:
-        raise InputError(f"list {file} must have a line for each image, but it is empty; fill or remove it")
+        raise InputError(f"list {file} must have a line for each image, but has none; fill or remove it")
     return paths, labels
 
 

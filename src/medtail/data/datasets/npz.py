@@ -176,7 +176,7 @@ def _label_texts(path: Path, labels: np.ndarray, given_names: Sequence[object] |
         )
     if len(ids) and ids.max() >= len(given_names):
         raise InputError(
-            f"class_names of {path} must name every label, but there are {len(given_names)} names and a label "
-            f"{ids.max()}; add the names"
+            f"class_names of {path} must name every label, but has {len(given_names)} names for label {ids.max()}; "
+            f"add the names"
         )
     return [str(given_names[label]) for label in ids]

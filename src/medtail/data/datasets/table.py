@@ -95,7 +95,7 @@ def _read(table_file: Path) -> pd.DataFrame:
 def _require_columns(table: pd.DataFrame, table_file: Path) -> None:
     columns = [str(column) for column in table.columns]
     if not len(table):
-        raise InputError(f"table {table_file} must have a row for each image, but it is empty; fill it")
+        raise InputError(f"table {table_file} must have a row for each image, but has none; fill it")
     if "image" not in columns and not _sequence_columns(table):
         raise InputError(
             f"column image is not in {table_file} (columns: {', '.join(columns)}){nearest('image', columns)}; "
@@ -222,7 +222,7 @@ def _resolve(ids: Sequence[str], table_file: Path) -> list[Path]:
     if not any(found):
         raise InputError(
             f"none of the {len(ids)} images named in {table_file} is in {folder} or {folder / 'images'} "
-            f"(the first is {ids[0]}, tried as it is and with {', '.join(EXTENSIONS)}); put the images there"
+            f"(first: {ids[0]}, tried as it is and with {', '.join(EXTENSIONS)}); put the images there"
         )
     named_by: dict[str, list[str]] = defaultdict(list)
     for name, file in zip(ids, found, strict=True):

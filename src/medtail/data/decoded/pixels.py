@@ -103,7 +103,7 @@ class Pixels:
         if not self._unreadable_rows.isdisjoint(wanted.tolist()):
             bad = [image.id for image in self.unreadable if image.row in set(wanted.tolist())]
             raise InputError(
-                f"rows must have readable images, but {listing(bad)} cannot be read; use readable_rows"
+                f"rows must be those of readable images, but {listing(bad)} are not; use readable_rows"
             )
         return self._store.read(self._positions[wanted])
 

@@ -46,7 +46,7 @@ def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.
     keys, members = group_members(collection, np.arange(len(collection)))
     if folds > len(members):
         raise InputError(
-            f"folds must be at most the number of {kind}s, got {folds} for the {len(members)} of "
+            f"folds must be at most the number of {kind}s, got {folds} for {len(members)} of "
             f"{collection.data}; lower it"
         )
     parts = [str(fold) for fold in range(1, folds + 1)]
