@@ -19,11 +19,11 @@ def test_the_examples_run(page: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_figures_of_the_pitfalls_are_those_of_the_script() -> None:
+def test_the_numbers_of_the_pitfalls_are_those_of_the_script() -> None:
     output = subprocess.run(
         [sys.executable, DOCS / "pitfalls.py"], capture_output=True, text=True, check=True
     ).stdout
-    figures = re.findall(r"\d\.\d{3}", output)
-    assert len(figures) == 14 * 3 + 4 + 2
+    numbers = re.findall(r"\d\.\d{3}", output)
+    assert len(numbers) == 14 * 3 + 4 + 2
     page = (DOCS / "pitfalls.md").read_text(encoding="utf-8")
-    assert [figure for figure in figures if figure not in page] == []
+    assert [number for number in numbers if number not in page] == []

@@ -41,7 +41,7 @@ def expected_shares(power: float) -> np.ndarray:
     return raised / raised.sum()
 
 
-# --- what all five promise
+# --- what all five have in common
 
 
 @settings(max_examples=200, deadline=None)
@@ -195,7 +195,7 @@ def test_progress_does_not_go_beyond_the_training() -> None:
 
 
 @pytest.mark.parametrize("name", ["class_balanced", "square_root", "progressively_balanced"])
-def test_every_image_of_a_class_is_as_likely(name: str) -> None:
+def test_all_images_of_a_class_are_equally_likely(name: str) -> None:
     sampler = make(name, np.array([0, 1, 1, 1, 1]))
     counts = np.zeros(5)
     for seed in range(1500):
@@ -240,7 +240,7 @@ def test_the_odd_image_of_an_epoch_rotates_too() -> None:
     assert favoured == {0, 1, 2}
 
 
-def test_stratified_shows_every_image_of_a_class_before_any_again() -> None:
+def test_stratified_shows_every_image_of_a_class_before_it_repeats_one() -> None:
     order = np.array(list(make("stratified")))
     of_rare = order[TARGETS[order] == 2]  # 100 images, about 333 places
     for start in range(0, 300, 100):

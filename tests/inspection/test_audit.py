@@ -165,7 +165,7 @@ def test_the_repeated_chest_x_rays_are_found(shared_data: Path) -> None:
 def test_the_one_lesion_that_was_photographed_twice_is_found(shared_data: Path) -> None:
     found = audit(open_collection(shared_data / "ham10000_128"))
     assert not found.duplicates
-    # Two ids and two lesion_ids, one lesion: everybody who looks at the two pictures sees it.
+    # Two ids and two lesion_ids, but one lesion, as anybody who looks at the two pictures sees.
     assert [pair.ids for pair in found.near_duplicates] == [("ISIC_0027636", "ISIC_0027994")]
     assert not found.unreadable
     assert found.num_groups == 5984

@@ -97,13 +97,13 @@ def test_volumes_are_compared_by_two_pictures() -> None:
     generator = np.random.default_rng(0)
     volumes = generator.integers(0, 256, (4, 9, 20, 22, 1), dtype=np.uint8)
     volumes[1] = volumes[0, ::-1]  # slices in reverse order
-    volumes[2, 4] = volumes[3, 4]  # one slice in common is no copy
+    volumes[2, 4] = volumes[3, 4]  # one common slice does not make a copy
     thumbnails = np.stack([thumbnail(volume) for volume in volumes])
     assert thumbnails.shape == (4, 2, 32, 32)
     assert pairs(thumbnails) == {(0, 1)}
 
 
-def test_a_crop_is_told_from_the_picture_it_was_cut_from(draw) -> None:
+def test_a_crop_is_distinguished_from_its_original(draw) -> None:
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (12, 12), dtype=np.uint8)).resize(
         (80, 80), Image.Resampling.BICUBIC
     )

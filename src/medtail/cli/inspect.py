@@ -55,7 +55,8 @@ def inspect(
 
 def lines(findings: "Audit") -> list[str]:
     """The findings as text."""
-    ratio = findings.imbalance_ratio
+    ratio, column = findings.imbalance_ratio, findings.group_column
+    groups = "unknown" if column is None else f"{findings.num_groups} by {column}"
     return [
         f"{findings.name}: {findings.num_images} images of {len(findings.class_names)} classes",
         "",
@@ -66,12 +67,7 @@ def lines(findings: "Audit") -> list[str]:
         f"sizes: {_tally(findings.sizes)}",
         f"pixel formats: {_tally(findings.modes)}",
         f"channels: {_tally(findings.channels)}",
-        "groups: "
-        + (
-            "unknown"
-            if findings.group_column is None
-            else f"{findings.num_groups} by {findings.group_column}"
-        ),
+        f"groups: {groups}",
         *_trouble_lines(findings),
         *_section("wrong", findings.problems),
         *_section("worth knowing", findings.warnings),

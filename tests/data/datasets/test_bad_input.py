@@ -74,7 +74,7 @@ BAD: dict[str, tuple[Callable[[Callable], bytes], str]] = {
 
 @pytest.fixture
 def clinic(tmp_path: Path, draw) -> Path:
-    """20 sound pictures of two classes and every bad file, in one table."""
+    """20 good pictures of two classes and every bad file, in one table."""
     names = [f"sound{number:02d}.png" for number in range(20)]
     for number, name in enumerate(names):
         draw(number).save(tmp_path / name)
@@ -206,7 +206,7 @@ def test_no_column_leaves_the_folder_of_the_table(tmp_path: Path, refuses, colum
 
 
 def test_links_are_followed(tmp_path: Path, draw) -> None:
-    """Whoever made the folder put them there: large sets are linked, not copied."""
+    """The owner of the folder put links there, because large sets are linked rather than copied."""
     folder = tmp_path / "data"
     folder.mkdir()
     draw(0).save(tmp_path / "elsewhere.png")

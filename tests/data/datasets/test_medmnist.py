@@ -1,4 +1,4 @@
-"""Names of MedMNIST: resolved by the package, downloaded once, refused in a sentence."""
+"""Names of MedMNIST are resolved by the package, downloaded once, and refused in one sentence."""
 
 import hashlib
 import shutil
@@ -45,7 +45,7 @@ def test_a_name_opens_the_archive_with_the_names_of_its_classes(published: Path)
     assert collection.class_counts("train").tolist() == [6, 6]
     with np.load(published) as archive:
         np.testing.assert_array_equal(collection.source.read(0), archive["train_images"][0])
-    assert open_collection(published).class_names == ("0", "1")  # a path says nothing of where it is from
+    assert open_collection(published).class_names == ("0", "1")  # a path does not say where it is from
 
 
 def test_the_real_volumes_by_name(shared_data: Path, folder: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_damaged_archive_is_not_opened(published: Path, refuses) -> None:
     assert "cannot be downloaded" in refuses(open_collection, "breastmnist")
 
 
-def test_names_and_sizes_that_there_are_not(folder: Path, refuses) -> None:
+def test_unknown_names_and_sizes_are_refused(folder: Path, refuses) -> None:
     assert "no data set 'dermmnist'; did you mean dermamnist?" in refuses(open_collection, "dermmnist")
     assert "comes in 28 (no ending) and 64 pixels, got 'adrenalmnist3d_128'" in refuses(
         open_collection, "adrenalmnist3d_128"

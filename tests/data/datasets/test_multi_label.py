@@ -60,7 +60,7 @@ def test_a_table_of_several_labels_gives_their_targets_in_order_of_names(several
     assert collection.group_column == "patient_id"
 
 
-def test_a_column_of_one_class_wins_over_columns_of_several(several) -> None:
+def test_a_single_label_column_wins_over_columns_of_several_labels(several) -> None:
     collection = open_collection(several(dx=["nv"] * 20 + ["mel"] * 10))
     assert not collection.multi_label
     assert collection.class_names == ("mel", "nv")
@@ -89,7 +89,7 @@ def test_missing_values_are_refused(several, refuses) -> None:
     assert "column label_edema" in refuses(open_collection, several(label_edema=["1", ""] + ["0"] * 28))
 
 
-def test_a_single_label_column_is_refused(several, edit, refuses) -> None:
+def test_a_lone_label_column_is_refused(several, edit, refuses) -> None:
     several()
     sentence = refuses(open_collection, edit(label_effusion=None))
     assert "several labels per image need two or more columns label_<class>" in sentence

@@ -1,4 +1,4 @@
-"""DATA in every form it may have, and in forms it may not."""
+"""DATA in every layout that is supported, and in some that are not."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def test_class_folders(class_folders: Path) -> None:
     assert collection.source.read(0).shape == (16, 16, 3)
 
 
-def test_other_files_and_hidden_folders_are_left_alone(class_folders: Path) -> None:
+def test_other_files_and_hidden_folders_are_ignored(class_folders: Path) -> None:
     (class_folders / "nevus" / "notes.txt").write_text("x")
     (class_folders / "nevus" / "._nevus_00.png").write_text("x")
     (class_folders / ".cache").mkdir()
@@ -139,7 +139,7 @@ def test_paths_with_and_without_folder_and_extension(table_folder: Path, edit) -
     assert all(collection.source.form(row).height == 16 for row in range(30))
 
 
-def test_the_file_system_is_asked_once_not_once_an_image(table_folder: Path, monkeypatch) -> None:
+def test_the_file_system_is_asked_once_and_not_once_per_image(table_folder: Path, monkeypatch) -> None:
     import os
 
     asked = []
@@ -156,7 +156,7 @@ def test_paths_out_of_the_folder_are_refused(edit, refuses, name: str) -> None:
     assert f"1 of {sentence.split('1 of ')[1].split(' do not')[0]} do not: {name}" in sentence
 
 
-def test_an_id_that_fits_two_files_is_refused(table_folder: Path, draw, refuses) -> None:
+def test_an_id_that_matches_two_files_is_refused(table_folder: Path, draw, refuses) -> None:
     draw(1).save(table_folder / "images" / "00004.png")
     sentence = refuses(open_collection, table_folder)
     assert "image 00004 must name one file, but images/00004.jpg, images/00004.png match" in sentence
@@ -215,7 +215,7 @@ def test_unknown_splits_are_refused(edit, refuses) -> None:
     assert "train, validation (val) or test, got holdout" in sentence
 
 
-def test_no_image_found_says_where_was_looked(edit, refuses) -> None:
+def test_if_no_image_is_found_the_folders_are_named(edit, refuses) -> None:
     sentence = refuses(open_collection, edit(image=[f"x{n}" for n in range(30)]))
     assert "none of the 30 images" in sentence
     assert "first: x0" in sentence
@@ -342,7 +342,7 @@ def test_digits_are_the_real_ones() -> None:
         )
 
 
-def test_a_name_close_to_a_built_in_one_is_helped(refuses) -> None:
+def test_the_nearest_built_in_name_is_suggested(refuses) -> None:
     assert "did you mean digits-lt?" in refuses(open_collection, "digit-lt")
 
 
@@ -403,7 +403,7 @@ def test_selecting_rows_keeps_pixels_and_classes_together(write_npz) -> None:
     assert len(collection.select(np.array([], dtype=np.int64))) == 0
 
 
-def test_the_fingerprint_tells_ids_labels_and_splits(write_npz) -> None:
+def test_the_fingerprint_depends_on_ids_labels_and_splits(write_npz) -> None:
     collection = open_collection(write_npz())
     seen = {collection.fingerprint()}
     for column, value in (("id", "other"), ("label", "1"), ("split", "test")):
@@ -440,7 +440,7 @@ def test_reading_data_needs_neither_pydantic_nor_lightning() -> None:
     assert result.stdout.strip() == "[]"
 
 
-def test_sound_data_warn_of_nothing(class_folders: Path, table_folder: Path, write_npz) -> None:
+def test_good_data_causes_no_warning(class_folders: Path, table_folder: Path, write_npz) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for data in (class_folders, table_folder, write_npz(), "digits-lt"):

@@ -1,4 +1,4 @@
-"""Decoded once, kept while the files stay what they were, shared by runs, and never larger in memory than a batch."""
+"""Images are decoded once, kept while their files do not change, shared by runs, and in memory only batch by batch."""
 
 import hashlib
 import os
@@ -88,7 +88,7 @@ def test_the_size_is_stated_and_the_disk_asked_before_anything_is_written(
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no such call here")
-def test_a_disk_that_fills_up_meanwhile_is_a_sentence_too(
+def test_a_disk_that_fills_up_meanwhile_is_reported_in_one_sentence(
     class_folders: Path, cache, monkeypatch, refuses
 ) -> None:
     def full(*_: object) -> None:
@@ -115,7 +115,7 @@ def test_a_changed_file_is_decoded_anew(class_folders: Path, cache, decoded, dra
     expected = load_pixels(open_collection(class_folders), image_size=12, channels=3)
     assert torch.equal(after.read(np.arange(52)), expected.read(np.arange(52)))
     assert not torch.equal(after.read([0]), old)
-    # Who reads the entry that was replaced goes on reading it.
+    # Whoever reads the replaced entry continues to read it.
     assert torch.equal(before.read([0]), old)
     assert len(entries(cache)) == 1
 

@@ -67,7 +67,7 @@ def test_palettes_become_their_colours(tmp_path: Path) -> None:
     assert read_back(tmp_path, image).tolist() == [[[10, 20, 30], [200, 100, 50]]]
 
 
-def test_transparency_is_laid_on_black(tmp_path: Path) -> None:
+def test_transparency_is_put_on_black(tmp_path: Path) -> None:
     colours = np.array([[[200, 100, 50, 255], [200, 100, 50, 0], [200, 100, 50, 51]]], dtype=np.uint8)
     assert read_back(tmp_path, Image.fromarray(colours)).tolist() == [
         [[200, 100, 50], [0, 0, 0], [40, 20, 10]]
@@ -76,7 +76,7 @@ def test_transparency_is_laid_on_black(tmp_path: Path) -> None:
     assert read_back(tmp_path, Image.fromarray(grey, "LA"))[..., :].tolist() == [[[200], [0]]]
 
 
-def test_a_transparent_palette_colour_is_laid_on_black(tmp_path: Path) -> None:
+def test_a_transparent_palette_colour_is_put_on_black(tmp_path: Path) -> None:
     image = Image.new("P", (2, 1))
     image.putpalette([10, 20, 30, 200, 100, 50])
     image.putpixel((1, 0), 1)
@@ -90,7 +90,7 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     assert abs(pixels - [255, 0, 0]).max() < 8
 
 
-def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
+def test_exif_orientation_is_respected(tmp_path: Path) -> None:
     upright = np.zeros((8, 16, 3), dtype=np.uint8)
     upright[:, :8] = 255  # left half white
     exif = Image.Exif()
@@ -346,12 +346,12 @@ def test_each_image_is_decoded_once(class_folders: Path, monkeypatch) -> None:
 
 
 def test_progress_ends_at_the_number_of_images(class_folders: Path) -> None:
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
     load_pixels(
-        open_collection(class_folders), image_size=8, channels=3, progress=lambda *step: told.append(step)
+        open_collection(class_folders), image_size=8, channels=3, progress=lambda *step: reported.append(step)
     )
-    assert [done for _, done, _ in told] == [32, 52]
-    assert {total for _, _, total in told} == {52}
+    assert [done for _, done, _ in reported] == [32, 52]
+    assert {total for _, _, total in reported} == {52}
 
 
 def test_reading_on_request_gives_what_memory_gives(table_folder: Path) -> None:

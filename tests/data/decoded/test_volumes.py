@@ -1,4 +1,4 @@
-"""Volumes: read, resized, cropped and measured as images are, with one axis more."""
+"""Volumes are read, resized, cropped and measured like images, with one more axis."""
 
 from pathlib import Path
 

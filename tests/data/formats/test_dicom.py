@@ -1,4 +1,4 @@
-"""DICOM: grey values as a screen shows them, every colour space, frames and series as depth, bad files named."""
+"""DICOM: displayed grey values, every colour space, frames and series as depth, and the reasons of bad files."""
 
 import shutil
 import sys
@@ -244,7 +244,7 @@ def test_frames_are_depth() -> None:
     assert ImageFiles([path]).form(0).shape == (15, 10, 10)
 
 
-def test_spacing_is_told() -> None:
+def test_spacing_is_reported() -> None:
     form = ImageFiles([FILES / "CT_small.dcm"]).form(0)
     assert form == ImageForm(128, 128, "MONOCHROME2", spacing=(0.661468, 0.661468))
     assert ImageFiles([FILES / "SC_rgb_rle.dcm"]).form(0).mode == "RGB"
@@ -254,7 +254,7 @@ def test_a_series_is_sorted_by_place(tmp_path: Path) -> None:
     files = sorted(SERIES.iterdir())
     headers = [pydicom.dcmread(file) for file in files]
     by_place = np.argsort([float(header.ImagePositionPatient[2]) for header in headers])
-    # Named in another order than they lie.
+    # The order of names is not that of places.
     for number, place in enumerate(np.random.default_rng(0).permutation(len(files))):
         shutil.copy(files[place], tmp_path / f"slice{number}")
     source = ImageFiles([tmp_path])
@@ -265,7 +265,7 @@ def test_a_series_is_sorted_by_place(tmp_path: Path) -> None:
         np.testing.assert_array_equal(volume[depth], read(files[place]))  # one window in all of them
 
 
-def test_a_series_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_series_is_refused(tmp_path: Path) -> None:
     assert "has no" not in reason(FILES / "dicomdirtests" / "98892003" / "MR2")
     assert reason(FILES / "dicomdirtests" / "98892003" / "MR2").startswith("holds 3 DICOM series")
     assert "of several orientations" in reason(FILES / "dicomdirtests" / "98892003" / "MR700")
@@ -280,7 +280,7 @@ def test_a_series_that_is_none_is_refused(tmp_path: Path) -> None:
 # --- finding files
 
 
-def test_files_without_extension_are_told_by_content(tmp_path: Path) -> None:
+def test_files_without_extension_are_recognised_by_content(tmp_path: Path) -> None:
     for label in ("a", "b"):
         (tmp_path / label).mkdir()
         for number, name in enumerate(("IM000001", "1.2.840.113619", "scan.DCM")):

@@ -1,4 +1,4 @@
-"""NIfTI: canonical axes, spacing, a stated scale, sequences as channels, bad files named."""
+"""NIfTI: canonical axes, spacing, a documented scale, sequences as channels, and the reasons of bad files."""
 
 import sys
 from collections.abc import Callable
@@ -136,7 +136,7 @@ def test_intensities_are_scaled_by_the_voxels_that_are_not_zero() -> None:
     between = (values > low) & (values < high)
     assert abs(scaled[between] - (values[between] - low) / (high - low) * 255).max() <= 0.51
     background = np.concatenate([values.reshape(-1), np.zeros(100_000, dtype=np.float32)])
-    np.testing.assert_array_equal(to_bytes(background)[:8000], scaled.reshape(-1))  # zeros have no say
+    np.testing.assert_array_equal(to_bytes(background)[:8000], scaled.reshape(-1))  # zeros do not count
 
 
 @pytest.mark.parametrize("value", [0.0, 7.0, -3.0])

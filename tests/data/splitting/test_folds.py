@@ -1,4 +1,4 @@
-"""Stratified group k-fold: whole groups, every image once, every class spread."""
+"""Stratified group k-fold: groups stay whole, every image is in one fold, every class is spread."""
 
 import warnings
 
@@ -55,7 +55,7 @@ def test_every_fold_has_its_share_of_every_class(seed: int) -> None:
     images = grouped(seed)
     assigned = assign_folds(images, 5, seed).to_numpy()
     counts = np.array([np.bincount(images.targets[assigned == fold], minlength=3) for fold in range(1, 6)])
-    # A group of six images cannot be divided: that much a fold may be off.
+    # A group of six images cannot be divided, so a fold may be off by as much.
     assert (np.abs(counts - images.class_counts() / 5) <= 6).all()
 
 

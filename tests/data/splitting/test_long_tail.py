@@ -1,4 +1,4 @@
-"""Long tails made on purpose: the counts of the papers, drawn without replacement, from training alone."""
+"""Artificial long tails: the counts of the papers, drawn without replacement from training images alone."""
 
 import math
 import warnings
@@ -105,7 +105,7 @@ def test_counts_never_vanish_and_never_pass_the_largest_class(counts: np.ndarray
     ):
         assert wanted.min() >= 1
         assert wanted.max() == counts[: len(wanted)].max()
-        # A class that had more images is never asked for fewer than one that had fewer.
+        # A class with more images never has to keep fewer than one with fewer images.
         order = np.argsort(-counts[: len(wanted)], kind="stable")
         assert (np.diff(wanted[order]) <= 0).all()
 

@@ -38,7 +38,7 @@ def test_everything_else_stays(lesions: ImageCollection) -> None:
     assert two.fingerprint() != lesions.fingerprint()
 
 
-def test_twice_is_once(lesions: ImageCollection) -> None:
+def test_doing_it_twice_changes_nothing(lesions: ImageCollection) -> None:
     once = positive_versus_rest(lesions, "mel")
     assert positive_versus_rest(once, "mel").fingerprint() == once.fingerprint()
 
@@ -50,7 +50,7 @@ def test_of_two_classes_it_chooses_which_is_one(lesions: ImageCollection) -> Non
     assert two.targets.tolist() == [1, 0, 0, 1]
 
 
-def test_an_unknown_class_is_answered_with_the_nearest(lesions: ImageCollection, refuses) -> None:
+def test_for_an_unknown_class_the_nearest_is_suggested(lesions: ImageCollection, refuses) -> None:
     assert refuses(positive_versus_rest, lesions, "mell") == (
         "`positive` must be a class of lesions (bcc, mel, nv), got 'mell'; did you mean mel?; name one of them"
     )

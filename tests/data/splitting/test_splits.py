@@ -1,4 +1,4 @@
-"""Splits: stratified, group-disjoint, repeatable, and refused where they would lie."""
+"""Splits are stratified, group-disjoint and repeatable, and refused where they would mislead."""
 
 import warnings
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Augmentation: each image decides for itself, nothing is lost, the device's generator decides all."""
+"""Augmentation: every image has its own decision, no image is lost, the generator of the device decides everything."""
 
 import numpy as np
 import pytest
@@ -269,10 +269,10 @@ def test_rotation_and_scale_are_about_the_centre() -> None:
             2 * (mass * rows * columns).sum((1, 2)), (mass * (columns**2 - rows**2)).sum((1, 2))
         ).rad2deg()
     )
-    # A line has no direction, so 180 degrees of it are all there are: uniform over them.
+    # A line has no direction, so its angle is uniform over 180 degrees.
     assert torch.histc(angles, 6, -90, 90).min() > 10
     assert (mass.sum((1, 2)) - (line[0, 0] * middle).sum()).abs().max() < 0.05 * (line[0, 0] * middle).sum()
-    # Nearer to the edge, what is mirrored in would count too.
+    # Nearer to the edge, mirrored pixels would count too.
     near = (rows**2 + columns**2) < 144
     disc = ((rows**2 + columns**2) < 64).float().expand(200, 1, 32, 32)
     areas = (RandomAffine(1.0, degrees=0.0, scale=0.5)(disc)[:, 0] * near).sum((1, 2)) / disc[0].sum()
@@ -287,7 +287,7 @@ def test_cutout_hides_a_square_about_any_pixel(dimensions: int) -> None:
     places = (hidden[:, 0] != 1).flatten(1)
     for channel, value in enumerate((0.1, 0.2, 0.3)):
         assert torch.equal((hidden[:, channel] == value).flatten(1), places)
-    # Whole inside, down to half of a side at the edge.
+    # The square is whole inside and loses up to half of its side at the edge.
     sides = {2, 3, 4}
     areas = {a * b * (c if dimensions == 3 else 1) for a in sides for b in sides for c in sides}
     assert set(places.sum(dim=1).tolist()) <= areas
@@ -315,7 +315,7 @@ def test_masked_normalisation_leaves_the_background_black() -> None:
     torch.testing.assert_close(inside.mean(-1), torch.zeros(6, 2), atol=1e-5, rtol=0)
     torch.testing.assert_close(inside.std(-1, correction=0), torch.ones(6, 2), atol=1e-4, rtol=0)
     assert not normalized.masked_select(~mask.expand_as(normalized)).any()
-    # The scanner's gain says nothing, a constant channel or an empty image nothing either.
+    # The gain of the scanner, a constant channel and an empty image have no effect.
     torch.testing.assert_close(MaskedNormalize()(0.4 * volumes * mask), normalized, atol=1e-4, rtol=0)
     assert not MaskedNormalize()(mask.float()).any()
     assert not MaskedNormalize()(torch.zeros(2, 1, 4, 4)).any()
@@ -329,7 +329,7 @@ def test_only_what_is_asked_for_is_built() -> None:
 
 
 def test_recipes_and_transforms_have_the_same_defaults() -> None:
-    # Mixup is of images and targets, so it is no transform.
+    # Mixup mixes images and targets, so it is not a transform.
     defaults = Augmentation().model_dump(exclude={"mixup"})
     assert defaults == dict(AUGMENTATION)
     for key, settings in (

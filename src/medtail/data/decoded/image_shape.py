@@ -52,7 +52,7 @@ class WorkingForm:
 
     @property
     def at_least(self) -> int:
-        """The resolution below which a decoder must not go; 0 when it must decode every pixel."""
+        """The resolution below which a decoder must not go; 0 if it must decode every pixel."""
         return self.image_size if self.fit == "resize" else 0
 
     def convert(self, image: np.ndarray, name: str) -> np.ndarray:
