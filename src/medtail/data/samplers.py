@@ -52,8 +52,8 @@ class TrainingSampler(Sampler[int], ABC):
                 f"targets must be class ids of shape (N,), got {targets.dtype} of shape {targets.shape}; "
                 f"pass those of the training split"
             )
-        whole_number("batch_size", batch_size, low=1)
-        whole_number("seed", seed, low=0)
+        whole_number("batch_size", batch_size, low=1, remedy="e.g. 128")
+        whole_number("seed", seed, low=0, remedy="e.g. 0")
         if not 0 <= rank < num_replicas:
             raise InputError(
                 f"rank must be from 0 to num_replicas - 1 = {num_replicas - 1}, got {rank}; pass that of this process"

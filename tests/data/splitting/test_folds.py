@@ -114,7 +114,7 @@ def test_enough_groups_need_no_warning() -> None:
 @pytest.mark.parametrize(
     ("labels", "groups", "folds", "message"),
     [
-        ("aabb", None, 1, "folds must be a whole number of at least 2, got 1"),
+        ("aabb", None, 1, "folds must be a whole number of at least 2, got 1; 5 is usual"),
         ("aabb", None, 5, "folds must be at most the number of images, got 5 for 4 of made"),
         ("aabb", "xxyy", 3, "folds must be at most the number of patients, got 3 for 2"),
         ("aaaab", None, 2, "but made has too few images of b (1 image); add images"),

@@ -38,8 +38,8 @@ class WorkingForm:
     fit: Fit = "resize"
 
     def __post_init__(self) -> None:
-        whole_number("image_size", self.image_size, low=1)
-        whole_number("channels", self.channels, low=1)
+        whole_number("image_size", self.image_size, low=1, remedy="e.g. 128")
+        whole_number("channels", self.channels, low=1, remedy="e.g. 1 (grey) or 3 (colour)")
         if self.dimensions not in UNITS:
             raise InputError(
                 f"dimensions must be 2 (images) or 3 (volumes), got {self.dimensions}; use one of them"

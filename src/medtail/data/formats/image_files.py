@@ -153,7 +153,7 @@ class ImageFiles(ImageSource):
 
     def __init__(self, paths: Iterable[Path], max_pixels: int = MAX_PIXELS) -> None:
         self.paths = list(paths)
-        self.max_pixels = whole_number("max_pixels", max_pixels, low=1)
+        self.max_pixels = whole_number("max_pixels", max_pixels, low=1, remedy=f"e.g. {MAX_PIXELS}")
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -42,7 +42,7 @@ def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.
         {1: 219, 2: 219, 3: 219, 4: 219}
     """
     kind = collection.group_column or "image"
-    whole_number("folds", folds, low=2)
+    whole_number("folds", folds, low=2, remedy="5 is usual")
     keys, members = group_members(collection, np.arange(len(collection)))
     if folds > len(members):
         raise InputError(

@@ -41,7 +41,7 @@ def exponential_counts(class_counts: np.ndarray, imbalance_factor: float) -> np.
         array([ 20, 200,  63])
     """
     counts = _positive_counts(class_counts)
-    imbalance_factor = number("imbalance_factor", imbalance_factor, low=1)
+    imbalance_factor = number("imbalance_factor", imbalance_factor, low=1, remedy="e.g. 100")
     ranks = np.arange(len(counts)) / (len(counts) - 1)
     return _by_rank(counts, counts.max() * imbalance_factor**-ranks)
 
@@ -75,8 +75,8 @@ def pareto_counts(class_counts: np.ndarray, alpha: float = 6.0, smallest: int = 
         (117137, [1280, 5])
     """
     counts = _positive_counts(class_counts)
-    alpha = positive("alpha", alpha)
-    smallest = whole_number("smallest", smallest, low=1)
+    alpha = positive("alpha", alpha, remedy="ImageNet-LT has 6")
+    smallest = whole_number("smallest", smallest, low=1, remedy="ImageNet-LT has 5")
     survival = np.arange(1, len(counts) + 1) / (len(counts) + 1)
     # expm1 and log keep the digits that a power near 1 would lose.
     quantiles = np.expm1(-np.log(survival) / alpha)
@@ -103,8 +103,16 @@ def step_counts(class_counts: np.ndarray, imbalance_factor: float, minority_shar
         array([500, 500,   5,   5])
     """
     counts = _positive_counts(class_counts)
-    imbalance_factor = number("imbalance_factor", imbalance_factor, low=1)
-    minority_share = number("minority_share", minority_share, low=0, high=1, open_low=True, open_high=True)
+    imbalance_factor = number("imbalance_factor", imbalance_factor, low=1, remedy="e.g. 100")
+    minority_share = number(
+        "minority_share",
+        minority_share,
+        low=0,
+        high=1,
+        open_low=True,
+        open_high=True,
+        remedy="0.5 cuts half the classes",
+    )
     whole = min(max(int((1.0 - minority_share) * len(counts) * _WHOLE), 1), len(counts) - 1)
     wanted = np.full(len(counts), counts.max() / imbalance_factor)
     wanted[:whole] = counts.max()
@@ -133,7 +141,7 @@ def binary_counts(class_counts: np.ndarray, beta: float) -> np.ndarray:
         (array([5000,   25]), array([2500,   13]))
     """
     counts = _positive_counts(class_counts)
-    beta = number("beta", beta, low=1)
+    beta = number("beta", beta, low=1, remedy="e.g. 100")
     if len(counts) != 2:
         raise InputError(
             f"beta is the ratio of two classes, got {len(counts)} classes; set one class against the rest with "
@@ -175,7 +183,7 @@ def subsample(targets: np.ndarray, counts: np.ndarray, seed: int) -> np.ndarray:
         >>> subsample(np.array([0, 0, 0, 1]), np.array([2, 5]), seed=0)
         array([0, 2, 3])
     """
-    whole_number("seed", seed, low=0)
+    whole_number("seed", seed, low=0, remedy="e.g. 0")
     kept = [
         np.random.default_rng([seed, target]).permutation(np.flatnonzero(targets == target))[:count]
         for target, count in enumerate(counts)

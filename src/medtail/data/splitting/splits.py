@@ -78,7 +78,7 @@ def assign_splits(
 
 def _check_fractions(validation_fraction: float, test_fraction: float) -> None:
     for name, value in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
-        number(name, value, low=0, high=1, open_low=True, open_high=True)
+        number(name, value, low=0, high=1, open_low=True, open_high=True, remedy="e.g. 0.15")
     if validation_fraction + test_fraction >= 1.0:
         raise InputError(
             f"validation_fraction and test_fraction must leave images for training, got {validation_fraction} and "

@@ -26,7 +26,7 @@ class Cutout(nn.Module):
 
     def __init__(self, size: int = 16, fill: Sequence[float] = (0.0,)) -> None:
         super().__init__()
-        self.size = whole_number("cutout", size, low=0)
+        self.size = whole_number("cutout", size, low=0, remedy="e.g. 16")
         self.register_buffer("fill", torch.tensor(fill, dtype=torch.float32), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -25,12 +25,12 @@ def uniform(low: float, high: float, images: Tensor) -> Tensor:
 
 def check_probability(name: str, value: float) -> float:
     """Return ``value``, which must lie in [0, 1]."""
-    return number(name, value, low=0, high=1)
+    return number(name, value, low=0, high=1, remedy="e.g. 0.5")
 
 
 def check_strength(name: str, value: float) -> float:
     """Return ``value``, a relative change, which must lie in [0, 1) so that no factor reaches zero."""
-    return number(name, value, low=0, high=1, open_high=True)
+    return number(name, value, low=0, high=1, open_high=True, remedy="e.g. 0.2")
 
 
 def check_interval(name: str, low: float, high: float, example: str) -> tuple[float, float]:

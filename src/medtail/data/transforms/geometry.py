@@ -108,7 +108,7 @@ class RandomAffine(nn.Module):
     def __init__(self, probability: float = 0.5, degrees: float = 15.0, scale: float = 0.1) -> None:
         super().__init__()
         self.probability = check_probability("affine.probability", probability)
-        self.radians = math.radians(number("affine.degrees", degrees, low=0, high=180))
+        self.radians = math.radians(number("affine.degrees", degrees, low=0, high=180, remedy="e.g. 15"))
         self.scale = check_strength("affine.scale", scale)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class RandomShift(nn.Module):
 
     def __init__(self, pixels: int = 4) -> None:
         super().__init__()
-        self.pixels = whole_number("shift", pixels, low=0)
+        self.pixels = whole_number("shift", pixels, low=0, remedy="e.g. 4")
 
     def forward(self, images: Tensor) -> Tensor:
         sides = images.shape[2:]
@@ -165,7 +165,7 @@ class RandomCrop(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = whole_number("crop", size, low=1)
+        self.size = whole_number("crop", size, low=1, remedy="e.g. 64, or null to see whole images")
 
     def forward(self, images: Tensor) -> Tensor:
         sides = _check_room(images, self.size)
@@ -191,7 +191,7 @@ class CentreCrop(nn.Module):
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.size = whole_number("crop", size, low=1)
+        self.size = whole_number("crop", size, low=1, remedy="e.g. 64, or null to see whole images")
 
     def forward(self, images: Tensor) -> Tensor:
         sides = _check_room(images, self.size)

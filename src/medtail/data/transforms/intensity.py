@@ -106,7 +106,7 @@ class RandomGaussianBlur(nn.Module):
     def __init__(self, probability: float = 0.5, sigma: float = 1.5) -> None:
         super().__init__()
         self.probability = check_probability("blur.probability", probability)
-        self.sigma = number("blur.sigma", sigma, low=0)
+        self.sigma = number("blur.sigma", sigma, low=0, remedy="e.g. 1.5")
 
     def forward(self, images: Tensor) -> Tensor:
         is_chosen = chosen(self.probability, images)
