@@ -29,8 +29,8 @@ def test_a_part_keeps_numbers_and_order() -> None:
 @pytest.mark.parametrize(
     ("axes", "chosen", "sentence"),
     [
-        (AXES, (6,), "--grid-points must be numbers from 0 to 5 for grid g, got 6"),
-        (AXES, (-1,), "--grid-points must be numbers from 0 to 5 for grid g, got -1"),
+        (AXES, (6,), "`chosen` must be numbers from 0 to 5 for grid g, got 6"),
+        (AXES, (-1,), "`chosen` must be numbers from 0 to 5 for grid g, got -1"),
         (AXES, (1, 1), "each once"),
         (AXES, (), "at least one point"),
         ({"loss.gamma": [0, 0.0]}, None, "different values"),

@@ -35,6 +35,7 @@ from medtail.metrics.intervals import (
     wilson_interval,
 )
 from medtail.metrics.labels import LabelOutcomes, exact_match, label_balanced_accuracy
+from medtail.metrics.metric import LABEL_METRICS, METRICS, POSITIVE_CLASS_METRICS, Metric
 from medtail.metrics.ranking import (
     average_precision,
     average_precision_per_class,
@@ -51,7 +52,11 @@ from medtail.metrics.thresholds import (
 from medtail.metrics.undefined import UndefinedMetricWarning
 
 __all__ = [
+    "LABEL_METRICS",
+    "METRICS",
+    "POSITIVE_CLASS_METRICS",
     "LabelOutcomes",
+    "Metric",
     "Outcomes",
     "ReliabilityBins",
     "UndefinedMetricWarning",

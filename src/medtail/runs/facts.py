@@ -16,11 +16,11 @@ _OPTIONAL = ("positive", "counts_before_subsample", "repeated")
 
 
 def positive_class(training_counts: Sequence[int] | np.ndarray, named: str | None = None) -> int:
-    """Return the id of the class that is looked for, of two.
+    """Return the id of the positive class, of two.
 
     Args:
         training_counts: Training images of each class ``(2,)``.
-        named: The class that stands against the rest, where the user named one: then it is class 1.
+        named: The class against the rest, where the user named one; it is class 1.
 
     Returns:
         The class with fewer training images, as in LCT; class 1 of equals.
@@ -41,8 +41,8 @@ class DatasetFacts:
         name: Short name of the data set.
         data: DATA as the user gave it.
         class_names: C names in class-id order.
-        class_counts: For each split, images of each class ``(C,)``; an image of several labels counts for each.
-        group_column: Where groups come from, or None where none are known.
+        class_counts: For each split, images of each class ``(C,)``; an image with several labels counts for each.
+        group_column: The column that names groups, or None where they are unknown.
         image_size: Pixels per side of the decoded images.
         channels: Of the decoded images.
         mean: Of each channel of the training images, values in [0, 1].
@@ -52,7 +52,7 @@ class DatasetFacts:
         multi_label: Whether an image may carry any number of labels.
         num_images: Images of each split.
         dimensions: 2 for images, 3 for volumes.
-        positive: The class that stands against the rest, where the user named one.
+        positive: The class against the rest, where the user named one.
         counts_before_subsample: Training images of each class before some were left out on purpose.
         repeated: Counts of images with the same pixels, where pixels were at hand.
     """
@@ -88,7 +88,7 @@ class DatasetFacts:
         """Read ``dataset.json``, also of runs from before it named the task.
 
         Raises:
-            InputError: The run is missing, or the file lacks a value or has one that this version does not know.
+            InputError: The run is missing, a value is missing from the file, or this version does not know one.
         """
         content = run.read_dataset()
         known = {field.name for field in fields(cls)}
@@ -99,7 +99,7 @@ class DatasetFacts:
                 f"with the medtail that wrote it"
             )
         if "multi_label" not in content:
-            # Only the number of images of several labels was written then.
+            # At that time only multi-label runs saved the number of images.
             content["multi_label"] = "num_images" in content
         if "num_images" not in content and "class_counts" in content:
             content["num_images"] = {split: sum(counts) for split, counts in content["class_counts"].items()}
@@ -108,12 +108,12 @@ class DatasetFacts:
         except TypeError as error:
             missing = sorted(known - content.keys() - {"dimensions", *_OPTIONAL})
             raise InputError(
-                f"{run.dataset} lacks {', '.join(missing)}; restore the file or train the run again"
+                f"{run.dataset} is missing {', '.join(missing)}; restore the file or train the run again"
             ) from error
 
     @property
     def task(self) -> Task:
-        """Whether images are of one class or carry several labels, and what follows."""
+        """Whether each image has one class or any number of labels, and what follows from that."""
         return task_of(self.multi_label)
 
     def counts(self, split: str) -> np.ndarray:
@@ -127,5 +127,5 @@ class DatasetFacts:
 
     @property
     def positive_id(self) -> int:
-        """Id of the positive class, of two; without meaning for several."""
+        """Id of the positive class, of two; meaningless with more classes."""
         return positive_class(self.training_counts, self.positive)

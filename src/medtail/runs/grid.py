@@ -1,4 +1,4 @@
-"""A grid of trainings: one method at every combination of some settings, and where each of its runs lies."""
+"""A grid of trainings: one method at every combination of some settings, and the folder of each run."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ _FILE = "grid.json"
 @final
 @dataclass(frozen=True)
 class Point:
-    """One training of a grid, whatever its seed.
+    """One training of a grid, for any seed.
 
     Attributes:
         number: Its place in the grid, from 0; the last axis changes fastest.
@@ -60,11 +60,11 @@ class Grid:
         description: One line.
         method: Key of a method recipe.
         axes: Values of each setting, by its path in a recipe, e.g. ``loss.gamma``.
-        baseline: Name of the grid that the same figures show it against, if any.
-        chosen: Numbers of the points that are trained; all of them when None.
+        baseline: Name of the grid that figures compare it with, if any.
+        chosen: Numbers of the points to train; all of them when None.
 
     Raises:
-        InputError: Two points would share a folder, or a chosen number is no point.
+        InputError: Two points would share a folder, or there is no point with a chosen number.
 
     Example:
         >>> grid = Grid("vs", "", "vector_scaling", {"loss.gamma": [0, 0.1], "loss.tau": [0, 1, 2]}, chosen=(0, 5))
@@ -92,12 +92,12 @@ class Grid:
         for number in self.chosen or ():
             if not 0 <= number < len(every):
                 raise InputError(
-                    f"--grid-points must be numbers from 0 to {len(every) - 1} for grid {self.name}, got {number}; "
+                    f"`chosen` must be numbers from 0 to {len(every) - 1} for grid {self.name}, got {number}; "
                     f"they count its combinations, the last setting changing fastest"
                 )
         if self.chosen is not None and (not self.chosen or len(set(self.chosen)) < len(self.chosen)):
             raise InputError(
-                f"--grid-points must name at least one point and each once, got {list(self.chosen)}"
+                f"`chosen` must name at least one point and each once, got {list(self.chosen)}; leave out repeated numbers"
             )
 
     def _every_point(self) -> list[Point]:
@@ -168,7 +168,7 @@ class GridRuns:
         path = folder / _FILE
         if not path.is_file():
             raise InputError(
-                f"{folder} is not a grid of runs: {_FILE} is missing; train one with medtail compare DATA --grids"
+                f"{folder} is not a grid of runs: {_FILE} is missing; train one with `compare()` and `grids`"
             )
         try:
             saved = json.loads(path.read_text(encoding="utf-8"))
@@ -178,7 +178,7 @@ class GridRuns:
             return cls(folder, grid, int(saved["seeds"]))
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                f"{path} is damaged ({error}); train again with medtail compare DATA --grids, finished runs are kept"
+                f"{path} is damaged ({error}); train it again with `compare()` and `grids`; finished runs are kept"
             ) from error
 
 

@@ -1,24 +1,27 @@
-"""Predictions of several labels an image: a probability and a decision for each."""
+"""Predictions of images with any number of labels: a probability and a decision for each label."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias, final
+from typing import ClassVar, Self, final
 
 import numpy as np
 import pandas as pd
 
+from medtail import metrics
 from medtail.errors import InputError
-from medtail.runs.predictions import (
-    Predictions,
+from medtail.metrics import METRICS, LabelOutcomes, Outcomes
+from medtail.metrics.undefined import mean_over_defined
+from medtail.runs.prediction_files import (
     check_complete,
-    check_images,
     image_columns,
     probability_classes,
     read_table,
     write_table,
 )
+from medtail.runs.predictions import Predictions, SavedPredictions
 
-#: A label is decided to be there from this probability on.
+#: From this probability on, a label is decided to be present.
 THRESHOLD = 0.5
 
 _TARGET = "target_"
@@ -26,18 +29,18 @@ _TARGET = "target_"
 
 @final
 @dataclass(frozen=True)
-class MultiLabelPredictions:
+class MultiLabelPredictions(SavedPredictions):
     """Label probabilities of N images, with the labels they carry.
 
     Attributes:
         ids: Names of the images ``(N,)``, unique.
         targets: 0/1 ``(N, C)``; a row may hold any number of ones.
-        probabilities: ``(N, C)`` in [0, 1]; each column stands for itself.
+        probabilities: ``(N, C)`` in [0, 1]; rows need not sum to 1.
         class_names: C names in class-id order, unique.
         groups: Patient or lesion of each image ``(N,)``, or None where unknown.
 
     Raises:
-        InputError: Sizes disagree, an id occurs twice, a target is not 0 or 1, or a probability is none.
+        InputError: Sizes disagree, an id occurs twice, a target is not 0 or 1, or a probability is not in [0, 1].
 
     Example:
         >>> predictions = MultiLabelPredictions(
@@ -51,17 +54,13 @@ class MultiLabelPredictions:
         [[1, 1], [0, 1]]
     """
 
-    ids: np.ndarray
-    targets: np.ndarray
-    probabilities: np.ndarray
-    class_names: tuple[str, ...]
-    groups: np.ndarray | None
+    multi_label: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_images(self.ids, self.probabilities, self.class_names, self.groups)
+        super().__post_init__()
         if self.targets.shape != self.probabilities.shape or not np.isin(self.targets, (0, 1)).all():
             raise InputError(
-                f"targets must be 0 or 1, a row an image and a column a label, {self.probabilities.shape}, "
+                f"targets must be 0 or 1, with one row per image and one column per label, {self.probabilities.shape}, "
                 f"got {self.targets.dtype} of shape {self.targets.shape}"
             )
         in_range = (self.probabilities >= 0) & (self.probabilities <= 1)
@@ -74,13 +73,42 @@ class MultiLabelPredictions:
 
     @property
     def decisions(self) -> np.ndarray:
-        """Whether each label is decided to be there ``(N, C)``, 0/1: its probability is at least 0.5."""
+        """Whether each label is decided to be present ``(N, C)``, 0/1: its probability is at least 0.5."""
         return (self.probabilities >= THRESHOLD).astype(np.int64)
 
     @property
-    def units(self) -> np.ndarray:
-        """What a bootstrap draws: the group of each image, or the image itself where none is known."""
-        return np.arange(len(self.ids)) if self.groups is None else self.groups
+    def carried(self) -> np.ndarray:
+        """Whether each image carries each label ``(N, C)``."""
+        return np.equal(self.targets, 1)
+
+    def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
+        """Count the decisions that each label is present, ``(R, C)``."""
+        weights = self.once() if weights is None else weights
+        return LabelOutcomes.weighted(self.targets, self.decisions, weights).present
+
+    def measure(self, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Return every metric of :data:`medtail.metrics.METRICS` ``(R,)``; those not of ``LABEL_METRICS`` are NaN."""
+        weights = self.once() if weights is None else weights
+        outcomes = LabelOutcomes.weighted(self.targets, self.decisions, weights)
+        values = {
+            "accuracy": metrics.exact_match(self.targets, self.decisions, weights=weights),
+            "balanced_accuracy": metrics.label_balanced_accuracy(outcomes),
+            "macro_f1": metrics.macro_f1(outcomes.present),
+            "auc": metrics.label_roc_auc(self.targets, self.probabilities, weights=weights),
+            "average_precision": self._mean_over_labels(metrics.average_precision, weights),
+            "brier": self._mean_over_labels(metrics.brier_score, weights),
+        }
+        undefined = np.full(weights.shape[1], np.nan)
+        return {name: np.asarray(values.get(name, undefined)) for name in METRICS}
+
+    def _mean_over_labels(
+        self, metric: Callable[..., float | np.ndarray], weights: np.ndarray
+    ) -> float | np.ndarray:
+        each = [
+            metric(targets, probabilities, weights=weights)
+            for targets, probabilities in zip(self.targets.T, self.probabilities.T, strict=True)
+        ]
+        return mean_over_defined(np.stack(each, axis=-1))
 
     def write(self, path: Path) -> None:
         """Save as Parquet: ``id``, ``patient`` if known, ``target_<class>`` and ``probability_<class>`` columns."""
@@ -89,7 +117,7 @@ class MultiLabelPredictions:
         write_table(path, self.ids, self.groups, targets, self.probabilities, self.class_names)
 
     @classmethod
-    def read(cls, path: Path) -> "MultiLabelPredictions":
+    def read(cls, path: Path) -> Self:
         """Read what :meth:`write` saved.
 
         Raises:
@@ -110,11 +138,8 @@ class MultiLabelPredictions:
             raise InputError(f"{path}: {error}") from error
 
 
-AnyPredictions: TypeAlias = Predictions | MultiLabelPredictions
-
-
-def read_predictions(path: Path) -> AnyPredictions:
-    """Read predictions of either kind: those with ``target_<class>`` columns are of several labels.
+def read_predictions(path: Path) -> SavedPredictions:
+    """Read predictions of either task: ``target_<class>`` columns mark those with several labels per image.
 
     Raises:
         InputError: As ``read`` of the one or the other.

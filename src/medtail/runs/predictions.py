@@ -1,25 +1,136 @@
 """A saved table of probabilities: what every number after training is computed from."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar, Self, final
 
 import numpy as np
 import pandas as pd
 
+from medtail import metrics
 from medtail.errors import InputError
-from medtail.files import replacing
-
-_PREFIX = "probability_"
+from medtail.metrics import Outcomes
+from medtail.runs.prediction_files import (
+    check_complete,
+    image_columns,
+    probability_classes,
+    read_table,
+    write_table,
+)
 
 #: How far a row of probabilities may be from summing to 1: half precision, rounded to four digits in a file.
 _TOLERANCE = 1e-3
 
 
+@dataclass(frozen=True)
+class SavedPredictions(ABC):
+    """Probabilities of N images, with what they are labelled; abstract: the task decides what targets are.
+
+    Attributes:
+        ids: Names of the images ``(N,)``, unique.
+        targets: Class ids ``(N,)``, or 0/1 for each label ``(N, C)``.
+        probabilities: ``(N, C)``.
+        class_names: C names in class-id order, unique.
+        groups: Patient or lesion of each image ``(N,)``, or None where unknown.
+        multi_label: Whether an image may carry any number of labels.
+    """
+
+    multi_label: ClassVar[bool]
+
+    ids: np.ndarray
+    targets: np.ndarray
+    probabilities: np.ndarray
+    class_names: tuple[str, ...]
+    groups: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        size, classes = len(self.ids), len(self.class_names)
+        if classes < 2 or len(set(self.class_names)) != classes:
+            raise InputError(f"class_names must be two or more different names, got {list(self.class_names)}")
+        if self.probabilities.shape != (size, classes):
+            raise InputError(
+                f"probabilities must have one row per image and one column per class, ({size}, {classes}), "
+                f"got {self.probabilities.shape}"
+            )
+        if self.groups is not None and self.groups.shape != (size,):
+            raise InputError(f"groups must name one group for each of {size} images, got {len(self.groups)}")
+        if len(np.unique(self.ids)) != size:
+            names, occurrences = np.unique(self.ids, return_counts=True)
+            raise InputError(f"ids must be unique, {str(names[occurrences > 1][0])!r} occurs more than once")
+
+    @property
+    @abstractmethod
+    def decisions(self) -> np.ndarray:
+        """What is decided of each image, in the form of ``targets``."""
+
+    @property
+    @abstractmethod
+    def carried(self) -> np.ndarray:
+        """Whether each class or label is true of each image ``(N, C)``, boolean."""
+
+    @abstractmethod
+    def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
+        """Count the decisions for each class, ``(R, C)``.
+
+        Args:
+            weights: ``(N, R)``, one column for each weighting; every image counts once when left out, and R is 1.
+        """
+
+    @abstractmethod
+    def measure(self, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Return every metric of :data:`medtail.metrics.METRICS` ``(R,)``; NaN where it is undefined.
+
+        Args:
+            weights: ``(N, R)``, one column for each weighting; every image counts once when left out, and R is 1.
+        """
+
+    @abstractmethod
+    def write(self, path: Path) -> None:
+        """Save as Parquet."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, path: Path) -> Self:
+        """Read what :meth:`write` saved."""
+
+    @property
+    def binary(self) -> bool:
+        """Whether every image is of one of two classes."""
+        return not self.multi_label and len(self.class_names) == 2
+
+    @property
+    def units(self) -> np.ndarray:
+        """What a bootstrap draws: the group of each image, or the image itself where none is known."""
+        return np.arange(len(self.ids)) if self.groups is None else self.groups
+
+    def once(self) -> np.ndarray:
+        """Return the weights ``(N, 1)`` that count every image once."""
+        return np.ones((len(self.ids), 1))
+
+    def rows(self, rows: np.ndarray) -> Self:
+        """Return the predictions of the images at some rows, in their order."""
+        return replace(
+            self, **{name: values[rows] for name, values in vars(self).items() if isinstance(values, np.ndarray)}
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Return the predictions of all parts, which are of the same classes, one part after the other."""
+        return replace(
+            parts[0],
+            **{
+                name: np.concatenate([getattr(part, name) for part in parts])
+                for name, values in vars(parts[0]).items()
+                if isinstance(values, np.ndarray)
+            },
+        )
+
+
 @final
 @dataclass(frozen=True)
-class Predictions:
+class Predictions(SavedPredictions):
     """Class probabilities of N images, with their true classes.
 
     Attributes:
@@ -45,15 +156,12 @@ class Predictions:
         array([0, 0])
     """
 
-    ids: np.ndarray
-    targets: np.ndarray
-    probabilities: np.ndarray
-    class_names: tuple[str, ...]
-    groups: np.ndarray | None
+    multi_label: ClassVar[bool] = False
+
     decided: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        check_images(self.ids, self.probabilities, self.class_names, self.groups)
+        super().__post_init__()
         self._check_class_ids("target", self.targets)
         if self.decided is not None:
             self._check_class_ids("decision", self.decided)
@@ -83,9 +191,36 @@ class Predictions:
         return self.probabilities.argmax(axis=1) if self.decided is None else self.decided
 
     @property
-    def units(self) -> np.ndarray:
-        """What a bootstrap draws: the group of each image, or the image itself where none is known."""
-        return np.arange(len(self.ids)) if self.groups is None else self.groups
+    def carried(self) -> np.ndarray:
+        """Whether each image is of each class ``(N, C)``."""
+        return np.equal(self.targets[:, None], np.arange(len(self.class_names)))
+
+    def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
+        """Count the decisions for each class, ``(R, C)``."""
+        weights = self.once() if weights is None else weights
+        return Outcomes.weighted(self.targets, self.decisions, len(self.class_names), weights)
+
+    def measure(self, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Return every metric of :data:`medtail.metrics.METRICS` ``(R,)``."""
+        weights = self.once() if weights is None else weights
+        outcomes = self.outcomes(weights)
+        scored = self.targets, self.probabilities
+        values = {
+            "accuracy": metrics.accuracy(outcomes),
+            "balanced_accuracy": metrics.balanced_accuracy(outcomes),
+            "macro_f1": metrics.macro_f1(outcomes),
+            "geometric_mean": metrics.geometric_mean(outcomes),
+            "mcc": metrics.matthews_correlation(outcomes),
+            "iba_0.1": metrics.index_balanced_accuracy(outcomes, 0.1),
+            "iba_0.5": metrics.index_balanced_accuracy(outcomes, 0.5),
+            "iba_1.0": metrics.index_balanced_accuracy(outcomes, 1.0),
+            "cov": metrics.recall_variation(outcomes),
+            "auc": metrics.roc_auc(*scored, weights=weights),
+            "average_precision": metrics.average_precision(*scored, weights=weights),
+            "brier": metrics.brier_score(*scored, weights=weights),
+            "ece": metrics.expected_calibration_error(*scored, weights=weights),
+        }
+        return {name: np.asarray(value) for name, value in values.items()}
 
     def write(self, path: Path) -> None:
         """Save as Parquet: ``id``, ``patient`` if groups are known, ``target``, ``probability_<class>`` columns.
@@ -98,7 +233,7 @@ class Predictions:
         write_table(path, self.ids, self.groups, targets, self.probabilities, self.class_names)
 
     @classmethod
-    def read(cls, path: Path) -> "Predictions":
+    def read(cls, path: Path) -> Self:
         """Read what :meth:`write` saved; the order of the probability columns is that of the class ids.
 
         Raises:
@@ -108,12 +243,12 @@ class Predictions:
         names = probability_classes(table)
         if "target" not in table and any(str(name).startswith("target_") for name in table.columns):
             raise InputError(
-                f"{path} holds several labels an image, which only train, evaluate and predict take; "
-                f"give a run of one class an image"
+                f"{path} holds several labels per image, which only `train()`, `evaluate()` and `predict()` take; "
+                f"give a run with one class per image"
             )
         if not {"id", "target"} <= set(table.columns) or not names:
             raise InputError(
-                f"{path} must have the columns id, target and {_PREFIX}<class>, "
+                f"{path} must have the columns id, target and probability_<class>, "
                 f"got {', '.join(map(str, table.columns)) or 'none'}"
             )
         decided = ["decision"] if "decision" in table else []
@@ -126,83 +261,3 @@ class Predictions:
             )
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-
-
-def check_images(
-    ids: np.ndarray, probabilities: np.ndarray, class_names: tuple[str, ...], groups: np.ndarray | None
-) -> None:
-    """Refuse what no predictions can be, whatever their targets."""
-    size, classes = len(ids), len(class_names)
-    if classes < 2 or len(set(class_names)) != classes:
-        raise InputError(f"class_names must be two or more different names, got {list(class_names)}")
-    if probabilities.shape != (size, classes):
-        raise InputError(
-            f"probabilities must be a row an image and a column a class, ({size}, {classes}), "
-            f"got {probabilities.shape}"
-        )
-    if groups is not None and groups.shape != (size,):
-        raise InputError(f"groups must name one group for each of {size} images, got {len(groups)}")
-    if len(np.unique(ids)) != size:
-        names, occurrences = np.unique(ids, return_counts=True)
-        raise InputError(f"ids must be unique, {str(names[occurrences > 1][0])!r} occurs more than once")
-
-
-def write_table(
-    path: Path,
-    ids: np.ndarray,
-    groups: np.ndarray | None,
-    targets: pd.DataFrame,
-    probabilities: np.ndarray,
-    class_names: Sequence[str],
-) -> None:
-    """Save ``id``, ``patient`` if groups are known, the columns of targets, and ``probability_<class>``."""
-    table = pd.DataFrame({"id": pd.Series(ids, dtype=str)})
-    if groups is not None:
-        table["patient"] = pd.Series(groups, dtype=str)
-    columns = [_PREFIX + name for name in class_names]
-    table = pd.concat(
-        [table, targets, pd.DataFrame(probabilities.astype(np.float64), columns=columns)], axis=1
-    )
-    with replacing(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a file of predictions, whatever its targets.
-
-    Raises:
-        InputError: It is missing or no Parquet.
-    """
-    if not path.is_file():
-        raise InputError(f"predictions file {path} does not exist; evaluate the run first")
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise InputError(f"{path} is not a readable Parquet file ({str(error).splitlines()[0]})") from error
-
-
-def probability_classes(table: pd.DataFrame) -> tuple[str, ...]:
-    """Class names, in the order of the probability columns."""
-    return tuple(name.removeprefix(_PREFIX) for name in map(str, table.columns) if name.startswith(_PREFIX))
-
-
-def check_complete(
-    path: Path, table: pd.DataFrame, targets: Sequence[str], class_names: Sequence[str]
-) -> None:
-    """Refuse missing values in the columns that are read."""
-    patient = ["patient"] if "patient" in table else []
-    for name in ["id", *targets, *patient, *(_PREFIX + name for name in class_names)]:
-        if table[name].isna().any():
-            raise InputError(
-                f"column {name} of {path} must have a value in every row, {table[name].isna().sum()} have none"
-            )
-
-
-def image_columns(table: pd.DataFrame, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of predictions that do not depend on the kind of targets."""
-    return {
-        "ids": table["id"].to_numpy(dtype=str),
-        "probabilities": table[[_PREFIX + name for name in class_names]].to_numpy(dtype=np.float64),
-        "class_names": class_names,
-        "groups": table["patient"].to_numpy(dtype=str) if "patient" in table else None,
-    }

@@ -11,7 +11,7 @@ from medtail.errors import InputError
 
 EvaluatedSplit = Literal["validation", "test"]
 
-#: The name of the split that the test splits of all folds are together.
+#: The split that joins the test splits of all folds.
 OUT_OF_FOLD = "out_of_fold"
 
 EVALUATED_SPLITS: tuple[EvaluatedSplit, ...] = ("validation", "test")
@@ -40,7 +40,7 @@ class Run:
 
     @property
     def subsample(self) -> Path:
-        """Which training images were kept, where the recipe left some out: columns ``id``, ``kept`` (0 or 1)."""
+        """Which training images were kept, if the recipe left some out: columns ``id`` and ``kept`` (0 or 1)."""
         return self.folder / "subsample.csv"
 
     @property
@@ -60,26 +60,26 @@ class Run:
 
     @property
     def angles(self) -> Path:
-        """One row per epoch of angles to class centres, where the head emits cosines."""
+        """Angles to class centres, one row per epoch, if the head emits cosines."""
         return self.folder / "angles.csv"
 
     @property
     def features(self) -> Path:
-        """What the last layer saw of each test image, where the head emits cosines."""
+        """The input of the last layer for each test image, if the head emits cosines."""
         return self.folder / "features" / "test.npz"
 
     def backbone_features(self, split: EvaluatedSplit) -> Path:
-        """What the backbone gave for each image of a split, where outputs follow for any λ of a loss family."""
+        """Backbone features of each image of a split, from which outputs at any λ of a loss family follow."""
         return self.folder / "features" / f"backbone_{split}.npz"
 
     @property
     def conditions(self) -> Path:
-        """One row for each split and λ of the grid: what each metric would be."""
+        """The metrics at each λ of the grid, one row for each split and λ."""
         return self.folder / "conditions.csv"
 
     @property
     def operating_point(self) -> Path:
-        """How probabilities are turned into decisions, chosen on validation by ``medtail adapt``."""
+        """The rule that turns probabilities into decisions, chosen on validation."""
         return self.folder / "operating_point.json"
 
     @property
@@ -89,12 +89,12 @@ class Run:
 
     @property
     def best_checkpoint(self) -> Path:
-        """The epoch that is judged: the best by validation, as ``training.monitor`` says."""
+        """The epoch that is judged: the best on validation by ``training.monitor``."""
         return self.folder / "checkpoints" / "best.ckpt"
 
     @property
     def last_checkpoint(self) -> Path:
-        """The last finished epoch, with all that ``--resume`` needs."""
+        """The last finished epoch, with all that resuming needs."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     @property
@@ -113,17 +113,17 @@ class Run:
 
     @property
     def folds(self) -> Path:
-        """Of a cross-validation, which image is in which fold: columns ``id``, ``group`` when known, ``fold``."""
+        """The fold of each image of a cross-validation: columns ``id``, ``group`` when known, ``fold``."""
         return self.folder / "folds.csv"
 
     @property
     def folds_facts(self) -> Path:
-        """Of a cross-validation, how many folds there are, and the hash of ``folds.csv``."""
+        """The number of folds of a cross-validation, and the hash of ``folds.csv``."""
         return self.folder / "folds.json"
 
     @property
     def out_of_fold(self) -> Path:
-        """Of a cross-validation, the probabilities of each image by the model that learned without it."""
+        """The probabilities of each image of a cross-validation, by the model trained without it."""
         return self.folder / "predictions" / f"{OUT_OF_FOLD}.parquet"
 
     def fold(self, number: int) -> "Run":
@@ -133,16 +133,16 @@ class Run:
     def require(self, path: Path) -> Path:
         """Return ``path``, one of this run's files, or say that it is missing."""
         if not self.folder.is_dir():
-            raise InputError(f"run folder {self.folder} does not exist; give the folder named by train --out")
+            raise InputError(f"run folder {self.folder} does not exist; give the folder that `train()` wrote")
         if not path.is_file() and self.folds.is_file():
             raise InputError(
                 f"{self.folder} is a cross-validation, which has no {path.relative_to(self.folder)} of its "
-                f"own; give one of its folds, e.g. {self.fold(1).folder}, or finish it with train --resume"
+                f"own; give one of its folds, e.g. {self.fold(1).folder}, or finish it with `resume=True`"
             )
         if not path.is_file():
             raise InputError(
                 f"{self.folder} is not a finished run: {path.relative_to(self.folder)} is missing; "
-                f"train it, or continue it with train --resume"
+                f"train it, or continue it with `resume=True`"
             )
         return path
 

@@ -1,7 +1,8 @@
 """The task: one class per image, or any number of labels; everything that differs between the two."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, final
 
 import numpy as np
@@ -9,16 +10,16 @@ import pandas as pd
 
 from medtail import metrics
 from medtail.errors import InputError
-from medtail.metrics import LabelOutcomes
+from medtail.metrics import LABEL_METRICS, METRICS, LabelOutcomes, Metric
 from medtail.metrics.arguments import Value
 from medtail.naming import listing
-from medtail.runs.label_predictions import THRESHOLD, AnyPredictions, MultiLabelPredictions
-from medtail.runs.predictions import Predictions
+from medtail.runs.label_predictions import THRESHOLD, MultiLabelPredictions
+from medtail.runs.predictions import Predictions, SavedPredictions
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: What columns of several labels begin with, in the user's tables and in ours.
+#: The prefix of the label columns of multi-label data, in the user's tables and in ours.
 LABEL_PREFIX = "label_"
 
 
@@ -50,9 +51,11 @@ class Task(ABC):
 
     Attributes:
         multi_label: Whether an image may carry any number of labels.
+        metrics: The metrics that predictions have, by their keys, in the order they are shown.
     """
 
     multi_label: ClassVar[bool]
+    metrics: ClassVar[Mapping[str, Metric]]
 
     @abstractmethod
     def check_classes(self, collection: LabelledImages, class_names: Sequence[str]) -> None:
@@ -75,8 +78,12 @@ class Task(ABC):
     @abstractmethod
     def predictions(
         self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
-    ) -> AnyPredictions:
+    ) -> SavedPredictions:
         """Return predictions of the images in rows of a collection's table."""
+
+    @abstractmethod
+    def read_predictions(self, path: Path) -> SavedPredictions:
+        """Read a file of predictions."""
 
     @abstractmethod
     def decisions(self, probabilities: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
@@ -92,13 +99,14 @@ class SingleLabel(Task):
     """Every image is of one class."""
 
     multi_label: ClassVar[bool] = False
+    metrics: ClassVar[Mapping[str, Metric]] = METRICS
 
     def check_classes(self, collection: LabelledImages, class_names: Sequence[str]) -> None:
         """Refuse classes that the model does not know."""
         if collection.multi_label:
             raise InputError(
-                f"data must name one class an image, as the run was trained, {collection.data} has columns of "
-                f"several labels; give a column label"
+                f"data must name one class per image, as the run was trained, {collection.data} has several label "
+                f"columns; give a column label"
             )
         unknown = sorted(set(collection.class_names) - set(class_names))
         if unknown:
@@ -132,7 +140,7 @@ class SingleLabel(Task):
 
     def predictions(
         self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
-    ) -> AnyPredictions:
+    ) -> SavedPredictions:
         """Return predictions, labels mapped to the model's class ids."""
         ids_of_names = {name: index for index, name in enumerate(class_names)}
         return Predictions(
@@ -142,6 +150,10 @@ class SingleLabel(Task):
             class_names=tuple(class_names),
             groups=_groups(table),
         )
+
+    def read_predictions(self, path: Path) -> Predictions:
+        """Read class probabilities."""
+        return Predictions.read(path)
 
     def decisions(self, probabilities: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
         """Return the most probable class in a column ``decision``."""
@@ -157,9 +169,10 @@ class MultiLabel(Task):
     """An image carries any number of labels: each is a decision of its own, yes from probability 0.5 on."""
 
     multi_label: ClassVar[bool] = True
+    metrics: ClassVar[Mapping[str, Metric]] = LABEL_METRICS
 
     def check_classes(self, collection: LabelledImages, class_names: Sequence[str]) -> None:
-        """Refuse other labels than the model's: where a column lacks, the truth is unknown."""
+        """Refuse other labels than the model's: without a column for a label, its truth is unknown."""
         if not collection.multi_label or set(collection.class_names) != set(class_names):
             columns = listing(LABEL_PREFIX + name for name in class_names)
             raise InputError(
@@ -168,7 +181,7 @@ class MultiLabel(Task):
             )
 
     def sampling_targets(self, targets: np.ndarray) -> np.ndarray:
-        """Return one id for all images: uniform draws look at no label."""
+        """Return the same id for all images: uniform draws ignore labels."""
         return np.zeros(len(targets), dtype=np.int64)
 
     def probabilities(self, reader: OutputReader, outputs: "Tensor") -> "Tensor":
@@ -192,7 +205,7 @@ class MultiLabel(Task):
 
     def predictions(
         self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
-    ) -> AnyPredictions:
+    ) -> SavedPredictions:
         """Return predictions, label columns in the order of the model's class ids."""
         return MultiLabelPredictions(
             ids=table["id"].to_numpy(dtype=str),
@@ -201,6 +214,10 @@ class MultiLabel(Task):
             class_names=tuple(class_names),
             groups=_groups(table),
         )
+
+    def read_predictions(self, path: Path) -> MultiLabelPredictions:
+        """Read label probabilities."""
+        return MultiLabelPredictions.read(path)
 
     def decisions(self, probabilities: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
         """Return 0 or 1 for each label in columns ``decision_<class>``."""

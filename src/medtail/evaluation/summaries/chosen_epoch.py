@@ -1,7 +1,4 @@
-"""Which epoch of a training is kept and judged, by the recipe's ``training.monitor``."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The epoch of a training that is kept and judged, by the recipe's ``training.monitor``."""
 
 import numpy as np
 import pandas as pd
@@ -14,12 +11,7 @@ MONITORED: dict[str, str | None] = {
 }
 
 
-def monitor_of(recipe: Mapping[str, Any]) -> str:
-    """The ``training.monitor`` of a saved recipe; runs from before there was a choice took balanced accuracy."""
-    return str(recipe["training"].get("monitor", "balanced_accuracy"))
-
-
 def chosen_row(epochs: pd.DataFrame, monitor: str) -> int:
-    """Row of the epoch that was kept: the first of equals, as the checkpoint."""
+    """Row of the epoch that was kept: the first of equals, as in the checkpoint."""
     column = MONITORED[monitor]
     return len(epochs) - 1 if column is None else int(np.argmax(epochs[column].fillna(-np.inf)))

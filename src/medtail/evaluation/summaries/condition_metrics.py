@@ -1,22 +1,17 @@
-"""The figures of one trained model at each λ it can be used with; a model without λ has one row of them."""
+"""The metrics of one trained model at each λ it can be used with; a model without λ has one row of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
-from medtail.evaluation.summaries.binary import BINARY_TITLES
-from medtail.evaluation.summaries.ranking_metrics import RANKING_FIGURES, ranking_figures
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER
+from medtail.evaluation.summaries.ranking_metrics import RANKING_METRICS, ranking_metrics
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit, Run
-
-#: The metrics that something can be chosen by (LCT, appendix A), with the names people read.
-CHOSEN_BY = BINARY_TITLES
+from medtail.runs.settings import RunSettings
 
 Condition = Mapping[str, float]
 """A value of each parameter of λ; empty for a model without."""
@@ -24,48 +19,49 @@ Condition = Mapping[str, float]
 
 @final
 @dataclass(frozen=True)
-class ConditionFigures:
-    """What a model reaches at every λ.
+class ConditionMetrics:
+    """What a model achieves at every λ.
 
     Attributes:
         parameters: Names of the parameters of λ; none for a model without.
         conditions: L values of λ, in the order of the table.
-        figures: Of each split, L rows with the columns :data:`RANKING_FIGURES`.
+        values: For each split, L rows with the columns :data:`RANKING_METRICS`.
     """
 
     parameters: tuple[str, ...]
     conditions: tuple[Condition, ...]
-    figures: Mapping[EvaluatedSplit, pd.DataFrame]
+    values: Mapping[EvaluatedSplit, pd.DataFrame]
 
     @classmethod
-    def read(cls, run: Run) -> "ConditionFigures":
+    def read(cls, run: Run) -> "ConditionMetrics":
         """Read ``conditions.csv``; for a run without λ, judge its saved predictions.
 
         Raises:
             InputError: The run is not finished, or the table is damaged.
         """
         run.require(run.summary)
-        if run.read_recipe()["method"].get("distributions"):
+        if RunSettings.load(run).get("method.distributions"):
             return cls._of_table(run)
         return cls._of_predictions(run)
 
     @classmethod
-    def _of_predictions(cls, run: Run) -> "ConditionFigures":
+    def _of_predictions(cls, run: Run) -> "ConditionMetrics":
         positive = DatasetFacts.load(run).positive_id
-        figures = {}
+        values = {}
         for split in EVALUATED_SPLITS:
             images = Predictions.read(run.predictions(split))
-            values = ranking_figures(images.targets, images.probabilities, positive)
-            figures[split] = pd.DataFrame([values])
-        return cls((), ({},), figures)
+            values[split] = pd.DataFrame(
+                [ranking_metrics(images.targets, images.probabilities, positive)]
+            )
+        return cls((), ({},), values)
 
     @classmethod
-    def _of_table(cls, run: Run) -> "ConditionFigures":
+    def _of_table(cls, run: Run) -> "ConditionMetrics":
         table = pd.read_csv(run.require(run.conditions))
         names = list(table.columns)
-        if names[:1] != ["split"] or "auc" not in names or not set(RANKING_FIGURES) <= set(names):
+        if names[:1] != ["split"] or "auc" not in names or not set(RANKING_METRICS) <= set(names):
             raise InputError(
-                f"{run.conditions} must have the columns split, those of λ, then {', '.join(RANKING_FIGURES)}, "
+                f"{run.conditions} must have the column split, those of λ, then {', '.join(RANKING_METRICS)}, "
                 f"got {', '.join(names)}; restore the file of the run"
             )
         parameters = tuple(names[1 : names.index("auc")])
@@ -75,33 +71,21 @@ class ConditionFigures:
             raise InputError(
                 f"{run.conditions} must have the same λ for validation and test; restore the file of the run"
             )
-        figures = {split: part[list(RANKING_FIGURES)] for split, part in parts.items()}
+        values = {split: part[list(RANKING_METRICS)] for split, part in parts.items()}
         plain = tuple({str(name): float(value) for name, value in row.items()} for row in conditions[0])
-        return cls(parameters, plain, figures)
+        return cls(parameters, plain, values)
 
     def best(self, metric: str, split: EvaluatedSplit) -> int | None:
-        """Row of the best λ by a metric of a split; the first of equals, None where it is undefined everywhere."""
-        return best_index(metric, self.figures[split][metric].to_numpy())
+        """Row of the best λ by a metric on a split; the first of equals, None where it is undefined everywhere."""
+        return RANKING_METRICS[metric].best(self.values[split][metric])
 
     def axes(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-        """Values of λ for the rows and columns of a picture; None where they are no grid of one or two parameters."""
+        """Values of λ for the rows and columns of a figure; None unless they are a grid of one or two parameters."""
         if len(self.parameters) not in (1, 2):
             return None
         values = [tuple(dict.fromkeys(row[name] for row in self.conditions)) for name in self.parameters]
         rows, columns = values if len(values) == 2 else ((float("nan"),), values[0])
         return (rows, columns) if len(rows) * len(columns) == len(self.conditions) else None
-
-
-def best_index(metric: str, values: np.ndarray) -> int | None:
-    """Index of the best of some values of a metric; the first of equals, None where all are NaN.
-
-    Example:
-        >>> best_index("auc", np.array([0.8, np.nan, 0.9])), best_index("brier", np.array([0.2, 0.1, 0.3]))
-        (2, 1)
-    """
-    if np.isnan(values).all():
-        return None
-    return int(np.nanargmin(values) if metric in LOWER_IS_BETTER else np.nanargmax(values))
 
 
 def condition_title(condition: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: every image judged once, by the model that learned without it."""
+"""Out-of-fold predictions: every image is judged once, by the model trained without it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,19 +8,20 @@ import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
-from medtail.evaluation.summaries.binary import BINARY_TITLES
-from medtail.evaluation.summaries.summary import METRIC_TITLES, summarize
+from medtail.evaluation.summaries.summary import summarize
+from medtail.metrics import METRICS, POSITIVE_CLASS_METRICS
 from medtail.runs.facts import DatasetFacts, positive_class
-from medtail.runs.label_predictions import AnyPredictions, read_predictions
+from medtail.runs.label_predictions import read_predictions
+from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import OUT_OF_FOLD, Run
 
 
-def pooled_predictions(folds: Sequence[Run], ids: Sequence[str]) -> AnyPredictions:
+def pooled_predictions(folds: Sequence[Run], ids: Sequence[str]) -> SavedPredictions:
     """Join the test predictions of the folds of one data set.
 
     Args:
         folds: Finished runs whose test splits share no image.
-        ids: Images in the order they are to come; those that no fold could read are left out.
+        ids: Images in the order of the result; those that no fold could read are left out.
 
     Raises:
         InputError: A run is not finished, classes differ, or an image was judged twice.
@@ -28,34 +29,24 @@ def pooled_predictions(folds: Sequence[Run], ids: Sequence[str]) -> AnyPredictio
     parts = [read_predictions(run.require(run.predictions("test"))) for run in folds]
     first = parts[0]
     for run, part in zip(folds, parts, strict=True):
-        if type(part) is not type(first) or part.class_names != first.class_names:
-            raise InputError(f"folds must be of the same classes, {folds[0].folder} and {run.folder} are not")
-    pooled = replace(
-        first,
-        ids=np.concatenate([part.ids for part in parts]),
-        targets=np.concatenate([part.targets for part in parts]),
-        probabilities=np.concatenate([part.probabilities for part in parts]),
-        groups=None if first.groups is None else np.concatenate([np.asarray(part.groups) for part in parts]),
-    )
+        if part.multi_label != first.multi_label or part.class_names != first.class_names:
+            raise InputError(
+                f"folds must have the same classes, those of {folds[0].folder} and {run.folder} differ; "
+                f"train them on one data set"
+            )
+    pooled = first.joined(parts)
     place_of = {name: place for place, name in enumerate(ids)}
-    order = np.argsort([place_of[str(name)] for name in pooled.ids], kind="stable")
-    return replace(
-        pooled,
-        ids=pooled.ids[order],
-        targets=pooled.targets[order],
-        probabilities=pooled.probabilities[order],
-        groups=None if pooled.groups is None else pooled.groups[order],
-    )
+    return pooled.rows(np.argsort([place_of[str(name)] for name in pooled.ids], kind="stable"))
 
 
 def summarize_folds(
-    pooled: AnyPredictions, folds: Sequence[Run], training_counts: np.ndarray
+    pooled: SavedPredictions, folds: Sequence[Run], training_counts: np.ndarray
 ) -> dict[str, Any]:
     """Return the content of ``summary.json`` of a cross-validation.
 
     The keys of :func:`medtail.evaluation.summarize` over the pooled predictions, and ``folds``: for each the
-    ``images`` of its splits and, for each of ``metrics`` (of two classes also of ``binary``), ``mean``, ``sd`` (n - 1)
-    and ``values``, one a fold. Pooled AUC ranks probabilities of different models against each other, so it may
+    ``images`` of its splits and, for each of ``metrics`` (with two classes also of ``binary``), ``mean``, ``sd`` (n - 1)
+    and ``values``, one per fold. Pooled AUC ranks probabilities of different models against each other, so it may
     differ from the mean of the folds'.
 
     Args:
@@ -70,13 +61,13 @@ def summarize_folds(
     ]
     spread: dict[str, Any] = {
         "images": images,
-        "metrics": {name: _spread([each[name] for each in summaries]) for name in METRIC_TITLES},
+        "metrics": {name: _spread([each[name] for each in summaries]) for name in METRICS},
     }
     if all("binary" in each for each in summaries):
         spread["binary"] = {
-            name: _spread([each["binary"][name] for each in summaries]) for name in BINARY_TITLES
+            name: _spread([each["binary"][name] for each in summaries]) for name in POSITIVE_CLASS_METRICS
         }
-    # A class that was named stands against the rest in every fold.
+    # A class the user named is the positive class of every fold.
     named = DatasetFacts.load(folds[0]).positive
     summary = summarize(
         pooled, OUT_OF_FOLD, training_counts=training_counts, positive=positive_class(training_counts, named)
@@ -94,7 +85,7 @@ def _spread(values: list[float | None]) -> dict[str, Any]:
 
 
 def pooled_facts(folds: Sequence[Run], fingerprint: str) -> DatasetFacts:
-    """The facts of the folds as one: mean training and validation counts, and every image in test."""
+    """Return the facts of all folds as one: mean training and validation counts, and every image in test."""
     facts = [DatasetFacts.load(run) for run in folds]
     counts = {
         split: np.array([fold.class_counts[split] for fold in facts])

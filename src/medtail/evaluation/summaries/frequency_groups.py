@@ -1,4 +1,4 @@
-"""Classes with many, a medium number of and few training images."""
+"""Groups of classes with many, a medium number of, and few training images."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import numpy as np
 
 from medtail.metrics import Outcomes
 
-#: Where "many" and "few" training images begin (the convention of long-tailed recognition; DBM's tables).
+#: The bounds of "many" and "few" training images (the convention of long-tailed recognition; DBM's tables).
 MANY_ABOVE, FEW_BELOW = 100, 20
 
-#: With fewer classes than this each is looked at by itself.
+#: With fewer classes than this, each stands for itself.
 GROUPED_FROM = 20
 
 
 def frequency_groups(training_counts: np.ndarray) -> dict[str, list[int]]:
-    """Class ids with many, a medium number of and few training images; groups without a class are left out.
+    """Class ids with many, a medium number of and few training images; groups without classes are left out.
 
     Example:
         >>> frequency_groups(np.array([500, 100, 20, 19]))
@@ -28,8 +28,8 @@ def frequency_groups(training_counts: np.ndarray) -> dict[str, list[int]]:
     return {name: np.flatnonzero(member).tolist() for name, member in groups.items() if member.any()}
 
 
-def group_figures(outcomes: Outcomes, training_counts: np.ndarray) -> dict[str, dict[str, Any]] | None:
-    """What the papers on long tails table: how well many-, medium- and few-shot classes are recognised.
+def group_metrics(outcomes: Outcomes, training_counts: np.ndarray) -> dict[str, dict[str, Any]] | None:
+    """Return how well many-, medium- and few-shot classes are recognised, as papers on long tails report it.
 
     Args:
         outcomes: Decisions counted once, ``(1, C)``.
@@ -37,20 +37,20 @@ def group_figures(outcomes: Outcomes, training_counts: np.ndarray) -> dict[str, 
 
     Returns:
         For each group of :func:`frequency_groups`: the number of ``classes``, ``n`` images, ``accuracy`` (share of
-        these images decided right) and ``balanced_accuracy`` (mean recall of these classes; the same where classes
-        are equally frequent, as in the papers' test sets), None without an image. None below 20 classes.
+        these images decided correctly) and ``balanced_accuracy`` (mean recall of these classes; the same where classes
+        are equally frequent, as in the papers' test sets), None without images. None below 20 classes.
     """
     if len(training_counts) < GROUPED_FROM:
         return None
-    figures = {}
+    groups = {}
     for name, members in frequency_groups(training_counts).items():
         images = int(outcomes.targets[0, members].sum())
         recalls = outcomes.recalls[0, members]
         known = recalls[~np.isnan(recalls)]
-        figures[name] = {
+        groups[name] = {
             "classes": len(members),
             "n": images,
             "accuracy": float(outcomes.hits[0, members].sum() / images) if images else None,
             "balanced_accuracy": float(known.mean()) if len(known) else None,
         }
-    return figures
+    return groups

@@ -1,42 +1,38 @@
-"""What any threshold on a table of probabilities could give: the figures by which λ and hyper-parameters are chosen."""
+"""What thresholds on a table of probabilities can reach: the metrics that λ and hyper-parameters are chosen by."""
 
 import numpy as np
 
 from medtail import metrics
-from medtail.evaluation.summaries.binary import RECALLS
+from medtail.metrics.metric import METRICS, POSITIVE_CLASS_METRICS, PRECISION_METRICS, RECALLS
 from medtail.metrics.undefined import mean_over_defined
 
-#: Names of the precisions at the recalls of LCT's Fig. 1.
-PRECISIONS = tuple(f"precision_at_recall_{recall:g}" for recall in RECALLS)
-
-#: Everything that is figured, in the order of ``conditions.csv``.
-RANKING_FIGURES = (
-    "auc",
-    "average_precision",
-    "brier",
-    "max_f1",
-    "max_balanced_accuracy",
-    "balanced_accuracy",
-    *PRECISIONS,
-)
+#: All of them by key, in the order of ``conditions.csv``.
+RANKING_METRICS = {
+    **{
+        key: POSITIVE_CLASS_METRICS[key]
+        for key in ("auc", "average_precision", "brier", "max_f1", "max_balanced_accuracy")
+    },
+    "balanced_accuracy": METRICS["balanced_accuracy"],
+    **PRECISION_METRICS,
+}
 
 
-def ranking_figures(targets: np.ndarray, probabilities: np.ndarray, positive: int) -> dict[str, float]:
-    """Return :data:`RANKING_FIGURES`: of the positive class of two, else means over classes one-versus-rest.
+def ranking_metrics(targets: np.ndarray, probabilities: np.ndarray, positive: int) -> dict[str, float]:
+    """Return :data:`RANKING_METRICS`: those of the positive class of two, else one-versus-rest means over classes.
 
     Args:
         targets: Class ids ``(N,)``.
         probabilities: ``(N, C)``.
-        positive: Id of the class that is looked for, of two; without effect for several.
+        positive: Id of the positive class, of two; without effect for more.
 
     Returns:
-        NaN where undefined. Balanced accuracy is that of the most probable class; the Brier score of several classes
-        is over all of them.
+        The metrics by key, NaN where undefined. Balanced accuracy is that of the most probable class; the Brier score of
+        more than two classes is over all of them.
 
     Example:
         >>> probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]])
-        >>> figures = ranking_figures(np.array([0, 0, 1, 1]), probabilities, positive=1)
-        >>> figures["auc"], figures["max_f1"], figures["precision_at_recall_0.5"]
+        >>> values = ranking_metrics(np.array([0, 0, 1, 1]), probabilities, positive=1)
+        >>> values["auc"], values["max_f1"], values["precision_at_recall_0.5"]
         (0.75, 0.8, 1.0)
     """
     classes = probabilities.shape[1]
@@ -52,12 +48,12 @@ def ranking_figures(targets: np.ndarray, probabilities: np.ndarray, positive: in
         "max_f1": float(max_f1),
         "max_balanced_accuracy": float(max_balanced_accuracy),
         "balanced_accuracy": float(metrics.balanced_accuracy(confusion)),
-        **{name: float(precision) for name, precision in zip(PRECISIONS, precisions, strict=True)},
+        **{name: float(precision) for name, precision in zip(PRECISION_METRICS, precisions, strict=True)},
     }
 
 
 def _at_best_thresholds(positive: np.ndarray, scores: np.ndarray) -> list[float]:
-    """Highest F1, highest balanced accuracy, and the precisions, of one class against the rest."""
+    """The highest F1, the highest balanced accuracy and the precisions of one class against the rest."""
     return [
         float(metrics.max_f1(positive, scores)),
         float(metrics.max_balanced_accuracy(positive, scores)),

@@ -1,24 +1,24 @@
-"""What speaks against choosing by a validation split: that it is not like the test split, or that it is small."""
+"""Reasons not to trust a choice made on validation: the split is unlike the test split, or it is small."""
 
 import numpy as np
 
 from medtail.runs.facts import DatasetFacts
 
-#: Validation images of a class, below which a metric of that class is mostly luck.
-FEW_IMAGES = 20
+#: With fewer validation images of a class than this, a metric of that class is mostly luck.
+ENOUGH_IMAGES = 20
 
-#: From here on, the shares of a class in two splits are different ones.
+#: From this ratio on, the shares of a class in two splits count as different.
 DIFFERENT_SHARES = 1.5
 
 
 def validation_doubts(facts: DatasetFacts) -> list[str]:
-    """Say, one sentence each, why what validation chooses may not be what test needs; nothing where all is well.
+    """Say, in one sentence each, why a choice made on validation may not suit test; nothing where all is well.
 
     Args:
         facts: A run's ``dataset.json``.
 
     Returns:
-        Of two classes, about the one that is looked for; of several, about the class it is worst for.
+        With two classes, sentences about the positive one; with more, about the class that is worst off.
     """
     names = facts.class_names
     validation, test = (facts.counts(split).astype(np.float64) for split in ("validation", "test"))
@@ -28,13 +28,13 @@ def validation_doubts(facts: DatasetFacts) -> list[str]:
         return []
     sentences = []
     rarest = min(judged, key=lambda index: validation[index])
-    if validation[rarest] < FEW_IMAGES:
+    if validation[rarest] < ENOUGH_IMAGES:
         sentences.append(
             f"validation holds {validation[rarest]:.0f} images of {names[rarest]}: what is chosen by so few is "
             f"partly luck"
         )
     shares = validation / validation.sum(), test / test.sum()
-    # An image more, so that a class without any has a ratio too.
+    # One image more, so that a class without images has a ratio too.
     ratio = np.abs(np.log((validation + 1) / (validation.sum() + 1) / ((test + 1) / (test.sum() + 1))))
     farthest = max(judged, key=lambda index: ratio[index])
     if ratio[farthest] > np.log(DIFFERENT_SHARES):

@@ -1,0 +1,70 @@
+"""The settings a run was trained with, as its folder holds them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from medtail.runs.run import Run
+
+
+@final
+@dataclass(frozen=True)
+class RunSettings:
+    """The content of ``recipe.yaml``, as it was saved; :mod:`medtail.recipes` checks recipes and knows defaults.
+
+    Attributes:
+        values: Sections of settings, nested as in the file.
+
+    Example:
+        >>> settings = RunSettings({"recipe": {"method": "ldam"}, "loss": {"scale": 30.0}})
+        >>> settings.method, settings.get("loss.scale"), settings.get("loss.gamma")
+        ('ldam', 30.0, None)
+        >>> settings.flat
+        {'recipe.method': 'ldam', 'loss.scale': 30.0}
+    """
+
+    values: Mapping[str, Any]
+
+    @classmethod
+    def load(cls, run: Run) -> "RunSettings":
+        """Read ``recipe.yaml``.
+
+        Raises:
+            InputError: The run is missing.
+        """
+        return cls(run.read_recipe())
+
+    def get(self, path: str) -> Any:
+        """Return the setting at a path such as ``loss.scale``; None where there is none."""
+        value: Any = self.values
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    @property
+    def method(self) -> str:
+        """The key of the method's recipe."""
+        return str(self.values["recipe"]["method"])
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training."""
+        return int(self.values["training"]["seed"])
+
+    @property
+    def monitor(self) -> str:
+        """What chose the epoch; runs from before there was a choice took balanced accuracy."""
+        return str(self.get("training.monitor") or "balanced_accuracy")
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """Every setting by its path."""
+        return dict(_leaves(self.values, ""))
+
+
+def _leaves(settings: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
