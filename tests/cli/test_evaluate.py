@@ -120,7 +120,7 @@ def test_predict_refuses_a_missing_path(refuses, digits_run: Path, tmp_path: Pat
     assert "nothing.png does not exist" in refuses("predict", digits_run, tmp_path / "nothing.png")
 
 
-def test_of_two_classes_the_rare_one_is_looked_for(medtail, tmp_path: Path) -> None:
+def test_of_two_classes_the_rare_one_is_positive(medtail, tmp_path: Path) -> None:
     run = tmp_path / "nine"
     result = medtail(
         "train", "digits-lt", "--positive", "9", "--method", "vs_sam", "--epochs", 1, "--out", run
@@ -129,7 +129,7 @@ def test_of_two_classes_the_rare_one_is_looked_for(medtail, tmp_path: Path) -> N
     binary = json.loads((run / "summary.json").read_text())["binary"]
     assert binary["positive"] == "9"
     output = medtail("evaluate", run).stdout
-    assert "looking for 9" in output
+    assert "positive class 9" in output
     assert f"{binary['max_f1']:.4f}" in output
     assert f"{binary['precisions_at_recalls']['0.98']:.4f}" in output
     again = medtail("evaluate", run, "--json")

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from medtail.data import open_collection
-from medtail.evaluation.summaries.summary import measure
 from medtail.runs.predictions import Predictions
 from references.stripes import write_stripes
 
@@ -62,7 +61,7 @@ def test_the_summary_is_of_all_images_and_of_each_fold(folds_run: Path) -> None:
     summary = json.loads((folds_run / "summary.json").read_text())
     assert (summary["split"], summary["n"]) == ("out_of_fold", 476)
     pooled = Predictions.read(folds_run / "predictions" / "out_of_fold.parquet")
-    assert summary["accuracy"] == pytest.approx(measure(pooled)["accuracy"][0])
+    assert summary["accuracy"] == pytest.approx(pooled.measure()["accuracy"][0])
     values = [
         json.loads((folds_run / "folds" / f"fold-{number}" / "summary.json").read_text())["auc"]
         for number in (1, 2, 3)

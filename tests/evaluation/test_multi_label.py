@@ -1,4 +1,4 @@
-"""Predictions, summary and report of several labels an image."""
+"""Predictions, summary and report of multi-label images."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from medtail.evaluation import (
     summarize,
     write_report,
 )
-from medtail.evaluation.summaries.summary import METRIC_TITLES, measure
+from medtail.metrics import METRICS
 from medtail.runs.run import Run
 
 UNDEFINED = {"geometric_mean", "mcc", "iba_0.1", "iba_0.5", "iba_1.0", "cov", "ece"}
@@ -80,11 +80,14 @@ def test_a_label_is_there_from_probability_one_half_on() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"targets": np.zeros(4, dtype=int)}, "targets must be 0 or 1, a row an image and a column a label"),
+        (
+            {"targets": np.zeros(4, dtype=int)},
+            "targets must be 0 or 1, with one row per image and one column per label",
+        ),
         ({"targets": np.full((4, 3), 2)}, "targets must be 0 or 1"),
         ({"probabilities": np.full((4, 3), 1.5)}, "got 1.5 for label edema of image 'image 0'"),
         ({"probabilities": np.full((4, 3), np.nan)}, "probabilities must lie in"),
-        ({"probabilities": np.full((4, 2), 0.5)}, r"probabilities must be a row an image.*\(4, 3\)"),
+        ({"probabilities": np.full((4, 2), 0.5)}, r"probabilities must have one row per image.*\(4, 3\)"),
         ({"ids": np.array(["a", "a", "b", "c"])}, "ids must be unique, 'a' occurs"),
         ({"groups": np.array(["p"])}, "groups must name one group for each of 4 images"),
     ],
@@ -146,8 +149,8 @@ def test_the_summary_is_scikit_learns(seed: int) -> None:
 
 def test_every_key_is_there_and_what_several_labels_do_not_have_is_null() -> None:
     summary = summarize(draw(), "test", resamples=20)
-    assert set(METRIC_TITLES) <= set(summary)
-    assert {name for name in METRIC_TITLES if summary[name] is None} == UNDEFINED
+    assert set(METRICS) <= set(summary)
+    assert {name for name in METRICS if summary[name] is None} == UNDEFINED
     assert {name for name, interval in summary["intervals"].items() if interval is None} == UNDEFINED
     json.dumps(summary, allow_nan=False)
 
@@ -155,7 +158,7 @@ def test_every_key_is_there_and_what_several_labels_do_not_have_is_null() -> Non
 def test_measures_of_many_weightings_are_those_of_repeated_images() -> None:
     predictions = draw(40)
     weights = np.random.default_rng(1).integers(0, 3, (40, 4))
-    stacked = measure(predictions, weights)
+    stacked = predictions.measure(weights)
     for column in range(4):
         rows = np.repeat(np.arange(40), weights[:, column])
         ids = np.array([str(place) for place in range(len(rows))])
@@ -165,7 +168,7 @@ def test_measures_of_many_weightings_are_those_of_repeated_images() -> None:
             targets=predictions.targets[rows],
             probabilities=predictions.probabilities[rows],
         )
-        for name, value in measure(repeated).items():
+        for name, value in repeated.measure().items():
             assert stacked[name][column] == pytest.approx(value[0], nan_ok=True), name
 
 
@@ -174,7 +177,7 @@ def test_intervals_draw_whole_patients() -> None:
     grouped = changed(single, groups=np.repeat([f"p{number}" for number in range(6)], 20))
     narrow, wide = (summarize(each, "test", resamples=200)["intervals"]["auc"] for each in (single, grouped))
     assert narrow != wide
-    drawn = metrics.bootstrap(lambda weights: measure(grouped, weights)["auc"], grouped.units, resamples=200)
+    drawn = metrics.bootstrap(lambda weights: grouped.measure(weights)["auc"], grouped.units, resamples=200)
     assert wide == pytest.approx(list(metrics.percentile_interval(drawn)))
 
 
@@ -271,6 +274,7 @@ def test_a_report_of_many_labels_and_of_two_can_be_written(label_run) -> None:
 
 def test_runs_of_several_labels_are_not_compared(label_run) -> None:
     with pytest.raises(
-        InputError, match="holds several labels an image, which only train, evaluate and predict"
+        InputError,
+        match=r"holds several labels per image, which only `train\(\)`, `evaluate\(\)` and `predict\(\)`",
     ):
         compare_runs([label_run(draw())])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medtail.evaluation.summaries.ranking_metrics import RANKING_FIGURES
+from medtail.evaluation.summaries.ranking_metrics import RANKING_METRICS
 from medtail.runs.grid import Grid, GridRuns, Point
 from medtail.runs.run import EVALUATED_SPLITS, Run
 from references.runs import make_predictions, make_run
@@ -87,12 +87,12 @@ def write_conditions(
     values: Mapping[str, Sequence[float]],
     figures: Callable[[Mapping[str, float], str], Mapping[str, float]],
 ) -> None:
-    """Write ``conditions.csv``; what is not figured is 0.5."""
+    """Write ``conditions.csv``; metrics left out are 0.5."""
     rows = []
     for split in EVALUATED_SPLITS:
         for combination in product(*values.values()):
             condition = dict(zip(values, combination, strict=True))
-            rest = dict.fromkeys(RANKING_FIGURES, 0.5)
+            rest = dict.fromkeys(RANKING_METRICS, 0.5)
             rows.append({"split": split, **condition, **rest, **figures(condition, split)})
     pd.DataFrame(rows).to_csv(run.conditions, index=False)
 
@@ -123,11 +123,11 @@ def _run(
 
 
 def smooth(point: Point, seed: int, condition: Mapping[str, float], split: str) -> dict[str, float]:
-    """Plausible figures of a loss-conditional model, for looking at pages."""
+    """Plausible metrics of a loss-conditional model, for looking at pages."""
     generator = np.random.default_rng(
         [point.number, seed, int(10 * sum(condition.values())), split == "test"]
     )
-    noise = generator.normal(0, 0.004, len(RANKING_FIGURES))
+    noise = generator.normal(0, 0.004, len(RANKING_METRICS))
     gamma, tau = condition.get("gamma", 0.1), condition.get("tau", 1.0)
     auc = 0.87 + 0.01 * (point.number % 4) + 0.02 * np.exp(-((tau - 2) ** 2)) - 0.1 * (gamma - 0.1) ** 2
     figures = {
@@ -139,6 +139,6 @@ def smooth(point: Point, seed: int, condition: Mapping[str, float], split: str) 
         "balanced_accuracy": 0.6 + 0.05 * tau,
     }
     precisions = [0.8 - 0.006 * place**2.2 + 0.01 * tau * (place - 4) / 4 for place in range(8)]
-    names = [name for name in RANKING_FIGURES if name not in figures]
+    names = [name for name in RANKING_METRICS if name not in figures]
     values = {**figures, **dict(zip(names, precisions, strict=True))}
     return {name: float(value + change) for (name, value), change in zip(values.items(), noise, strict=True)}

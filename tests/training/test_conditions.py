@@ -14,8 +14,8 @@ from training.stripes import recipe as recipe_of_stripes
 from medtail import metrics
 from medtail.data import ImageCollection, load_pixels
 from medtail.errors import InputError
-from medtail.evaluation.summaries.binary import RECALLS
 from medtail.methods import LossConditional
+from medtail.metrics.metric import RECALLS
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
 from medtail.runs.predictions import Predictions

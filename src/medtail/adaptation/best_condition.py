@@ -8,11 +8,11 @@ import pandas as pd
 
 from medtail.checks import choice
 from medtail.errors import InputError
-from medtail.evaluation.summaries.condition_metrics import CHOSEN_BY, best_index
+from medtail.metrics import POSITIVE_CLASS_METRICS
 from medtail.runs.run import Run
 
 #: The metrics that λ can be chosen by, which are columns of ``conditions.csv``.
-CONDITION_METRICS = tuple(CHOSEN_BY)
+CONDITION_METRICS = tuple(POSITIVE_CLASS_METRICS)
 
 
 @final
@@ -61,7 +61,7 @@ def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
 
 def _choice(table: pd.DataFrame, parameters: list[str], metric: str, path: str) -> ConditionChoice:
     values = table[metric].to_numpy(dtype=np.float64)
-    best = best_index(metric, values)
+    best = POSITIVE_CLASS_METRICS[metric].best(values)
     if best is None:
         raise InputError(
             f"{path} has no {metric} for the validation split; it is undefined where a class is missing"

@@ -10,7 +10,6 @@ from medtail.adaptation.request import Request
 from medtail.adaptation.run_predictions import RunPredictions
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.json_values import defined
-from medtail.evaluation.summaries.summary import measure
 from medtail.operating_point.calibration import CALIBRATIONS
 from medtail.operating_point.class_sets import ClassConditionalSets
 from medtail.operating_point.decisions import MostProbable
@@ -196,6 +195,6 @@ def _fitted_twice(request: Request) -> list[str]:
 
 
 def _metrics(goal: Goal, cases: Cases) -> dict[str, float | None]:
-    measured = measure(cases.predictions, cases.weights[:, None])
+    measured = cases.predictions.measure(cases.weights[:, None])
     values = {name: float(measured[name][0]) for name in _METRICS} | goal.own_metrics(cases)
     return {name: defined(value) for name, value in values.items()}

@@ -9,12 +9,11 @@ import typer
 
 from medtail.cli.options import binary_subsample, given
 from medtail.errors import InputError
-from medtail.runs.grid import GridRuns
-from medtail.runs.run import Run
 
 if TYPE_CHECKING:
     from medtail.evaluation import Comparison, Tuning
     from medtail.experiments.planned_runs import PlannedRun
+    from medtail.runs.run import Run
 
 #: Settings laid over every recipe, in order.
 Changes = Sequence[Mapping[str, Any]]
@@ -33,9 +32,10 @@ def compare(
         str | None,
         typer.Option(help="Grids of trainings to tune on DATA, e.g. vs,vs_lct; see medtail list grids."),
     ] = None,
-    grid_points: Annotated[
+    chosen: Annotated[
         str | None,
         typer.Option(
+            "--grid-points",
             metavar="N,N,…",
             help="Only these combinations of each grid, from 0, the last setting changing fastest, e.g. 0,5,10,15.",
         ),
@@ -68,9 +68,12 @@ def compare(
     With --grids: train every combination of a grid, choose hyper-parameters by validation, and table what they are
     worth on test.
     """
+    # Runs are read with pandas, which --help need not wait for.
+    from medtail.runs.grid import GridRuns
+
     if methods is not None and grids is not None:
         raise InputError("--methods and --grids are two kinds of comparison; give one of them")
-    if grid_points is not None and grids is None:
+    if chosen is not None and grids is None:
         raise InputError(
             "--grid-points chooses combinations of --grids, which are not given; name some grids"
         )
@@ -95,17 +98,30 @@ def compare(
         if methods is not None:
             result = _of_methods(items[0], methods.split(","), seeds, out, recipe, changes, reference)
         else:
-            numbers = None if grid_points is None else _numbers(grid_points)
+            numbers = None if chosen is None else _numbers(chosen)
             result = _of_grids(items[0], str(grids).split(","), numbers, seeds, out, recipe, changes)
     if out is not None:
-        result.write(out)
+        _write(result, out)
     typer.echo(
         json.dumps(result.to_dict(), indent=2, ensure_ascii=False) if as_json else result.to_markdown()
     )
 
 
+def _write(result: "Comparison | Tuning", folder: Path) -> None:
+    # Matplotlib takes half a second to import, which a table on a terminal need not wait for.
+    from medtail.evaluation import Tuning
+    from medtail.evaluation.comparison.page import write_comparison
+    from medtail.evaluation.tuning.page import write_tuning
+
+    if isinstance(result, Tuning):
+        write_tuning(result, folder)
+    else:
+        write_comparison(result, folder)
+
+
 def _of_finished(folders: list[Path], reference: str | None, *, grids: bool) -> "Comparison | Tuning":
     from medtail.evaluation import compare_runs, tune
+    from medtail.runs.run import Run
 
     if grids:
         return tune(folders)
@@ -140,6 +156,7 @@ def _of_grids(
     from medtail.evaluation import tune
     from medtail.experiments.planned_runs import check_free, plan_grid
     from medtail.recipes.grid_files import read_grid
+    from medtail.runs.grid import GridRuns
 
     grids = [read_grid(name, points) for name in names]
     every = [GridRuns(folder / grid.name, grid, seeds) for grid in grids]
@@ -151,7 +168,7 @@ def _of_grids(
     return tune([runs.folder for runs in every])
 
 
-def _train(data: str, planned: Sequence["PlannedRun"], recipe: str | None, changes: Changes) -> list[Run]:
+def _train(data: str, planned: Sequence["PlannedRun"], recipe: str | None, changes: Changes) -> "list[Run]":
     from medtail.cli.progress import progress_bar
     from medtail.experiments.planned_runs import train_missing
 

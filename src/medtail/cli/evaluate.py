@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from medtail.runs.label_predictions import AnyPredictions
+    from medtail.runs.predictions import SavedPredictions
     from medtail.runs.run import EvaluatedSplit, Run
 
-    ReadPredictions: TypeAlias = Callable[[Mapping[str, float] | None], AnyPredictions]
+    ReadPredictions: TypeAlias = Callable[[Mapping[str, float] | None], SavedPredictions]
 
 
 class Split(StrEnum):
-    """The splits a run has predictions of."""
+    """The splits that a run has predictions for."""
 
     validation = "validation"
     test = "test"
@@ -26,16 +26,21 @@ class Split(StrEnum):
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     data: Annotated[
-        str | None, typer.Option(help="Other data with the same classes; its own when left out.")
+        str | None, typer.Option(help="Other data with the same classes; the run's own when left out.")
     ] = None,
     split: Annotated[
-        Split, typer.Option(help="Which split; of other data without splits, everything.")
+        Split, typer.Option(help="The split to judge; for other data without splits, all images.")
     ] = Split.test,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also save the predictions, as Parquet.")] = None,
-    skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="Leave out unreadable images.")
+    ] = False,
     operating_point: Annotated[
-        bool, typer.Option("--operating-point", help="Decide as medtail adapt chose; also tell before.")
+        bool,
+        typer.Option(
+            "--operating-point", help="Decide as medtail adapt chose; also show the metrics before."
+        ),
     ] = False,
 ) -> None:
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
@@ -76,10 +81,10 @@ def evaluate(
 
 
 def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
-    """From λ, or None for the default, to predictions of the run's own data; no network for the default."""
+    """Return a reader of the run's own data at λ, or at the default for None, which needs no network."""
     from medtail.runs.label_predictions import read_predictions
 
-    def read(condition: Mapping[str, float] | None) -> "AnyPredictions":
+    def read(condition: Mapping[str, float] | None) -> "SavedPredictions":
         if condition is None:
             return read_predictions(run.require(run.predictions(split)))
         from medtail.adaptation.run_predictions import RunPredictions
@@ -92,7 +97,7 @@ def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
 def _other_predictions(
     run: "Run", data: str, split: "EvaluatedSplit", skip_unreadable: bool
 ) -> "ReadPredictions":
-    """From λ, or None for the default, to predictions of other data, from one pass of the backbone."""
+    """Return a reader of other data at λ, or at the default for None, from one pass of the backbone."""
     from medtail.cli.progress import progress_bar
     from medtail.training.other_data import pass_other_data
 

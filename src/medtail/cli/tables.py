@@ -4,7 +4,7 @@ from typing import Any
 
 
 def number(value: float | None) -> str:
-    """Four digits, or a dash where the figure is undefined."""
+    """Return four digits, or a dash where the value is undefined."""
     return "–" if value is None else f"{value:.4f}"
 
 
@@ -38,33 +38,33 @@ def print_summary(summary: dict[str, Any]) -> None:
     console.print(overall)
     classes = Table("class", "images", "recall", "precision", "f1")
     for entry in summary["classes"]:
-        figures = (number(entry[key]) for key in ("recall", "precision", "f1"))
-        classes.add_row(entry["name"], str(entry["n"]), *figures)
+        values = (number(entry[key]) for key in ("recall", "precision", "f1"))
+        classes.add_row(entry["name"], str(entry["n"]), *values)
     console.print(classes)
     if "groups" in summary:
         groups = Table("training images", "classes", "images", "accuracy", "balanced accuracy")
         for name, group in summary["groups"].items():
-            figures = (number(group[key]) for key in ("accuracy", "balanced_accuracy"))
-            groups.add_row(name, str(group["classes"]), str(group["n"]), *figures)
+            values = (number(group[key]) for key in ("accuracy", "balanced_accuracy"))
+            groups.add_row(name, str(group["classes"]), str(group["n"]), *values)
         console.print(groups)
     if "binary" in summary:
         console.print(_binary_table(summary["binary"]))
 
 
 def _binary_table(binary: dict[str, Any]) -> Any:
-    """The figures of two classes, of the one that is looked for."""
+    """The metrics of the positive class of two."""
     from rich.table import Table
 
-    title = f"looking for {binary['positive']}"
+    title = f"positive class {binary['positive']}"
     table = Table("metric", "value", "95 % interval", title=title, title_justify="left")
-    figures, intervals = _flat(binary), _flat(binary["intervals"])
-    for name, value in figures.items():
+    intervals = _flat(binary["intervals"])
+    for name, value in _flat(binary).items():
         table.add_row(name, number(value), _interval(intervals[name]))
     return table
 
 
 def _flat(binary: dict[str, Any]) -> dict[str, Any]:
-    """Every figure once; the last of the recalls is among the metrics too."""
+    """Every metric once; the precision at the last of the recalls is among the others too."""
     metrics = {
         name: value
         for name, value in binary.items()

@@ -58,7 +58,7 @@ METRICS = _by_key(
     Metric(
         "accuracy",
         "Accuracy",
-        "share of all images decided right; the frequent classes dominate it",
+        "share of images decided correctly; the frequent classes dominate it",
         _NO_IMAGE,
     ),
     Metric(
@@ -149,7 +149,7 @@ HEADLINE_METRICS = (
 LABEL_METRICS = {
     key: replace(METRICS[key], tells=tells)
     for key, tells in {
-        "accuracy": "share of images with every label right; falls with the number of labels",
+        "accuracy": "share of images with every label correct; falls with the number of labels",
         "balanced_accuracy": "mean over labels of ½ (recall where the label is + where it is not); "
         "guessing gives ½",
         "macro_f1": "mean over labels of the balance between finding a label and not claiming it where it is not",

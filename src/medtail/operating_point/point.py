@@ -24,8 +24,7 @@ from medtail.operating_point.prior_shift import PriorShift
 from medtail.operating_point.probability_maps import ProbabilityMap
 from medtail.operating_point.saved_values import Fields
 from medtail.runs.facts import DatasetFacts
-from medtail.runs.label_predictions import AnyPredictions
-from medtail.runs.predictions import Predictions
+from medtail.runs.predictions import Predictions, SavedPredictions
 from medtail.runs.run import Run
 
 #: Format of the file.
@@ -117,7 +116,7 @@ class OperatingPoint:
             )
         return self.set_rule.contains(self.apply(probabilities))
 
-    def applied_to(self, predictions: AnyPredictions) -> Predictions:
+    def applied_to(self, predictions: SavedPredictions) -> Predictions:
         """Return the predictions that the run gives at ``condition`` with adapted probabilities and decisions.
 
         Raises:

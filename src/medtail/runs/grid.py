@@ -97,7 +97,7 @@ class Grid:
                 )
         if self.chosen is not None and (not self.chosen or len(set(self.chosen)) < len(self.chosen)):
             raise InputError(
-                f"`chosen` must name at least one point and each once, got {list(self.chosen)}; leave out repeated numbers"
+                f"`chosen` must name at least one point and each once, got {list(self.chosen)}; correct the list"
             )
 
     def _every_point(self) -> list[Point]:

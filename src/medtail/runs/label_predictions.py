@@ -79,7 +79,8 @@ class MultiLabelPredictions(SavedPredictions):
     @property
     def carried(self) -> np.ndarray:
         """Whether each image carries each label ``(N, C)``."""
-        return np.equal(self.targets, 1)
+        carried: np.ndarray = self.targets == 1
+        return carried
 
     def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
         """Count the decisions that each label is present, ``(R, C)``."""

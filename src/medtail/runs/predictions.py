@@ -111,21 +111,21 @@ class SavedPredictions(ABC):
 
     def rows(self, rows: np.ndarray) -> Self:
         """Return the predictions of the images at some rows, in their order."""
-        return replace(
-            self, **{name: values[rows] for name, values in vars(self).items() if isinstance(values, np.ndarray)}
-        )
+        changes: dict[str, Any] = {name: values[rows] for name, values in self._arrays.items()}
+        return replace(self, **changes)
 
-    @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """Return the predictions of all parts, which are of the same classes, one part after the other."""
-        return replace(
-            parts[0],
-            **{
-                name: np.concatenate([getattr(part, name) for part in parts])
-                for name, values in vars(parts[0]).items()
-                if isinstance(values, np.ndarray)
-            },
-        )
+    def joined(self, others: Sequence[Self]) -> Self:
+        """Return these predictions and others of the same classes, one after the other."""
+        changes: dict[str, Any] = {
+            name: np.concatenate([values, *(getattr(other, name) for other in others)])
+            for name, values in self._arrays.items()
+        }
+        return replace(self, **changes)
+
+    @property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """The fields with one row per image."""
+        return {name: values for name, values in vars(self).items() if isinstance(values, np.ndarray)}
 
 
 @final
@@ -193,7 +193,8 @@ class Predictions(SavedPredictions):
     @property
     def carried(self) -> np.ndarray:
         """Whether each image is of each class ``(N, C)``."""
-        return np.equal(self.targets[:, None], np.arange(len(self.class_names)))
+        carried: np.ndarray = self.targets[:, None] == np.arange(len(self.class_names))
+        return carried
 
     def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
         """Count the decisions for each class, ``(R, C)``."""

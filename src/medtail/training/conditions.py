@@ -13,11 +13,11 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from medtail.errors import InputError
-from medtail.evaluation.summaries.ranking_metrics import ranking_figures
+from medtail.evaluation.summaries.ranking_metrics import ranking_metrics
 from medtail.files import replacing
 from medtail.methods import LossConditional
 from medtail.recipes.schema import LossConditionalSettings
-from medtail.runs.label_predictions import AnyPredictions
+from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit, Run
 from medtail.training.inference import TrainedModel
 
@@ -122,7 +122,7 @@ def conditions_table(
     """
     return pd.DataFrame(
         [
-            {**condition, **ranking_figures(targets, table, positive)}
+            {**condition, **ranking_metrics(targets, table, positive)}
             for condition, table in zip(conditions, probabilities, strict=True)
         ]
     )
@@ -131,7 +131,7 @@ def conditions_table(
 def write_conditions(
     run: Run,
     model: TrainedModel,
-    predictions: Mapping[EvaluatedSplit, AnyPredictions],
+    predictions: Mapping[EvaluatedSplit, SavedPredictions],
     features: Mapping[EvaluatedSplit, Tensor],
 ) -> None:
     """Keep the backbone's features of validation and test, and what every λ of the recipe's grid makes of them.

@@ -17,7 +17,7 @@ from medtail.data.splitting.folds import (
     write_folds,
 )
 from medtail.errors import InputError
-from medtail.evaluation.report.evidence import pooled_evidence
+from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.report import write_cross_validation_report
 from medtail.evaluation.summaries.cross_validation import (
     pooled_facts,
@@ -147,5 +147,5 @@ def _pool(
     seconds = sum(fold.read_environment()["seconds"] for fold in folds)
     write_json(run.environment, {**environment(started), "seconds": round(seconds, 1)})
     write_json(run.summary, summary)
-    write_cross_validation_report(pooled_evidence(run, pooled, facts, read_image(images)))
+    write_cross_validation_report(Evidence.pooled(run, pooled, facts, read_image(images)))
     return summary

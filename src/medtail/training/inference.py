@@ -16,7 +16,7 @@ from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
-from medtail.runs.label_predictions import AnyPredictions
+from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import Run
 from medtail.training.build import build_method
 from medtail.training.callbacks import read_checkpoint
@@ -119,7 +119,9 @@ class TrainedModel:
         """What the last layer is given ``(N, E)`` for the backbone's features ``(N, D)``."""
         return self._after_features(self.method.embed_features, features)
 
-    def predictions(self, collection: ImageCollection, rows: np.ndarray, features: Tensor) -> AnyPredictions:
+    def predictions(
+        self, collection: ImageCollection, rows: np.ndarray, features: Tensor
+    ) -> SavedPredictions:
         """Predictions for rows of a collection from their backbone features, labels mapped to the run's class ids."""
         return self.facts.task.predictions(
             collection.table.iloc[rows], self.feature_probabilities(features), self.facts.class_names
@@ -127,6 +129,6 @@ class TrainedModel:
 
     def predict(
         self, collection: ImageCollection, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None
-    ) -> AnyPredictions:
+    ) -> SavedPredictions:
         """Predictions for the given rows of a collection, its labels mapped to the run's class ids."""
         return self.predictions(collection, rows, self.features(pixels, rows, progress))

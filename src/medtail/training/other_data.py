@@ -11,7 +11,7 @@ from medtail.data import ImageCollection, load_pixels, open_collection, positive
 from medtail.errors import InputError
 from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
-from medtail.runs.label_predictions import AnyPredictions
+from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EvaluatedSplit, Run
 from medtail.training.inference import TrainedModel
 
@@ -26,7 +26,7 @@ class BackbonePass:
     rows: np.ndarray
     features: Tensor
 
-    def predictions(self, condition: Mapping[str, float] | None = None) -> AnyPredictions:
+    def predictions(self, condition: Mapping[str, float] | None = None) -> SavedPredictions:
         """Return predictions, at λ where the method has one; at the λ read last, at first the default, for None.
 
         Raises:

@@ -12,6 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from medtail.errors import InputError
 from medtail.evaluation.comparison.comparison import Comparison, compare_runs
+from medtail.evaluation.comparison.page import comparison_page, write_comparison
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
 from references.pages import read_page, what_a_page_needs_from_elsewhere
@@ -136,7 +137,7 @@ def test_one_seed_says_that_no_test_is_possible(runs: list[Run]) -> None:
     assert row["difference_low"] < row["difference"] < row["difference_high"]
     assert "one shared seed: no test is possible" in comparison.to_markdown()
     assert "nan" not in comparison.to_markdown()
-    assert "one shared seed: no test is possible" in read_page(comparison.to_html()).text
+    assert "one shared seed: no test is possible" in read_page(comparison_page(comparison)).text
 
 
 def test_methods_without_a_shared_seed(runs: list[Run]) -> None:
@@ -167,11 +168,11 @@ def test_one_method_alone(runs: list[Run]) -> None:
     comparison = compare_runs(runs[:3])
     assert len(comparison.table) == 1
     assert "against" not in comparison.to_markdown()
-    assert "nothing to test it against" in read_page(comparison.to_html()).text
+    assert "nothing to test it against" in read_page(comparison_page(comparison)).text
 
 
 def test_written_files_agree(comparison: Comparison, tmp_path: Path) -> None:
-    comparison.write(tmp_path / "comparison")
+    write_comparison(comparison, tmp_path / "comparison")
     content = json.loads((tmp_path / "comparison" / "comparison.json").read_text())
     assert content == comparison.to_dict()
     first = content["methods"][0]
@@ -213,7 +214,7 @@ def test_settings_that_differ_are_said(make_run, tmp_path: Path, runs: list[Run]
         "optimizer.learning_rate differs: 0.01 (ce seed 4); 0.1 (all others)",
     ]
     assert comparison.warnings[0] in comparison.to_markdown()
-    assert comparison.warnings[0] in read_page(comparison.to_html()).text
+    assert comparison.warnings[0] in read_page(comparison_page(comparison)).text
 
 
 def test_order_of_images_in_a_file_does_not_matter(make_run, tmp_path: Path, runs: list[Run]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from medtail.evaluation.report.report import write_report
-from medtail.evaluation.summaries.condition_metrics import CHOSEN_BY, ConditionFigures
+from medtail.evaluation.summaries.condition_metrics import ConditionMetrics
+from medtail.metrics import POSITIVE_CLASS_METRICS
 from medtail.runs.run import Run
 from references.grids import CLASSES, VALUES, write_conditions
 from references.pages import Page, read_page, what_a_page_needs_from_elsewhere
@@ -56,20 +57,21 @@ def test_the_table_shows_what_validation_chooses_beside_its_test_value(make_run,
     assert row[2:] == ["0.100", "0.300"]
     # All values are equal there: the first λ.
     assert ["Highest F1 of any threshold", "gamma = 0, tau = 0", "0.500", "0.500"] in page.rows
-    assert "looked for is melanoma" in page.text
+    assert "The positive class is melanoma" in page.text
 
 
 def test_heat_maps_are_of_every_metric_on_test(make_run, tmp_path: Path) -> None:
     described = _of_conditions(report(make_run, tmp_path / "run", 2))
     assert "Area under ROC over gamma and tau: faint 0.700, strong 0.900" in described
     assert "Brier score over gamma and tau: faint 0.300, strong 0.100" in described
-    assert sum(text.partition(" over ")[0] in CHOSEN_BY.values() for text in described) == len(CHOSEN_BY)
+    titles = {metric.title for metric in POSITIVE_CLASS_METRICS.values()}
+    assert sum(text.partition(" over ")[0] in titles for text in described) == len(POSITIVE_CLASS_METRICS)
 
 
 def test_several_classes_are_means(make_run, tmp_path: Path) -> None:
     classes = {"class_names": ("a", "b", "c"), "train": (90, 30, 10), "test": (30, 20, 10)}
     page = report(make_run, tmp_path / "run", 2, classes)
-    assert "Figures are means over classes, one against the rest" in page.text
+    assert "Metrics are means over classes, one against the rest" in page.text
 
 
 def test_a_model_without_conditions_has_no_section(make_run, tmp_path: Path) -> None:
@@ -82,7 +84,7 @@ def test_a_model_without_conditions_has_no_section(make_run, tmp_path: Path) -> 
 def test_undefined_figures_leave_holes(make_run, tmp_path: Path) -> None:
     method = {"name": "loss_conditional", "distributions": {"gamma": [0.0, 1.0, 1.0]}}
     run = make_run(tmp_path / "run", settings={"method": method}, resamples=2, epochs=3, **CLASSES)
-    undefined = {name: float("nan") for name in CHOSEN_BY}
+    undefined = {name: float("nan") for name in POSITIVE_CLASS_METRICS}
     undefined |= {
         f"precision_at_recall_{recall:g}": float("nan") for recall in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
     }
@@ -97,8 +99,8 @@ def test_conditions_are_a_product_or_no_picture(make_run, tmp_path: Path) -> Non
     method = {"name": "loss_conditional", "distributions": {"gamma": [0, 1, 1], "tau": [0, 1, 1]}}
     run = make_run(tmp_path / "run", settings={"method": method}, resamples=2, epochs=3, **CLASSES)
     write_conditions(run, VALUES, figures)
-    rows, columns = ConditionFigures.read(run).axes()
+    rows, columns = ConditionMetrics.read(run).axes()
     assert list(product(rows, columns)) == list(product(*VALUES.values()))
     lines = run.conditions.read_text().splitlines(keepends=True)
     run.conditions.write_text("".join(line for line in lines if ",0.3,4.0," not in line))
-    assert ConditionFigures.read(run).axes() is None
+    assert ConditionMetrics.read(run).axes() is None

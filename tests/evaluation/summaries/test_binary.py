@@ -1,4 +1,4 @@
-"""Figures of two classes: whose they are, what they are, and where they are shown."""
+"""Metrics of the positive class: which class it is, their values, and where they are shown."""
 
 import json
 import math
@@ -9,13 +9,11 @@ import pytest
 from sklearn import metrics as reference
 
 from medtail.evaluation.comparison.comparison import compare_runs
+from medtail.evaluation.comparison.page import write_comparison
 from medtail.evaluation.report.report import write_report
-from medtail.evaluation.summaries.binary import (
-    BINARY_TITLES,
-    RECALLS,
-    measure_binary,
-)
+from medtail.evaluation.summaries.binary import measure_binary
 from medtail.evaluation.summaries.summary import summarize
+from medtail.metrics.metric import POSITIVE_CLASS_METRICS, RECALLS
 from medtail.runs.facts import positive_class
 from medtail.training.conditions import conditions_table
 from references.facts import make_facts
@@ -29,7 +27,7 @@ def predictions(make_predictions):
     return make_predictions(NAMES, (150, 25), skill=1.0, images_per_group=2)
 
 
-def test_the_class_with_fewer_training_images_is_looked_for_unless_one_is_named() -> None:
+def test_the_class_with_fewer_training_images_is_positive_unless_one_is_named() -> None:
     assert positive_class(np.array([900, 20])) == 1
     assert positive_class(np.array([20, 900])) == 0
     assert positive_class([50, 50]) == 1
@@ -58,11 +56,11 @@ def test_numbers_are_those_of_scikit_learn(predictions, positive: int) -> None:
     assert binary["precision_at_recall_0.99"] == binary["precisions_at_recalls"]["0.99"]
 
 
-def test_intervals_hold_the_figures_and_are_of_the_groups(predictions) -> None:
+def test_intervals_hold_the_values_and_are_of_the_groups(predictions) -> None:
     summary = summarize(predictions, "test", resamples=200)
     binary, intervals = summary["binary"], summary["binary"]["intervals"]
-    assert list(binary) == ["positive", *BINARY_TITLES, "precisions_at_recalls", "intervals"]
-    for name in BINARY_TITLES:
+    assert list(binary) == ["positive", *POSITIVE_CLASS_METRICS, "precisions_at_recalls", "intervals"]
+    for name in POSITIVE_CLASS_METRICS:
         low, high = intervals[name]
         assert low <= binary[name] <= high
     assert set(intervals["precisions_at_recalls"]) == {f"{recall:g}" for recall in RECALLS}
@@ -80,16 +78,16 @@ def test_several_weightings_are_each_alone(predictions) -> None:
 
 
 @pytest.mark.parametrize("positive", [0, 1])
-def test_the_conditions_of_a_run_are_judged_by_the_same_figures(predictions, positive: int) -> None:
+def test_the_conditions_of_a_run_are_judged_by_the_same_metrics(predictions, positive: int) -> None:
     table = conditions_table(
         [{"tau": 1.0}], predictions.probabilities[None], predictions.targets, positive=positive
     )
-    figures = measure_binary(predictions, positive)
-    for name in (*BINARY_TITLES, *(f"precision_at_recall_{recall:g}" for recall in RECALLS)):
-        assert table[name][0] == pytest.approx(figures[name][0])
+    values = measure_binary(predictions, positive)
+    for name in (*POSITIVE_CLASS_METRICS, *(f"precision_at_recall_{recall:g}" for recall in RECALLS)):
+        assert table[name][0] == pytest.approx(values[name][0])
 
 
-def test_without_an_image_of_the_class_figures_are_null(make_predictions) -> None:
+def test_without_images_of_the_class_metrics_are_null(make_predictions) -> None:
     predictions = make_predictions(NAMES, (20, 0))
     summary = summarize(predictions, "test", resamples=10)
     binary = summary["binary"]
@@ -98,7 +96,7 @@ def test_without_an_image_of_the_class_figures_are_null(make_predictions) -> Non
     assert binary["brier"] is not None
 
 
-def test_three_classes_have_no_binary_figures(make_predictions) -> None:
+def test_three_classes_have_no_binary_metrics(make_predictions) -> None:
     assert "binary" not in summarize(make_predictions(("a", "b", "c"), (9, 9, 9)), "test", resamples=5)
 
 
@@ -125,33 +123,33 @@ def test_a_comparison_shows_them_when_runs_are_of_two_classes(make_run, tmp_path
     comparison = compare_runs(runs)
     assert comparison.positive == "melanoma"
     text = comparison.to_markdown()
-    assert "Looking for **melanoma**." in text
-    for title in BINARY_TITLES.values():
-        assert title in text
+    assert "Positive class: **melanoma**." in text
+    for metric in POSITIVE_CLASS_METRICS.values():
+        assert metric.title in text
     row = next(row for row in comparison.rows if row["method"] == "dal")
     values = [run.read_summary() for run in runs[2:]]
     # The fixture's summaries know no facts; class 1 is the rarer one here.
     expected = [value["binary"]["max_f1"] for value in values]
     assert row["binary_max_f1_mean"] == pytest.approx(np.mean(expected))
     assert row["binary_max_f1_sd"] == pytest.approx(np.std(expected, ddof=1))
-    comparison.write(tmp_path / "out")
+    write_comparison(comparison, tmp_path / "out")
     page = read_page((tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")).text
-    assert "The last six figures are of melanoma, the class that is looked for." in page
+    assert "The last six metrics are of the positive class, melanoma." in page
     saved = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert saved["positive"] == "melanoma"
     assert not math.isnan(saved["methods"][0]["metrics"]["binary_precision_at_recall_0.99"]["mean"])
 
 
-def test_a_comparison_looks_for_the_rarer_class_whatever_its_id(make_run, tmp_path: Path) -> None:
+def test_the_rarer_class_is_positive_in_a_comparison_whatever_its_id(make_run, tmp_path: Path) -> None:
     run = two_class_run(make_run, tmp_path / "run", "ce", 0, train=(12, 700))
     assert compare_runs([run]).positive == "benign"
 
 
-def test_a_comparison_of_several_classes_is_as_before(make_run, tmp_path: Path) -> None:
+def test_a_comparison_of_several_classes_has_none(make_run, tmp_path: Path) -> None:
     comparison = compare_runs([make_run(tmp_path / "run", method="ce", resamples=5)])
     assert comparison.positive is None
     assert not any(name.startswith("binary") for name in comparison.table.columns)
-    assert "Looking for" not in comparison.to_markdown()
+    assert "Positive class" not in comparison.to_markdown()
 
 
 def test_the_report_has_a_section_of_them(make_run, tmp_path: Path) -> None:
@@ -159,8 +157,8 @@ def test_the_report_has_a_section_of_them(make_run, tmp_path: Path) -> None:
     write_report(run)
     page = read_page(run.report.read_text(encoding="utf-8"))
     binary = run.read_summary()["binary"]
-    assert "Looking for melanoma" in page.text
+    assert "Positive class: melanoma" in page.text
     assert page.row("Highest F1 of any threshold")[1] == f"{binary['max_f1']:.3f}"
     assert page.row("0.98")[1] == f"{binary['precisions_at_recalls']['0.98']:.3f}"
     write_report(several := make_run(tmp_path / "several", resamples=5))
-    assert "Looking for" not in several.report.read_text(encoding="utf-8")
+    assert "Positive class" not in several.report.read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import pytest
 
 from medtail.data.splitting.long_tail import exponential_counts
 from medtail.evaluation.comparison.comparison import compare_runs
+from medtail.evaluation.comparison.page import comparison_page
 from medtail.evaluation.summaries.frequency_groups import frequency_groups
 from medtail.evaluation.summaries.summary import summarize
 from medtail.runs.predictions import Predictions
@@ -80,7 +81,7 @@ def test_a_comparison_tables_the_groups(make_run, tmp_path: Path) -> None:
             for name in ("many", "medium", "few")
         }
     assert "| Method | many | medium | few |" in comparison.to_markdown()
-    assert "Accuracy by training images" in comparison.to_html()
+    assert "Accuracy by training images" in comparison_page(comparison)
     json.dumps(comparison.to_dict(), allow_nan=False)
 
 
@@ -89,5 +90,5 @@ def test_a_comparison_of_few_classes_has_no_groups(make_run, tmp_path: Path) -> 
     comparison = compare_runs(runs)
     assert comparison.to_dict()["methods"][0]["groups"] == {}
     assert "by their training images" not in comparison.to_markdown()
-    assert "Accuracy by training images" not in comparison.to_html()
+    assert "Accuracy by training images" not in comparison_page(comparison)
     assert not math.isnan(comparison.table["balanced_accuracy_mean"][0])

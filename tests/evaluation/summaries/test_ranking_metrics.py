@@ -1,4 +1,4 @@
-"""The figures of one table of probabilities, against scikit-learn and plain loops."""
+"""The metrics of one table of probabilities, against scikit-learn and plain loops."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from medtail.evaluation.summaries.ranking_metrics import RANKING_FIGURES, ranking_figures
+from medtail.evaluation.summaries.ranking_metrics import RANKING_METRICS, ranking_metrics
 
 
 def _table(classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -39,19 +39,19 @@ def _naive(positive: np.ndarray, scores: np.ndarray) -> dict[str, float]:
 @pytest.mark.parametrize("positive", [0, 1])
 def test_two_classes_are_judged_by_the_positive_one(positive: int) -> None:
     targets, probabilities = _table(2)
-    figures = ranking_figures(targets, probabilities, positive)
-    assert tuple(figures) == RANKING_FIGURES
+    values = ranking_metrics(targets, probabilities, positive)
+    assert list(values) == list(RANKING_METRICS)
     expected = _naive(targets == positive, probabilities[:, positive])
-    assert {name: figures[name] for name in expected} == pytest.approx(expected)
-    assert figures["brier"] == pytest.approx(brier_score_loss(targets, probabilities[:, 1]))
+    assert {name: values[name] for name in expected} == pytest.approx(expected)
+    assert values["brier"] == pytest.approx(brier_score_loss(targets, probabilities[:, 1]))
 
 
 def test_several_classes_are_judged_one_against_the_rest() -> None:
     targets, probabilities = _table(4)
     each = [_naive(targets == index, probabilities[:, index]) for index in range(4)]
     expected = {name: np.mean([values[name] for values in each]) for name in each[0]}
-    figures = ranking_figures(targets, probabilities, positive=1)
-    assert {name: figures[name] for name in expected} == pytest.approx(expected)
-    assert figures == ranking_figures(targets, probabilities, positive=0)
+    values = ranking_metrics(targets, probabilities, positive=1)
+    assert {name: values[name] for name in expected} == pytest.approx(expected)
+    assert values == ranking_metrics(targets, probabilities, positive=0)
     decided = balanced_accuracy_score(targets, probabilities.argmax(axis=1))
-    assert figures["balanced_accuracy"] == pytest.approx(decided)
+    assert values["balanced_accuracy"] == pytest.approx(decided)

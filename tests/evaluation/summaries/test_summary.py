@@ -9,7 +9,8 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from medtail.errors import InputError
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER, METRIC_TITLES, summarize
+from medtail.evaluation.summaries.summary import summarize
+from medtail.metrics import METRICS
 from medtail.runs.predictions import Predictions
 
 CONTRACT = [
@@ -33,9 +34,9 @@ def predictions(make_predictions) -> Predictions:
 def test_keys_are_those_of_the_contract(predictions: Predictions) -> None:
     summary = summarize(predictions, "test", resamples=20)
     assert list(summary) == ["split", "n", "classes", *CONTRACT, "intervals"]
-    assert list(summary["intervals"]) == list(METRIC_TITLES) == CONTRACT
+    assert list(summary["intervals"]) == list(METRICS) == CONTRACT
     assert set(summary["classes"][0]) == {"name", "n", "recall", "precision", "f1", "recall_interval"}
-    assert set(METRIC_TITLES) > LOWER_IS_BETTER
+    assert {name for name, metric in METRICS.items() if metric.better == "lower"} == {"cov", "brier", "ece"}
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from medtail.evaluation import tune
 from medtail.evaluation.summaries.validation_doubts import validation_doubts
+from medtail.evaluation.tuning.page import tuning_page
 from medtail.runs.facts import DatasetFacts
 from references.facts import make_facts
 from references.grids import smooth, write_conditional
@@ -45,5 +46,5 @@ def test_tables_and_pages_say_so(tmp_path: Path) -> None:
         "validation holds 15 images of melanoma: what is chosen by so few is partly luck"
     ]
     assert "Note: validation holds 15 images" in tuning.to_markdown()
-    assert "Note: validation holds 15 images" in tuning.to_html()
+    assert "Note: validation holds 15 images" in tuning_page(tuning)
     assert tuning.to_dict()["doubts"] == tuning.doubts

@@ -12,7 +12,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from medtail.errors import InputError
 from medtail.evaluation import Predictions, Tuning, tune
-from medtail.evaluation.summaries.condition_metrics import CHOSEN_BY
+from medtail.evaluation.tuning.page import tuning_page, write_tuning
+from medtail.metrics import POSITIVE_CLASS_METRICS
 from medtail.runs.grid import Grid, GridRuns, Point
 from references.grids import (
     CLASSES,
@@ -94,10 +95,10 @@ def test_nothing_of_test_reaches_a_choice(conditional: Path, tmp_path: Path) -> 
     def other(point: Point, seed: int, condition: Mapping[str, float], split: str) -> dict[str, float]:
         if split == "validation":
             return disagreeing(point, seed, condition, split)
-        return dict.fromkeys(CHOSEN_BY, 1.0 - 0.1 * point.number - condition["gamma"])
+        return dict.fromkeys(POSITIVE_CLASS_METRICS, 1.0 - 0.1 * point.number - condition["gamma"])
 
     again = write_conditional(tmp_path, other, values=ONE)
-    for metric in CHOSEN_BY:
+    for metric in POSITIVE_CLASS_METRICS:
         first, second = (chosen(tune([folder]), metric) for folder in (conditional, again))
         assert {**first, "test": None} == {**second, "test": None}
 
@@ -142,7 +143,7 @@ def test_what_one_seed_cannot_judge_is_not_chosen(tmp_path: Path) -> None:
     assert chosen(tuning, "auc")["point"] == 1
     assert chosen(tuning, "max_f1") is None
     assert "| Highest F1 of any threshold | – |" in tuning.to_markdown()
-    tuning.write(tmp_path)
+    write_tuning(tuning, tmp_path)
     assert "NaN" not in (tmp_path / "tuning.json").read_text()
 
 
@@ -173,17 +174,17 @@ def test_several_classes_are_judged_one_against_the_rest(tmp_path: Path) -> None
     table = Predictions.read(runs.run(runs.grid.points[0], 0).predictions("test"))
     expected = roc_auc_score(table.targets, table.probabilities, multi_class="ovr")
     assert tuning.to_dict()["grids"][0]["candidates"][0]["test"]["auc"]["mean"] == pytest.approx(expected)
-    assert "one against the rest" in tuning.to_html()
+    assert "one against the rest" in tuning_page(tuning)
 
 
 def test_files_say_the_same(pair: Tuning, tmp_path: Path) -> None:
-    pair.write(tmp_path)
+    write_tuning(pair, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
         f"tuning.{suffix}" for suffix in ("json", "csv", "md", "html")
     }
     saved = json.loads((tmp_path / "tuning.json").read_text())
     table = pd.read_csv(tmp_path / "tuning.csv")
-    assert len(table) == 2 * len(CHOSEN_BY) * 2
+    assert len(table) == 2 * len(POSITIVE_CLASS_METRICS) * 2
     for row in table.to_dict("records"):
         grid = next(grid for grid in saved["grids"] if grid["name"] == row["grid"])
         choice = grid["choices"][row["metric"]][row["protocol"]]
@@ -193,7 +194,7 @@ def test_files_say_the_same(pair: Tuning, tmp_path: Path) -> None:
 
 
 def test_the_page_has_the_figures_of_the_paper(pair: Tuning) -> None:
-    page = read_page(pair.to_html())
+    page = read_page(tuning_page(pair))
     assert not what_a_page_needs_from_elsewhere(page) and not page.scripts and not page.unclosed
     assert {
         "What tuning is worth",
@@ -203,7 +204,7 @@ def test_the_page_has_the_figures_of_the_paper(pair: Tuning) -> None:
     } <= set(page.headings)
     assert "vs_lct against vs" in page.headings and "not to be reported" in page.text
     # Fig. 1 twice, Fig. 2 once, six heat maps of each grid.
-    assert len(page.drawings) == 2 + 1 + 2 * len(CHOSEN_BY)
+    assert len(page.drawings) == 2 + 1 + 2 * len(POSITIVE_CLASS_METRICS)
     descriptions = " ".join(drawing["aria-label"] for drawing in page.drawings)
     assert "AUC against three metrics for 20 λ" in descriptions
     assert "Area under ROC over gamma and tau" in descriptions
@@ -216,8 +217,8 @@ def test_the_page_has_the_figures_of_the_paper(pair: Tuning) -> None:
 def test_a_conditional_grid_alone_and_part_of_a_grid(tmp_path: Path) -> None:
     part = Grid(VS_LCT.name, "", VS_LCT.method, VS_LCT.axes, VS_LCT.baseline, chosen=(0, 3))
     tuning = tune([write_conditional(tmp_path, smooth, grid=part)])
-    page = read_page(tuning.to_html())
-    assert len(page.drawings) == 2 + 1 + len(CHOSEN_BY)
+    page = read_page(tuning_page(tuning))
+    assert len(page.drawings) == 2 + 1 + len(POSITIVE_CLASS_METRICS)
     assert any(row[:4] == ["vs_lct", "vs_lct", "2 of 4", "2"] for row in page.rows)
 
 
@@ -225,9 +226,9 @@ def test_a_conditional_grid_alone_and_part_of_a_grid(tmp_path: Path) -> None:
 def test_other_numbers_of_parameters_have_a_page_too(tmp_path: Path, parameters: int) -> None:
     values = dict(list({**VALUES, "scale": [1.0, 2.0]}.items())[:parameters])
     tuning = tune([write_conditional(tmp_path, smooth, values=values)])
-    page = read_page(tuning.to_html())
+    page = read_page(tuning_page(tuning))
     maps = [drawing for drawing in page.drawings if "over gamma" in drawing["aria-label"]]
-    assert len(maps) == (len(CHOSEN_BY) if parameters == 1 else 0)
+    assert len(maps) == (len(POSITIVE_CLASS_METRICS) if parameters == 1 else 0)
     assert ("make no picture" in page.text) == (parameters == 3)
 
 

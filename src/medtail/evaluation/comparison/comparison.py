@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -13,34 +12,33 @@ from medtail import metrics
 from medtail.errors import InputError
 from medtail.evaluation.comparison.comparable import JudgedRun, differing_settings, read_comparable
 from medtail.evaluation.comparison.paired import holm, paired_t_test
-from medtail.evaluation.report.page import number
-from medtail.evaluation.summaries.binary import BINARY_PREFIX, BINARY_TITLES, has_two_classes
-from medtail.evaluation.summaries.summary import METRIC_TITLES, weighted_outcomes
-from medtail.files import replacing, write_json, write_text
+from medtail.evaluation.report.page import mean_and_deviation, number, signed
+from medtail.evaluation.summaries.binary import BINARY_PREFIX
+from medtail.metrics import METRICS, POSITIVE_CLASS_METRICS, Metric
+from medtail.metrics.metric import LOWEST_RECALL
 from medtail.naming import nearest
 from medtail.runs.run import Run
 
 #: The method others are tested against unless another is named.
 USUAL_REFERENCE = "ce"
 
-#: What a comparison tables, in order: the metrics of a summary and the lowest recall of any class.
-COMPARED = {
-    "balanced_accuracy": "Balanced accuracy",
-    "lowest_recall": "Lowest recall of a class",
-    **{name: title for name, title in METRIC_TITLES.items() if name != "balanced_accuracy"},
+#: The metrics to compare, by their columns and in order: those of a summary and the lowest recall of a class.
+COMPARED = {"balanced_accuracy": METRICS["balanced_accuracy"], LOWEST_RECALL.key: LOWEST_RECALL, **METRICS}
+
+#: With two classes, those of the positive class as well.
+COMPARED_OF_TWO = {
+    **COMPARED,
+    **{BINARY_PREFIX + name: metric for name, metric in POSITIVE_CLASS_METRICS.items()},
 }
 
-#: The same for two classes: with the figures of the class that is looked for.
-COMPARED_OF_TWO = {**COMPARED, **{BINARY_PREFIX + name: title for name, title in BINARY_TITLES.items()}}
-
-#: What the short table on a terminal shows.
+#: The columns of the short table on a terminal.
 _SHOWN = ("balanced_accuracy", "lowest_recall", "macro_f1", "accuracy", "geometric_mean", "cov", "auc", "ece")
 _SHOWN_OF_TWO = (
     "balanced_accuracy",
     "lowest_recall",
     "accuracy",
     "ece",
-    *map(BINARY_PREFIX.__add__, BINARY_TITLES),
+    *map(BINARY_PREFIX.__add__, POSITIVE_CLASS_METRICS),
 )
 
 _RESAMPLES = 1000
@@ -56,16 +54,16 @@ class Comparison:
         test_images: How many test images the runs were judged on.
         resampled: What the bootstrap drew: "group" or "image".
         reference: The method the others are tested against.
-        table: One row a method, best balanced accuracy first: ``method``, ``seeds``, ``<metric>_mean`` and
-            ``<metric>_sd`` for each of ``titles``, then, of balanced accuracy minus the reference's,
+        table: One row per method, best balanced accuracy first: ``method``, ``seeds``, ``<metric>_mean`` and
+            ``<metric>_sd`` for each of ``metrics``, then, of balanced accuracy minus the reference's,
             ``difference``, ``difference_low`` and ``difference_high`` (95 %, bootstrap), ``shared_seeds``, ``t``,
-            ``p`` (paired t-test), ``p_holm`` and ``note``. What is undefined is NaN.
-        recalls: Mean recall over seeds; a row a method, a column a class.
-        groups: Mean accuracy over seeds on the test images of classes with many (over 100), a medium number of and
-            few (under 20) training images; a row a method, a column a group, none below 20 classes.
-        positive: The class that is looked for, of two; None of several.
-        runs: One row a run: ``run``, ``method``, ``seed`` and each metric.
-        warnings: Settings that differ though neither method nor seed explains it.
+            ``p`` (paired t-test), ``p_holm`` and ``note``. Undefined values are NaN.
+        recalls: Mean recall over seeds, one row per method and one column per class.
+        groups: Mean accuracy over seeds on the test images of classes with many (over 100), a medium number of, and
+            few (under 20) training images, one row per method and one column per group; none below 20 classes.
+        positive: The positive class, of two; None with more classes.
+        runs: One row per run: ``run``, ``method``, ``seed`` and each metric.
+        warnings: Settings that differ for other reasons than method and seed.
     """
 
     dataset: str
@@ -80,9 +78,14 @@ class Comparison:
     warnings: list[str]
 
     @property
-    def titles(self) -> dict[str, str]:
-        """The metrics that are compared, with the names people read."""
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics that are compared, by their columns."""
         return COMPARED if self.positive is None else COMPARED_OF_TWO
+
+    @staticmethod
+    def reached(row: dict[str, Any], name: str) -> str:
+        """Return ``mean ± sd`` of a metric in a row of the table, for people."""
+        return mean_and_deviation(row[f"{name}_mean"], row[f"{name}_sd"])
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -90,7 +93,7 @@ class Comparison:
         return [{str(name): value for name, value in row.items()} for row in self.table.to_dict("records")]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON; undefined is None."""
+        """Return everything as plain values for JSON; undefined values are None."""
         methods = []
         for row in self.rows:
             recalls = self.recalls.loc[row["method"]]
@@ -100,7 +103,7 @@ class Comparison:
                     "seeds": row["seeds"],
                     "metrics": {
                         name: {"mean": _plain(row[f"{name}_mean"]), "sd": _plain(row[f"{name}_sd"])}
-                        for name in self.titles
+                        for name in self.metrics
                     },
                     "recalls": {str(name): _plain(value) for name, value in recalls.items()},
                     "groups": {
@@ -132,15 +135,15 @@ class Comparison:
     def to_markdown(self) -> str:
         """Return the table of means and the table of tests."""
         shown = _SHOWN if self.positive is None else _SHOWN_OF_TWO
-        looked_for = "" if self.positive is None else f" Looking for **{self.positive}**."
+        positive = "" if self.positive is None else f" Positive class: **{self.positive}**."
         lines = [
-            f"**{self.dataset}**, {self.test_images} test images; mean ± standard deviation over seeds.{looked_for}",
+            f"**{self.dataset}**, {self.test_images} test images; mean ± standard deviation over seeds.{positive}",
             "",
         ]
         lines += _markdown_table(
-            ["Method", "Seeds", *(self.titles[name] for name in shown)],
+            ["Method", "Seeds", *(self.metrics[name].title for name in shown)],
             [
-                [row["method"], str(len(row["seeds"])), *(mean_and_deviation(row, name) for name in shown)]
+                [row["method"], str(len(row["seeds"])), *(self.reached(row, name) for name in shown)]
                 for row in self.rows
             ],
         )
@@ -188,22 +191,6 @@ class Comparison:
             ]
         return "\n".join(lines) + "\n"
 
-    def to_html(self) -> str:
-        """Return a self-contained page."""
-        # Matplotlib takes half a second to import, which a table on a terminal should not wait for.
-        from medtail.evaluation.comparison.page import comparison_page
-
-        return comparison_page(self)
-
-    def write(self, folder: Path) -> None:
-        """Write ``comparison.json``, ``.csv``, ``.md`` and ``.html`` into a folder."""
-        write_json(folder / "comparison.json", self.to_dict())
-        table = self.table.assign(seeds=[" ".join(map(str, seeds)) for seeds in self.table["seeds"]])
-        with replacing(folder / "comparison.csv") as temporary:
-            table.to_csv(temporary, index=False)
-        write_text(folder / "comparison.md", self.to_markdown())
-        write_text(folder / "comparison.html", self.to_html())
-
 
 def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Comparison:
     """Compare finished runs of one data set, grouped by method.
@@ -235,7 +222,7 @@ def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Compar
     ]
     values = pd.DataFrame(per_run)
     resampled = _resampled_balanced_accuracy(judged)
-    positive = judged[0].facts.positive_id if has_two_classes(judged[0].test) else None
+    positive = judged[0].facts.positive_id if judged[0].test.binary else None
     compared = COMPARED if positive is None else COMPARED_OF_TWO
     rows = [_row(method, reference, compared, values, resampled) for method in methods]
     others = [row for row in rows if row["method"] != reference]
@@ -261,7 +248,7 @@ def _resampled_balanced_accuracy(judged: Sequence[JudgedRun]) -> np.ndarray:
     """Balanced accuracy of every run on the same resamples ``(resamples, runs)``."""
     return metrics.bootstrap(
         lambda weights: np.stack(
-            [np.asarray(metrics.balanced_accuracy(weighted_outcomes(run.test, weights))) for run in judged],
+            [np.asarray(metrics.balanced_accuracy(run.test.outcomes(weights))) for run in judged],
             axis=-1,
         ),
         judged[0].test.units,
@@ -308,17 +295,6 @@ def _row(
         "p_holm": nan,
         "note": test.note,
     }
-
-
-def mean_and_deviation(row: dict[str, Any], name: str) -> str:
-    """Return ``mean ± sd`` of a table row, the mean alone for one seed."""
-    mean, deviation = row[f"{name}_mean"], row[f"{name}_sd"]
-    return number(mean) if math.isnan(deviation) else f"{number(mean)} ± {number(deviation)}"
-
-
-def signed(value: float) -> str:
-    """Return a difference with its sign."""
-    return "–" if math.isnan(value) else f"{value:+.3f}"
 
 
 def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:

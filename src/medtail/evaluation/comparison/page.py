@@ -1,25 +1,30 @@
-"""A comparison as a page."""
+"""A comparison as files: JSON, CSV, Markdown and a page."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from medtail.evaluation.comparison.comparison import mean_and_deviation, signed
+from medtail.evaluation.comparison.comparison import Comparison
 from medtail.evaluation.report.drawing import INK, SERIES, draw, shortened
-from medtail.evaluation.report.page import Section, render_page
+from medtail.evaluation.report.page import Section, render_page, signed
 from medtail.evaluation.report.sections.layout import MANY_CLASSES
-from medtail.evaluation.summaries.binary import BINARY_PREFIX
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER
+from medtail.files import replacing, write_json, write_text
 
-if TYPE_CHECKING:
-    from medtail.evaluation.comparison.comparison import Comparison
+
+def write_comparison(comparison: Comparison, folder: Path) -> None:
+    """Write ``comparison.json``, ``.csv``, ``.md`` and ``.html`` into a folder."""
+    write_json(folder / "comparison.json", comparison.to_dict())
+    table = comparison.table.assign(seeds=[" ".join(map(str, seeds)) for seeds in comparison.table["seeds"]])
+    with replacing(folder / "comparison.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    write_text(folder / "comparison.md", comparison.to_markdown())
+    write_text(folder / "comparison.html", comparison_page(comparison))
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """Return the page."""
+    """Return a self-contained page."""
     rows = comparison.rows
     tested = [row for row in rows if row["method"] != comparison.reference]
     common = {"reference": comparison.reference, "resampled": comparison.resampled}
@@ -60,11 +65,8 @@ def comparison_page(comparison: Comparison) -> str:
                 "positive": comparison.positive,
                 "methods": [(row["method"], row["seeds"]) for row in rows],
                 "rows": [
-                    (
-                        title + (" ↓" if name.removeprefix(BINARY_PREFIX) in LOWER_IS_BETTER else ""),
-                        [mean_and_deviation(row, name) for row in rows],
-                    )
-                    for name, title in comparison.titles.items()
+                    (metric.heading, [comparison.reached(row, name) for row in rows])
+                    for name, metric in comparison.metrics.items()
                 ],
             },
         ),

@@ -1,4 +1,4 @@
-"""Tests for methods that were judged on the same seeds and the same images."""
+"""Tests of methods that share their seeds and test images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-#: Differences whose spread is below this are the same number up to rounding.
+#: Differences with a smaller spread than this are the same up to rounding.
 _NO_SPREAD = 1e-12
 
 
@@ -16,9 +16,9 @@ class PairedTest:
     """A paired t-test of differences.
 
     Attributes:
-        t: Student's t, or NaN where no test is possible.
-        p: Two-sided, or NaN.
-        note: Why no test is possible; empty where one is.
+        t: Student's t; NaN if no test is possible.
+        p: Two-sided p-value, or NaN.
+        note: Why no test is possible; empty if one is.
     """
 
     t: float
@@ -30,7 +30,7 @@ def paired_t_test(differences: Sequence[float]) -> PairedTest:
     """Test whether the mean of paired differences is 0 (Student 1908), as DAL Table 3 does over seeds.
 
     Args:
-        differences: One a seed. The test takes them as normally distributed, which few seeds cannot show.
+        differences: One per seed. The test assumes a normal distribution, which few seeds cannot verify.
 
     Example:
         >>> test = paired_t_test([0.05, 0.07, 0.03])
@@ -39,6 +39,7 @@ def paired_t_test(differences: Sequence[float]) -> PairedTest:
         >>> paired_t_test([0.05]).note
         'one shared seed: no test is possible'
     """
+    # SciPy's statistics take half a second to import, which a single seed need not wait for.
     from scipy.stats import ttest_1samp
 
     nan = float("nan")
@@ -54,9 +55,9 @@ def paired_t_test(differences: Sequence[float]) -> PairedTest:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for having made several tests (Holm 1979); NaN marks no test and counts for none.
+    """Return p-values corrected for having made several tests (Holm 1979); NaN marks a test that was not made and does not count.
 
-    The k-th smallest of m is multiplied by m − k + 1, and none may be below a smaller one's.
+    The k-th smallest of m is multiplied by m − k + 1, and no corrected value may be below that of a smaller p-value.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])

@@ -1,4 +1,4 @@
-"""Drawings of what hyper-parameters do to a model: those of LCT's Figs. 1, 2 and 4 to 7."""
+"""Figures of what hyper-parameters do to a model: those of LCT, Figs. 1, 2 and 4 to 7."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from medtail.evaluation.report.drawing import INK, SERIES, SURFACE, draw
-from medtail.evaluation.summaries.binary import RECALLS
-from medtail.evaluation.summaries.condition_metrics import CHOSEN_BY
-from medtail.evaluation.summaries.ranking_metrics import PRECISIONS
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER
+from medtail.metrics import POSITIVE_CLASS_METRICS, Metric
+from medtail.metrics.metric import PRECISION_METRICS, RECALLS
 
-#: What LCT's Fig. 2 sets the AUC against, with names short enough for an axis.
-AGAINST_AUC = {
-    "brier": "Brier score (less is better)",
-    "precision_at_recall_0.99": "precision at recall ≥ 0.99",
-    "max_f1": "highest F1",
-}
+#: The metrics that LCT's Fig. 2 sets against the AUC.
+AGAINST_AUC = ("brier", "precision_at_recall_0.99", "max_f1")
 
 #: From this opacity on, text on a cell takes the colour of the page.
 _STRONG = 0.68
@@ -37,15 +31,15 @@ class Model:
     """A model in a figure.
 
     Attributes:
-        figures: Its values by name.
-        label: In the legend; not there when None.
+        metrics: Its metrics by key.
+        label: In the legend, which leaves it out when None.
         colour: One of ``drawing.SERIES``.
-        opacity: Of its line, or of the inside of its dot.
-        ringed: Names of the metrics by which it was chosen, where that is to be seen.
-        cross: Drawn as a cross instead of a dot.
+        opacity: Of its line, or of the fill of its dot.
+        ringed: Keys of the metrics that chose it, where a ring shows that.
+        cross: Whether it is drawn as a cross instead of a dot.
     """
 
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     label: str | None = None
     colour: str = SERIES[0]
     opacity: float = 1.0
@@ -61,7 +55,7 @@ def precision_at_recalls(models: Sequence[Model], title: str, limits: tuple[floa
         axes = figure.subplots()
         places = np.arange(len(RECALLS))
         for model in models:
-            values = [model.figures[name] for name in PRECISIONS]
+            values = [model.metrics[name] for name in PRECISION_METRICS]
             axes.plot(
                 places,
                 values,
@@ -81,7 +75,7 @@ def precision_at_recalls(models: Sequence[Model], title: str, limits: tuple[floa
             figure.legend(loc="outside lower left", labelcolor=INK, handlelength=1.4)
 
     values = "; ".join(
-        f"{str(model.label).replace(chr(10), ' ')}: {', '.join(f'{model.figures[name]:.2f}' for name in PRECISIONS)}"
+        f"{str(model.label).replace(chr(10), ' ')}: {', '.join(f'{model.metrics[name]:.2f}' for name in PRECISION_METRICS)}"
         for model in labelled
     )
     return draw(
@@ -93,8 +87,8 @@ def precision_at_recalls(models: Sequence[Model], title: str, limits: tuple[floa
 
 
 def precision_limits(models: Sequence[Model]) -> tuple[float, float]:
-    """A range of precisions that holds every model."""
-    values = np.array([[model.figures[name] for name in PRECISIONS] for model in models])
+    """Return a range of precisions that holds every model."""
+    values = np.array([[model.metrics[name] for name in PRECISION_METRICS] for model in models])
     if np.isnan(values).all():
         return (0.0, 1.0)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
@@ -102,14 +96,14 @@ def precision_limits(models: Sequence[Model]) -> tuple[float, float]:
 
 
 def auc_against_others(models: Sequence[Model], legend_title: str | None, description: str) -> Markup:
-    """Draw AUC against Brier score, precision at recall ≥ 0.99 and F1, a dot a model (LCT Fig. 2)."""
+    """Draw AUC against Brier score, precision at recall ≥ 0.99 and F1, one dot per model (LCT Fig. 2)."""
 
     def paint(figure: Figure) -> None:
         panels = figure.subplots(1, 3, sharey=True)
-        for axes, (metric, title) in zip(panels, AGAINST_AUC.items(), strict=True):
+        for axes, metric in zip(panels, AGAINST_AUC, strict=True):
             for model in models:
                 _dot(axes, model, metric)
-            axes.set_xlabel(title)
+            axes.set_xlabel(POSITIVE_CLASS_METRICS[metric].heading)
             axes.margins(0.08)
             axes.locator_params(axis="x", nbins=4)
         panels[0].set_ylabel("AUC")
@@ -131,7 +125,7 @@ def auc_against_others(models: Sequence[Model], legend_title: str | None, descri
 
 
 def _dot(axes: Axes, model: Model, metric: str) -> None:
-    place = (model.figures[metric], model.figures["auc"])
+    place = (model.metrics[metric], model.metrics["auc"])
     if model.cross:
         axes.plot(
             *place,
@@ -143,7 +137,7 @@ def _dot(axes: Axes, model: Model, metric: str) -> None:
             linestyle="none",
         )
         return
-    # A disc of the page's colour below, so that what lies there does not shine through.
+    # A disc in the page's colour hides what lies below.
     axes.plot(*place, "o", color=SURFACE, markersize=8, markeredgewidth=0, linestyle="none")
     axes.plot(
         *place, "o", markersize=8, markerfacecolor=to_rgba(model.colour, model.opacity),
@@ -158,22 +152,22 @@ def _dot(axes: Axes, model: Model, metric: str) -> None:
 
 def models_of_conditions(
     conditions: Sequence[Mapping[str, float]],
-    figures: Sequence[Mapping[str, float]],
+    reached: Sequence[Mapping[str, float]],
     chosen: Mapping[str, int | None],
 ) -> list[Model]:
-    """Return a model a λ, faint to strong as its last parameter grows, labelled by that at its first occurrence.
+    """Return one model per λ, stronger the larger its last parameter, whose values label their first models.
 
     Args:
-        conditions: L values of λ, of one parameter or more.
-        figures: What is reached at each.
-        chosen: From metrics to the λ they choose, which is ringed.
+        conditions: L values of λ, each of one parameter or more.
+        reached: The metrics at each.
+        chosen: From the key of each metric to the λ it chooses, which is ringed.
     """
     shown = [list(condition.values())[-1] for condition in conditions]
     ordered = sorted(set(shown))
     opacities = dict(zip(ordered, np.linspace(0.08, 1.0, len(ordered)).tolist(), strict=True))
     return [
         Model(
-            figures[index],
+            reached[index],
             f"{shown[index]:g}" if shown.index(shown[index]) == index else None,
             opacity=opacities[shown[index]],
             ringed=[metric for metric, place in chosen.items() if place == index],
@@ -184,7 +178,7 @@ def models_of_conditions(
 
 def heat_map(
     values: np.ndarray,
-    metric: str,
+    metric: Metric,
     *,
     rows: Sequence[str],
     columns: Sequence[str],
@@ -196,14 +190,14 @@ def heat_map(
     """Draw a metric over two settings, and within each cell over λ (LCT Figs. 4 to 7); the better, the stronger.
 
     Args:
-        values: ``(R, K, r, k)``: R × K large cells with r × k small ones each; NaN is left out.
-        metric: What the values are of.
-        rows: Labels of the large rows; of the small ones where there is one large cell.
-        columns: The same of the columns.
+        values: ``(R, K, r, k)``: R × K large cells with r × k small ones each; NaN is left blank.
+        metric: The metric that the values are of.
+        rows: Labels of the large rows, or of the small ones if there is one large cell.
+        columns: The same for columns.
         row_title: What the rows are.
         column_title: What the columns are.
         outlined: The cell to outline.
-        width: Inches at the most.
+        width: The largest width, in inches.
     """
     large_rows, large_columns, small_rows, small_columns = values.shape
     opacities = _opacities(values, metric)
@@ -211,7 +205,7 @@ def heat_map(
     single = small_rows == small_columns == 1
     text = alone or single
     gap = _NARROW_GAP if single else _GAP
-    # A small cell is one unit high; wide enough for text where it has some.
+    # A small cell is one unit high, and wide enough for text if it has some.
     unit = 1.6 if text else 1.0
     pitch = (small_columns * unit + gap, small_rows + gap)
 
@@ -219,7 +213,7 @@ def heat_map(
         return (column * pitch[0] + small_column * unit, row * pitch[1] + small_row)
 
     def paint(figure: Figure) -> None:
-        # The browser's letters may be taller than Matplotlib's: room above the title's two lines.
+        # Leave room above the title: letters in the browser may be taller than Matplotlib's.
         figure.set_layout_engine("constrained", h_pad=0.12)
         axes = figure.subplots()
         for place in np.ndindex(values.shape):
@@ -255,7 +249,7 @@ def heat_map(
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
-        axes.set_title(f"{CHOSEN_BY[metric]}\n{_range(values, metric)}")
+        axes.set_title(f"{metric.title}\n{_range(values, metric)}")
 
     across, down = large_columns * pitch[0], large_rows * pitch[1]
     inches = min(width, 1.6 + 0.42 * across)
@@ -263,17 +257,17 @@ def heat_map(
         paint,
         width=inches,
         height=1.2 + (inches - 1.6) / across * down,
-        description=f"{CHOSEN_BY[metric]} over {' and '.join(filter(None, (row_title, column_title)))}: "
+        description=f"{metric.title} over {' and '.join(filter(None, (row_title, column_title)))}: "
         f"{_range(values, metric)}",
     )
 
 
-def _opacities(values: np.ndarray, metric: str) -> np.ndarray:
+def _opacities(values: np.ndarray, metric: Metric) -> np.ndarray:
     """From 0.06 for the worst to 0.95 for the best."""
     if np.isnan(values).all():
         return np.zeros_like(values)
     worst, best = float(np.nanmin(values)), float(np.nanmax(values))
-    if metric in LOWER_IS_BETTER:
+    if metric.better == "lower":
         worst, best = best, worst
     if best == worst:
         return np.full_like(values, 0.5)
@@ -281,9 +275,9 @@ def _opacities(values: np.ndarray, metric: str) -> np.ndarray:
     return 0.06 + 0.89 * share
 
 
-def _range(values: np.ndarray, metric: str) -> str:
+def _range(values: np.ndarray, metric: Metric) -> str:
     if np.isnan(values).all():
         return "undefined"
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    faint, strong = (high, low) if metric in LOWER_IS_BETTER else (low, high)
+    faint, strong = (high, low) if metric.better == "lower" else (low, high)
     return f"faint {faint:.3f}, strong {strong:.3f}"

@@ -1,5 +1,6 @@
-"""HTML pages that need nothing but themselves."""
+"""Self-contained HTML pages, and how numbers are written on them."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -38,18 +39,28 @@ def render_page(title: str, subtitle: str, sections: Iterable[Section]) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Return a figure with fixed digits, or a dash where it is undefined."""
+    """Return a value with fixed digits, or a dash where it is undefined."""
     return "–" if value is None or value != value else f"{value:.{digits}f}"
 
 
 def percent(value: float | None, digits: int = 0) -> str:
-    """Return a share in per cent, or a dash where it is undefined."""
+    """Return a share in percent, or a dash where it is undefined."""
     return "–" if value is None or value != value else f"{100 * value:.{digits}f}\u00a0%"
 
 
 def interval(bounds: Iterable[float] | None, digits: int = 3) -> str:
     """Return ``low – high``, or a dash where it is undefined."""
     return "–" if bounds is None else " – ".join(f"{bound:.{digits}f}" for bound in bounds)
+
+
+def mean_and_deviation(mean: float, deviation: float) -> str:
+    """Return ``mean ± deviation``, or the mean alone where there is no deviation."""
+    return number(mean) if math.isnan(deviation) else f"{number(mean)} ± {number(deviation)}"
+
+
+def signed(value: float) -> str:
+    """Return a difference with its sign, or a dash where it is undefined."""
+    return "–" if math.isnan(value) else f"{value:+.3f}"
 
 
 def thousands(value: int) -> str:

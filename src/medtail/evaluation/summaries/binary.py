@@ -55,9 +55,7 @@ def binary_summary(
         resamples=resamples,
         seed=seed,
     )
-    values = {
-        name: defined(float(value[0])) for name, value in measure_binary(predictions, positive).items()
-    }
+    values = {name: defined(float(value[0])) for name, value in measure_binary(predictions, positive).items()}
     intervals = {
         name: None if values[name] is None else defined_interval(metrics.percentile_interval(column))
         for name, column in zip(values, drawn.T, strict=True)

@@ -50,9 +50,7 @@ class ConditionMetrics:
         values = {}
         for split in EVALUATED_SPLITS:
             images = Predictions.read(run.predictions(split))
-            values[split] = pd.DataFrame(
-                [ranking_metrics(images.targets, images.probabilities, positive)]
-            )
+            values[split] = pd.DataFrame([ranking_metrics(images.targets, images.probabilities, positive)])
         return cls((), ({},), values)
 
     @classmethod

@@ -34,7 +34,7 @@ def pooled_predictions(folds: Sequence[Run], ids: Sequence[str]) -> SavedPredict
                 f"folds must have the same classes, those of {folds[0].folder} and {run.folder} differ; "
                 f"train them on one data set"
             )
-    pooled = first.joined(parts)
+    pooled = first.joined(parts[1:])
     place_of = {name: place for place, name in enumerate(ids)}
     return pooled.rows(np.argsort([place_of[str(name)] for name in pooled.ids], kind="stable"))
 

@@ -9,7 +9,7 @@ from medtail.errors import InputError
 from medtail.evaluation.summaries.binary import binary_summary
 from medtail.evaluation.summaries.frequency_groups import group_metrics
 from medtail.evaluation.summaries.json_values import defined, defined_interval
-from medtail.metrics import METRICS
+from medtail.metrics import METRICS, Metric
 from medtail.runs.facts import positive_class
 from medtail.runs.predictions import SavedPredictions
 
@@ -80,7 +80,7 @@ def summarize(
         ],
         **values,
         "intervals": {
-            name: bootstrap_interval(name, value, column)
+            name: bootstrap_interval(METRICS[name], value, column)
             for (name, value), column in zip(values.items(), drawn.T, strict=True)
         },
         **(
@@ -92,10 +92,10 @@ def summarize(
     }
 
 
-def bootstrap_interval(name: str, value: float | None, resampled: np.ndarray) -> list[float] | None:
+def bootstrap_interval(metric: Metric, value: float | None, resampled: np.ndarray) -> list[float] | None:
     """Return the 95 % interval of a metric from its resamples ``(R,)``, centred where chance can only raise it."""
     if value is None:
         return None
-    if name in METRICS and METRICS[name].raised_by_noise:
+    if metric.raised_by_noise:
         return defined_interval(metrics.centred_interval(resampled, value))
     return defined_interval(metrics.percentile_interval(resampled))

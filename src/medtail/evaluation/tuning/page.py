@@ -1,9 +1,8 @@
-"""Tuned grids as a page, with the figures of LCT's paper."""
-
-from __future__ import annotations
+"""Tuned grids as files: JSON, CSV, Markdown and a page with the figures of LCT's paper."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -19,18 +18,28 @@ from medtail.evaluation.report.hyperparameter_figures import (
     precision_limits,
 )
 from medtail.evaluation.report.page import Section, render_page
-from medtail.evaluation.summaries.condition_metrics import CHOSEN_BY, condition_title
-from medtail.evaluation.summaries.ranking_metrics import PRECISIONS, RANKING_FIGURES
-from medtail.evaluation.tuning.tuning import metric_title, value_on_test
+from medtail.evaluation.summaries.condition_metrics import condition_title
+from medtail.evaluation.summaries.ranking_metrics import RANKING_METRICS
+from medtail.evaluation.tuning.tuning import Candidate, GridMetrics, Tuning, value_on_test
+from medtail.files import replacing, write_json, write_text
+from medtail.metrics import POSITIVE_CLASS_METRICS
+from medtail.metrics.metric import PRECISION_METRICS
 from medtail.runs.grid import axis_label, short_name
 from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit
 
-if TYPE_CHECKING:
-    from medtail.evaluation.tuning.tuning import Candidate, GridFigures, Tuning
+
+def write_tuning(tuning: Tuning, folder: Path) -> None:
+    """Write ``tuning.json``, ``.csv``, ``.md`` and ``.html`` into a folder."""
+    page = tuning_page(tuning)
+    write_json(folder / "tuning.json", tuning.to_dict())
+    with replacing(folder / "tuning.csv") as temporary:
+        tuning.table.to_csv(temporary, index=False)
+    write_text(folder / "tuning.md", tuning.to_markdown())
+    write_text(folder / "tuning.html", page)
 
 
 def tuning_page(tuning: Tuning) -> str:
-    """Return the page."""
+    """Return a self-contained page with the figures of the paper."""
     pairs = _pairs(tuning.grids)
     sections = [
         _values(tuning),
@@ -59,10 +68,10 @@ def tuning_page(tuning: Tuning) -> str:
         ),
     ]
     trainings = sum(len(grid.grid.points) * grid.seeds for grid in tuning.grids)
-    looked_for = f", looking for {tuning.positive}" if tuning.positive else ""
+    positive = f", positive class {tuning.positive}" if tuning.positive else ""
     return render_page(
         f"Tuning on {tuning.dataset}",
-        f"{trainings} trainings in {len(tuning.grids)} grid{'s' if len(tuning.grids) > 1 else ''}{looked_for}; "
+        f"{trainings} trainings in {len(tuning.grids)} grid{'s' if len(tuning.grids) > 1 else ''}{positive}; "
         f"{tuning.images['validation']} validation and {tuning.images['test']} test images",
         sections,
     )
@@ -71,8 +80,11 @@ def tuning_page(tuning: Tuning) -> str:
 def _values(tuning: Tuning) -> Section:
     def rows(protocol: str) -> list[tuple[str, list[str]]]:
         return [
-            (metric_title(metric), [value_on_test(grid, metric, protocol) for grid in tuning.grids])
-            for metric in CHOSEN_BY
+            (
+                POSITIVE_CLASS_METRICS[metric].heading,
+                [value_on_test(grid, metric, protocol) for grid in tuning.grids],
+            )
+            for metric in POSITIVE_CLASS_METRICS
         ]
 
     return Section(
@@ -91,7 +103,7 @@ def _values(tuning: Tuning) -> Section:
 
 def _choices(tuning: Tuning) -> Section:
     metrics = []
-    for metric in CHOSEN_BY:
+    for metric in POSITIVE_CLASS_METRICS:
         chosen = {grid.grid.name: (grid, grid.best(metric, "validation")) for grid in tuning.grids}
         rows = [
             {
@@ -103,19 +115,19 @@ def _choices(tuning: Tuning) -> Section:
             for name, (grid, candidate) in chosen.items()
             if candidate is not None
         ]
-        metrics.append((metric_title(metric), rows))
+        metrics.append((POSITIVE_CLASS_METRICS[metric].heading, rows))
     return Section("choices", "What validation chooses", "tuning_choices.html", {"metrics": metrics})
 
 
-def _pairs(grids: Sequence[GridFigures]) -> list[tuple[GridFigures, GridFigures | None]]:
-    """Every grid once: with its baseline, where that is here, or alone."""
+def _pairs(grids: Sequence[GridMetrics]) -> list[tuple[GridMetrics, GridMetrics | None]]:
+    """Every grid once: with its baseline if that is among them, or alone."""
     by_name = {grid.grid.name: grid for grid in grids}
     pairs = [(grid, by_name.get(grid.grid.baseline or "")) for grid in grids]
     taken = {baseline.grid.name for _, baseline in pairs if baseline is not None}
     return [(grid, baseline) for grid, baseline in pairs if grid.grid.name not in taken]
 
 
-def _recalls(grid: GridFigures, baseline: GridFigures | None) -> dict[str, Any]:
+def _recalls(grid: GridMetrics, baseline: GridMetrics | None) -> dict[str, Any]:
     """LCT's Fig. 1, with the models chosen on validation, and on test as there."""
     panels = {
         "Chosen on validation": _compared_at_recalls(grid, baseline, "validation"),
@@ -131,7 +143,7 @@ def _recalls(grid: GridFigures, baseline: GridFigures | None) -> dict[str, Any]:
 
 
 def _compared_at_recalls(
-    grid: GridFigures, baseline: GridFigures | None, chooser: EvaluatedSplit
+    grid: GridMetrics, baseline: GridMetrics | None, chooser: EvaluatedSplit
 ) -> list[Model]:
     plain = grid if baseline is None and not grid.parameters else baseline
     models = []
@@ -147,17 +159,19 @@ def _compared_at_recalls(
     return models
 
 
-def _best_at_some_recall(grid: GridFigures, chooser: EvaluatedSplit) -> list[Candidate]:
-    best = {chosen.place: chosen for name in PRECISIONS if (chosen := grid.best(name, chooser)) is not None}
+def _best_at_some_recall(grid: GridMetrics, chooser: EvaluatedSplit) -> list[Candidate]:
+    best = {
+        chosen.place: chosen for name in PRECISION_METRICS if (chosen := grid.best(name, chooser)) is not None
+    }
     return list(best.values())
 
 
-def _means(grid: GridFigures, candidate: Candidate) -> dict[str, float]:
+def _means(grid: GridMetrics, candidate: Candidate) -> dict[str, float]:
     """Test values over seeds."""
-    return {name: grid.estimate(candidate, "test", name).mean for name in RANKING_FIGURES}
+    return {name: grid.estimate(candidate, "test", name).mean for name in RANKING_METRICS}
 
 
-def _scatter(grid: GridFigures, baseline: GridFigures | None) -> dict[str, Any] | None:
+def _scatter(grid: GridMetrics, baseline: GridMetrics | None) -> dict[str, Any] | None:
     """LCT's Fig. 2: every λ of one training beside one training of the baseline, each with the best AUC."""
     best = grid.best("auc", "validation")
     if best is None or not grid.parameters:
@@ -187,7 +201,7 @@ def _scatter(grid: GridFigures, baseline: GridFigures | None) -> dict[str, Any] 
     }
 
 
-def _maps(grid: GridFigures) -> dict[str, Any]:
+def _maps(grid: GridMetrics) -> dict[str, Any]:
     """LCT's Figs. 4 to 7: a metric on test over the trainings, and over λ within each."""
     return {
         "name": grid.grid.name,
@@ -196,12 +210,16 @@ def _maps(grid: GridFigures) -> dict[str, Any]:
             ", ".join(f"{value:g}" for value in dict.fromkeys(row[name] for row in grid.conditions))
             for name in grid.parameters
         ],
-        "maps": [(metric_title(metric), drawn) for metric in CHOSEN_BY if (drawn := _map(grid, metric))],
+        "maps": [
+            (POSITIVE_CLASS_METRICS[metric].heading, drawn)
+            for metric in POSITIVE_CLASS_METRICS
+            if (drawn := _map(grid, metric))
+        ],
     }
 
 
-def _map(grid: GridFigures, metric: str) -> Markup | None:
-    """None where the grid has more than two settings, or λ more than two parameters."""
+def _map(grid: GridMetrics, metric: str) -> Markup | None:
+    """The map, or None if the grid has more than two settings or λ more than two parameters."""
     axes = list(grid.grid.axes.items())
     if len(axes) > 2 or len(grid.parameters) > 2:
         return None
@@ -223,7 +241,7 @@ def _map(grid: GridFigures, metric: str) -> Markup | None:
         outlined = tuple(int(index) for index in np.unravel_index(flat, shape))
     return heat_map(
         values.reshape(shape),
-        metric,
+        POSITIVE_CLASS_METRICS[metric],
         rows=[axis_label(value) for value in rows],
         columns=[axis_label(value) for value in columns],
         row_title=short_name(row_path),
@@ -233,7 +251,7 @@ def _map(grid: GridFigures, metric: str) -> Markup | None:
     )
 
 
-def _facts(grid: GridFigures) -> dict[str, Any]:
+def _facts(grid: GridMetrics) -> dict[str, Any]:
     return {
         "name": grid.grid.name,
         "description": grid.grid.description,

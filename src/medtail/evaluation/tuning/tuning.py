@@ -1,10 +1,9 @@
 """Grids of trainings: which hyper-parameters validation chooses, and what they are worth on test.
 
-LCT tables the best test value of a grid (Table 3: "report the best values for each method"). That rewards the larger
-grid for its size. Here validation chooses and test is only read; the paper's way stands beside it under its own name.
+LCT reports the best test value of a grid (Table 3: "report the best values for each method"). That rewards the larger
+grid for its size. Here validation chooses and test is only read; the paper's protocol is shown beside it, by name.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,24 +13,25 @@ import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
-from medtail.evaluation.report.page import number
+from medtail.evaluation.report.page import mean_and_deviation
 from medtail.evaluation.summaries.condition_metrics import (
-    CHOSEN_BY,
     Condition,
-    ConditionFigures,
-    best_index,
+    ConditionMetrics,
     condition_title,
 )
 from medtail.evaluation.summaries.json_values import defined
-from medtail.evaluation.summaries.ranking_metrics import RANKING_FIGURES
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER
+from medtail.evaluation.summaries.ranking_metrics import RANKING_METRICS
 from medtail.evaluation.summaries.validation_doubts import validation_doubts
-from medtail.files import replacing, write_json, write_text
+from medtail.metrics import POSITIVE_CLASS_METRICS
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.grid import Grid, GridRuns, Point
 from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit
+from medtail.runs.settings import RunSettings
 
-#: What chooses, by the name of the protocol: the honest one, and that of the paper.
+#: The last axis of the values of a grid.
+_COLUMNS = tuple(RANKING_METRICS)
+
+#: The split that chooses, by the name of the protocol: the honest one, and that of the paper.
 PROTOCOLS: dict[str, EvaluatedSplit] = {"chosen_on_validation": "validation", "best_on_test": "test"}
 
 
@@ -44,11 +44,7 @@ class Estimate:
     deviation: float
 
     def __str__(self) -> str:
-        return (
-            number(self.mean)
-            if math.isnan(self.deviation)
-            else f"{number(self.mean)} ± {number(self.deviation)}"
-        )
+        return mean_and_deviation(self.mean, self.deviation)
 
     def to_dict(self) -> dict[str, float | None]:
         """For JSON."""
@@ -58,12 +54,12 @@ class Estimate:
 @final
 @dataclass(frozen=True)
 class Candidate:
-    """What can be chosen: a training of a grid and, where its models have one, a λ.
+    """What can be chosen: a training of a grid and, if its models have one, a λ.
 
     Attributes:
         point: The training.
-        condition: λ; empty without.
-        place: Where it stands in the figures of its grid.
+        condition: λ; empty for models without.
+        place: Its position in the values of its grid.
     """
 
     point: Point
@@ -79,33 +75,33 @@ class Candidate:
 
 @final
 @dataclass(frozen=True)
-class GridFigures:
-    """The figures of every run of a grid.
+class GridMetrics:
+    """The metrics of every run of a grid.
 
     Attributes:
         grid: What was trained.
-        seeds: How many times.
+        seeds: How many seeds each point was trained with.
         parameters: Names of the parameters of λ; none for models without.
-        conditions: L values of λ; one empty one without.
-        figures: Of each split, ``(P, L, S, M)``: points, conditions, seeds and :data:`RANKING_FIGURES`.
+        conditions: L values of λ; a single empty one for models without.
+        values: For each split, ``(P, L, S, M)``: points, conditions, seeds and :data:`RANKING_METRICS`.
     """
 
     grid: Grid
     seeds: int
     parameters: tuple[str, ...]
     conditions: tuple[Condition, ...]
-    figures: Mapping[EvaluatedSplit, np.ndarray]
+    values: Mapping[EvaluatedSplit, np.ndarray]
 
     @classmethod
-    def read(cls, runs: GridRuns) -> "GridFigures":
+    def read(cls, runs: GridRuns) -> "GridMetrics":
         """Read every run of a grid.
 
         Raises:
-            InputError: One is missing, is not what the grid says it is, or has other λ than the rest.
+            InputError: One is missing, has other settings than the grid says, or has other λ than the rest.
         """
         _check_complete(runs)
         points = runs.grid.points
-        parts = [[_figures_of(runs, point, seed) for seed in range(runs.seeds)] for point in points]
+        parts = [[_metrics_of(runs, point, seed) for seed in range(runs.seeds)] for point in points]
         first = parts[0][0]
         for point, own in zip(points, parts, strict=True):
             for seed, part in enumerate(own):
@@ -115,41 +111,41 @@ class GridFigures:
                         f"{runs.run(point, seed).folder} has others than {runs.run(points[0], 0).folder}; "
                         f"give every training the same method.grid"
                     )
-        figures: dict[EvaluatedSplit, np.ndarray] = {
+        values: dict[EvaluatedSplit, np.ndarray] = {
             split: np.array(
-                [[part.figures[split][list(RANKING_FIGURES)].to_numpy() for part in own] for own in parts]
+                [[part.values[split][list(RANKING_METRICS)].to_numpy() for part in own] for own in parts]
             ).transpose(0, 2, 1, 3)
             for split in EVALUATED_SPLITS
         }
-        return cls(runs.grid, runs.seeds, first.parameters, first.conditions, figures)
+        return cls(runs.grid, runs.seeds, first.parameters, first.conditions, values)
 
     def means(self, split: EvaluatedSplit, metric: str) -> np.ndarray:
-        """Means over seeds ``(P, L)``; NaN where one seed has no value."""
-        means: np.ndarray = self.figures[split][..., RANKING_FIGURES.index(metric)].mean(axis=-1)
+        """Return means over seeds ``(P, L)``; NaN where one seed has no value."""
+        means: np.ndarray = self.values[split][..., _COLUMNS.index(metric)].mean(axis=-1)
         return means
 
     def estimate(self, candidate: Candidate, split: EvaluatedSplit, metric: str) -> Estimate:
-        """What a candidate reaches."""
-        values = self.figures[split][candidate.place][:, RANKING_FIGURES.index(metric)]
+        """Return what a candidate achieves over seeds."""
+        values = self.values[split][candidate.place][:, _COLUMNS.index(metric)]
         return Estimate(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan"))
 
     def candidate(self, place: tuple[int, int]) -> Candidate:
-        """What stands at a place of the figures."""
+        """Return the candidate at a position in the values."""
         return Candidate(self.grid.points[place[0]], self.conditions[place[1]], place)
 
     def best(self, metric: str, split: EvaluatedSplit, training: int | None = None) -> Candidate | None:
-        """The candidate with the best mean over seeds of a metric on a split; None where it is undefined for all.
+        """The candidate with the best mean over seeds of a metric on a split; None if it is undefined for all.
 
         Args:
-            metric: One of :data:`RANKING_FIGURES`.
+            metric: Key of one of :data:`RANKING_METRICS`.
             split: What chooses.
-            training: Number in ``grid.points`` of the training whose λ alone are asked; all when None.
+            training: Index in ``grid.points`` of the one training whose λ may be chosen; any when None.
         """
         means = self.means(split, metric)
         if training is not None:
-            index = best_index(metric, means[training])
+            index = RANKING_METRICS[metric].best(means[training])
             return None if index is None else self.candidate((training, index))
-        index = best_index(metric, means.ravel())
+        index = RANKING_METRICS[metric].best(means.ravel())
         if index is None:
             return None
         row, column = divmod(index, means.shape[1])
@@ -157,7 +153,7 @@ class GridFigures:
 
     @property
     def candidates(self) -> list[Candidate]:
-        """All of them."""
+        """Every candidate."""
         return [
             self.candidate((row, column))
             for row in range(len(self.grid.points))
@@ -172,34 +168,34 @@ class Tuning:
 
     Attributes:
         dataset: Name of the data.
-        positive: The class that is looked for, of two; None of several, whose figures are means one-versus-rest.
-        images: Number of images of validation and test.
-        grids: In the order they were given.
-        doubts: What speaks against choosing by this validation split, one sentence each.
+        positive: The positive class, of two; None with more, whose metrics are one-versus-rest means.
+        images: Number of validation and test images.
+        grids: The grids in the order they were given.
+        doubts: Reasons not to trust a choice made on this validation split, one sentence each.
     """
 
     dataset: str
     positive: str | None
     images: Mapping[EvaluatedSplit, int]
-    grids: Sequence[GridFigures]
+    grids: Sequence[GridMetrics]
     doubts: Sequence[str]
 
     @property
     def table(self) -> pd.DataFrame:
-        """A row for each grid, metric and protocol: the choice, its means and deviations over seeds on both splits.
+        """One row for each grid, metric and protocol: the choice, and its mean and deviation over seeds on both splits.
 
         Columns: ``grid``, ``metric``, ``protocol`` (of :data:`PROTOCOLS`), ``point``, ``training``, ``condition``,
         ``validation_mean``, ``validation_sd``, ``test_mean``, ``test_sd``, ``candidates``. NaN where undefined.
         """
         rows = []
         for grid in self.grids:
-            for metric in CHOSEN_BY:
+            for metric in POSITIVE_CLASS_METRICS:
                 for protocol, chooser in PROTOCOLS.items():
                     rows.append(_row(grid, metric, protocol, chooser))
         return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain values for JSON; undefined is None."""
+        """Return everything as plain values for JSON; undefined values are None."""
         return {
             "format": 1,
             "dataset": self.dataset,
@@ -235,13 +231,13 @@ class Tuning:
             "| Metric | Grid | Training and λ | Validation | Test |",
             "| --- | --- | --- | --- | --- |",
         ]
-        for metric in CHOSEN_BY:
+        for metric in POSITIVE_CLASS_METRICS:
             for grid in self.grids:
                 chosen = grid.best(metric, "validation")
                 if chosen is not None:
                     values = (grid.estimate(chosen, split, metric) for split in EVALUATED_SPLITS)
                     lines.append(
-                        f"| {metric_title(metric)} | {grid.grid.name} | {chosen.title} | "
+                        f"| {POSITIVE_CLASS_METRICS[metric].heading} | {grid.grid.name} | {chosen.title} | "
                         f"{' | '.join(map(str, values))} |"
                     )
         return "\n".join(lines) + "\n"
@@ -249,26 +245,10 @@ class Tuning:
     def _markdown_values(self, protocol: str) -> list[str]:
         names = [grid.grid.name for grid in self.grids]
         lines = [f"| Metric | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
-        for metric in CHOSEN_BY:
+        for metric in POSITIVE_CLASS_METRICS:
             values = [value_on_test(grid, metric, protocol) for grid in self.grids]
-            lines.append(f"| {metric_title(metric)} | {' | '.join(values)} |")
+            lines.append(f"| {POSITIVE_CLASS_METRICS[metric].heading} | {' | '.join(values)} |")
         return lines
-
-    def to_html(self) -> str:
-        """Return a self-contained page with the figures of the paper."""
-        # Matplotlib takes half a second to import, which a table on a terminal should not wait for.
-        from medtail.evaluation.tuning.page import tuning_page
-
-        return tuning_page(self)
-
-    def write(self, folder: Path) -> None:
-        """Write ``tuning.json``, ``.csv``, ``.md`` and ``.html`` into a folder."""
-        page = self.to_html()
-        write_json(folder / "tuning.json", self.to_dict())
-        with replacing(folder / "tuning.csv") as temporary:
-            self.table.to_csv(temporary, index=False)
-        write_text(folder / "tuning.md", self.to_markdown())
-        write_text(folder / "tuning.html", page)
 
 
 def tune(folders: Sequence[Path]) -> Tuning:
@@ -286,12 +266,12 @@ def tune(folders: Sequence[Path]) -> Tuning:
             not of the same images and splits, or two grids have one name.
     """
     if not folders:
-        raise InputError("folders must name at least one grid of runs, got none")
+        raise InputError("`folders` must name at least one grid of runs, got none; give the folders of some")
     read = [GridRuns.read(folder) for folder in folders]
     names = [runs.grid.name for runs in read]
     if len(set(names)) < len(names):
         raise InputError(f"grids must have different names, got {', '.join(names)}; leave one out")
-    grids = [GridFigures.read(runs) for runs in read]
+    grids = [GridMetrics.read(runs) for runs in read]
     facts = _same_data(read)
     classes = facts.class_names
     return Tuning(
@@ -303,13 +283,8 @@ def tune(folders: Sequence[Path]) -> Tuning:
     )
 
 
-def metric_title(metric: str) -> str:
-    """Name of a metric for people, with an arrow where less is better."""
-    return CHOSEN_BY[metric] + (" ↓" if metric in LOWER_IS_BETTER else "")
-
-
-def value_on_test(grid: GridFigures, metric: str, protocol: str) -> str:
-    """The test value of a protocol's choice, or a dash."""
+def value_on_test(grid: GridMetrics, metric: str, protocol: str) -> str:
+    """Return the test value of a protocol's choice, or a dash."""
     chosen = grid.best(metric, PROTOCOLS[protocol])
     return "–" if chosen is None else str(grid.estimate(chosen, "test", metric))
 
@@ -320,28 +295,21 @@ def _check_complete(runs: GridRuns) -> None:
     if missing:
         raise InputError(
             f"{runs.folder} must hold all {len(expected)} finished runs of grid {runs.grid.name}, {len(missing)} are "
-            f"missing, the first is {missing[0]}; train them with the same medtail compare … --grids command"
+            f"missing, the first is {missing[0]}; train them with the same `grids`"
         )
 
 
-def _figures_of(runs: GridRuns, point: Point, seed: int) -> ConditionFigures:
+def _metrics_of(runs: GridRuns, point: Point, seed: int) -> ConditionMetrics:
     run = runs.run(point, seed)
-    recipe = run.read_recipe()
+    settings = RunSettings.load(run)
     for path, value in {**point.values, "training.seed": seed}.items():
-        saved = _at(recipe, path)
+        saved = settings.get(path)
         if saved != value:
             raise InputError(
                 f"{run.folder} must be a training with {path}={value}, as grid {runs.grid.name} says, "
                 f"its recipe has {saved}; remove the folder or restore its files"
             )
-    return ConditionFigures.read(run)
-
-
-def _at(settings: Mapping[str, Any], path: str) -> Any:
-    value: Any = settings
-    for key in path.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+    return ConditionMetrics.read(run)
 
 
 def _same_data(read: Sequence[GridRuns]) -> DatasetFacts:
@@ -358,7 +326,7 @@ def _same_data(read: Sequence[GridRuns]) -> DatasetFacts:
     return first
 
 
-def _row(grid: GridFigures, metric: str, protocol: str, chooser: EvaluatedSplit) -> dict[str, Any]:
+def _row(grid: GridMetrics, metric: str, protocol: str, chooser: EvaluatedSplit) -> dict[str, Any]:
     row: dict[str, Any] = {"grid": grid.grid.name, "metric": metric, "protocol": protocol}
     chosen = grid.best(metric, chooser)
     row["point"] = None if chosen is None else chosen.point.number
@@ -372,7 +340,7 @@ def _row(grid: GridFigures, metric: str, protocol: str, chooser: EvaluatedSplit)
     return {**row, "candidates": len(grid.candidates)}
 
 
-def _grid_to_dict(grid: GridFigures) -> dict[str, Any]:
+def _grid_to_dict(grid: GridMetrics) -> dict[str, Any]:
     return {
         "name": grid.grid.name,
         "description": grid.grid.description,
@@ -388,14 +356,14 @@ def _grid_to_dict(grid: GridFigures) -> dict[str, Any]:
                 protocol: _candidate_to_dict(grid, grid.best(metric, chooser), [metric])
                 for protocol, chooser in PROTOCOLS.items()
             }
-            for metric in CHOSEN_BY
+            for metric in POSITIVE_CLASS_METRICS
         },
-        "candidates": [_candidate_to_dict(grid, candidate, RANKING_FIGURES) for candidate in grid.candidates],
+        "candidates": [_candidate_to_dict(grid, candidate, _COLUMNS) for candidate in grid.candidates],
     }
 
 
 def _candidate_to_dict(
-    grid: GridFigures, candidate: Candidate | None, figures: Sequence[str]
+    grid: GridMetrics, candidate: Candidate | None, metrics: Sequence[str]
 ) -> dict[str, Any] | None:
     if candidate is None:
         return None
@@ -404,7 +372,7 @@ def _candidate_to_dict(
         "training": dict(candidate.point.values),
         "condition": dict(candidate.condition) or None,
         **{
-            split: {name: grid.estimate(candidate, split, name).to_dict() for name in figures}
+            split: {name: grid.estimate(candidate, split, name).to_dict() for name in metrics}
             for split in EVALUATED_SPLITS
         },
     }

@@ -1,4 +1,4 @@
-"""One loss-conditional model at every λ: what each metric would choose, and what that choice costs the others."""
+"""One loss-conditional model at every λ: what each metric would choose, and the price in the other metrics."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,18 +18,18 @@ from medtail.evaluation.report.hyperparameter_figures import (
     precision_limits,
 )
 from medtail.evaluation.report.page import Section
-from medtail.evaluation.summaries.condition_metrics import CHOSEN_BY, ConditionFigures, condition_title
-from medtail.evaluation.summaries.ranking_metrics import RANKING_FIGURES
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER
+from medtail.evaluation.summaries.condition_metrics import ConditionMetrics, condition_title
+from medtail.evaluation.summaries.ranking_metrics import RANKING_METRICS
 from medtail.evaluation.summaries.validation_doubts import validation_doubts
+from medtail.metrics import POSITIVE_CLASS_METRICS
 
 
 def conditions(evidence: Evidence) -> Section | None:
-    """LCT's Figs. 1, 2 and 5 of one run; None where the model has no λ."""
+    """LCT's Figs. 1, 2 and 5 of one run; None if the model has no λ."""
     if not evidence.run.conditions.is_file():
         return None
-    table = ConditionFigures.read(evidence.run)
-    chosen = {metric: table.best(metric, "validation") for metric in CHOSEN_BY}
+    table = ConditionMetrics.read(evidence.run)
+    chosen = {metric: table.best(metric, "validation") for metric in POSITIVE_CLASS_METRICS}
     binary = evidence.summary.get("binary")
     return Section(
         "conditions",
@@ -45,7 +45,7 @@ def conditions(evidence: Evidence) -> Section | None:
             "scatter": _scatter(table, chosen),
             "recalls": _recalls(table, chosen["average_precision"]),
             "maps": [
-                (_title(metric), drawn)
+                (POSITIVE_CLASS_METRICS[metric].heading, drawn)
                 for metric, index in chosen.items()
                 if (drawn := _map(table, metric, index)) is not None
             ],
@@ -53,30 +53,26 @@ def conditions(evidence: Evidence) -> Section | None:
     )
 
 
-def _title(metric: str) -> str:
-    return CHOSEN_BY[metric] + (" ↓" if metric in LOWER_IS_BETTER else "")
-
-
-def _choice(table: ConditionFigures, metric: str, index: int) -> dict[str, Any]:
+def _choice(table: ConditionMetrics, metric: str, index: int) -> dict[str, Any]:
     return {
-        "metric": _title(metric),
+        "metric": POSITIVE_CLASS_METRICS[metric].heading,
         "condition": condition_title(table.conditions[index]),
-        "validation": float(table.figures["validation"][metric].iloc[index]),
-        "test": float(table.figures["test"][metric].iloc[index]),
+        "validation": float(table.values["validation"][metric].iloc[index]),
+        "test": float(table.values["test"][metric].iloc[index]),
     }
 
 
-def _on_test(table: ConditionFigures, index: int) -> dict[str, float]:
-    return {name: float(table.figures["test"][name].iloc[index]) for name in RANKING_FIGURES}
+def _on_test(table: ConditionMetrics, index: int) -> dict[str, float]:
+    return {name: float(table.values["test"][name].iloc[index]) for name in RANKING_METRICS}
 
 
-def _models(table: ConditionFigures, chosen: Mapping[str, int | None]) -> list[Model]:
+def _models(table: ConditionMetrics, chosen: Mapping[str, int | None]) -> list[Model]:
     reached = [_on_test(table, index) for index in range(len(table.conditions))]
     return models_of_conditions(table.conditions, reached, chosen)
 
 
-def _scatter(table: ConditionFigures, chosen: Mapping[str, int | None]) -> Markup:
-    values = table.figures["test"]["auc"]
+def _scatter(table: ConditionMetrics, chosen: Mapping[str, int | None]) -> Markup:
+    values = table.values["test"]["auc"]
     return auc_against_others(
         _models(table, {metric: chosen[metric] for metric in AGAINST_AUC}),
         table.parameters[-1],
@@ -85,7 +81,7 @@ def _scatter(table: ConditionFigures, chosen: Mapping[str, int | None]) -> Marku
     )
 
 
-def _recalls(table: ConditionFigures, chosen: int | None) -> Markup:
+def _recalls(table: ConditionMetrics, chosen: int | None) -> Markup:
     models = [replace(model, label=None, opacity=0.25 + 0.6 * model.opacity) for model in _models(table, {})]
     if chosen is not None:
         label = f"chosen for average precision: {condition_title(table.conditions[chosen])}"
@@ -93,7 +89,7 @@ def _recalls(table: ConditionFigures, chosen: int | None) -> Markup:
     return precision_at_recalls(models, f"Precision of {len(table.conditions)} λ", precision_limits(models))
 
 
-def _map(table: ConditionFigures, metric: str, chosen: int | None) -> Markup | None:
+def _map(table: ConditionMetrics, metric: str, chosen: int | None) -> Markup | None:
     axes = table.axes()
     if axes is None:
         return None
@@ -102,8 +98,8 @@ def _map(table: ConditionFigures, metric: str, chosen: int | None) -> Markup | N
     several = len(table.parameters) == 2
     outlined = None if chosen is None else (0, 0, *divmod(chosen, len(columns)))
     return heat_map(
-        table.figures["test"][metric].to_numpy().reshape(shape),
-        metric,
+        table.values["test"][metric].to_numpy().reshape(shape),
+        POSITIVE_CLASS_METRICS[metric],
         rows=[f"{value:g}" for value in rows] if several else [""],
         columns=[f"{value:g}" for value in columns],
         row_title=table.parameters[0] if several else "",

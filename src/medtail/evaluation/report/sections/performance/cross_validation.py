@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from medtail.evaluation.report.evidence import RunEvidence
+from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
-from medtail.evaluation.summaries.binary import BINARY_TITLES
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER, METRIC_TITLES
+from medtail.metrics import METRICS, POSITIVE_CLASS_METRICS, Metric
 
 
-def cross_validation(evidence: RunEvidence) -> Section:
+def cross_validation(evidence: Evidence) -> Section:
     """The table of metrics: pooled with intervals, mean and deviation over folds, and each fold."""
     summary = evidence.summary
     folds = summary["folds"]
@@ -18,7 +17,7 @@ def cross_validation(evidence: RunEvidence) -> Section:
         "Cross-validation",
         "section_cross_validation.html",
         {
-            "method": evidence.method,
+            "method": evidence.settings.method,
             "data": evidence.facts.data,
             "images": summary["n"],
             "positive": evidence.facts.positive,
@@ -26,10 +25,10 @@ def cross_validation(evidence: RunEvidence) -> Section:
             "folds": folds["images"],
             "unreadable": len(evidence.facts.unreadable),
             "rows": [
-                *_rows(METRIC_TITLES, summary, folds["metrics"], ""),
+                *_rows(METRICS, summary, folds["metrics"], ""),
                 *(
                     _rows(
-                        BINARY_TITLES,
+                        POSITIVE_CLASS_METRICS,
                         summary["binary"],
                         folds["binary"],
                         f"{summary['binary']['positive']}: ",
@@ -43,16 +42,15 @@ def cross_validation(evidence: RunEvidence) -> Section:
 
 
 def _rows(
-    titles: Mapping[str, str], pooled: Mapping[str, Any], folds: Mapping[str, Any], prefix: str
+    metrics: Mapping[str, Metric], pooled: Mapping[str, Any], folds: Mapping[str, Any], prefix: str
 ) -> list[dict[str, Any]]:
     return [
         {
-            "title": prefix + title,
+            "heading": prefix + metric.heading,
             "pooled": pooled[name],
             "interval": pooled["intervals"][name],
             **folds[name],
-            "lower_is_better": name in LOWER_IS_BETTER,
         }
-        for name, title in titles.items()
+        for name, metric in metrics.items()
         if pooled[name] is not None or folds[name]["mean"] is not None
     ]

@@ -16,8 +16,13 @@ _CLASSES, _IMAGES = 8, 6
 _LARGEST, _SMALL = 256, 96
 
 
-def gallery(evidence: Evidence) -> Section:
-    """Images with the lowest probability of their true class, of each class that has less than an equal share."""
+def gallery(evidence: Evidence) -> Section | None:
+    """The images with the lowest probability of their true class, of each rare class; None for labels.
+
+    A class is rare if it has less than an equal share of the training images.
+    """
+    if evidence.facts.multi_label:
+        return None
     train = evidence.counts("train")
     tested = np.bincount(evidence.test.targets, minlength=len(train)) > 0
     rare = [

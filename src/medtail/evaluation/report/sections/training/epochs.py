@@ -6,29 +6,29 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from medtail.evaluation.report.drawing import INK, MUTED, SERIES, draw, shortened
-from medtail.evaluation.report.evidence import RunEvidence
+from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.report.sections.layout import CLASSES_IN_COLOUR
-from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_row, monitor_of
+from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_row
 
 _CRITERIA = {"validation_balanced_accuracy": "balanced accuracy", "validation_auc": "area under ROC"}
 
 
-def training(evidence: RunEvidence) -> Section:
-    """Losses, validation metrics, learning rate, and the recall of each class where they can be told apart."""
-    epochs = evidence.epochs
-    monitor = monitor_of(evidence.recipe)
-    best, column = chosen_row(epochs, monitor), MONITORED[monitor]
-    chosen = int(epochs["epoch"].iloc[best])
+def epochs(evidence: Evidence) -> Section:
+    """Losses, validation metrics, the learning rate, and the recall of each class where lines can be told apart."""
+    table = evidence.epochs
+    monitor = evidence.settings.monitor
+    best, column = chosen_row(table, monitor), MONITORED[monitor]
+    chosen = int(table["epoch"].iloc[best])
     panels = [
         _lines(
-            epochs,
+            table,
             "Loss",
             {"training": "train_loss", "validation": "validation_loss"},
             chosen,
         ),
         _lines(
-            epochs,
+            table,
             "Validation metrics",
             {
                 "balanced accuracy": "validation_balanced_accuracy",
@@ -42,19 +42,19 @@ def training(evidence: RunEvidence) -> Section:
     if len(evidence.class_names) <= CLASSES_IN_COLOUR:
         names = [evidence.class_names[index] for index in evidence.from_frequent_to_rare]
         recalls = {name: f"validation_recall_{name}" for name in names}
-        panels.append(_lines(epochs, "Recall of each class on validation", recalls, chosen))
-    panels.append(_lines(epochs, "Learning rate", {"learning rate": "learning_rate"}, chosen))
+        panels.append(_lines(table, "Recall of each class on validation", recalls, chosen))
+    panels.append(_lines(table, "Learning rate", {"learning rate": "learning_rate"}, chosen))
     return Section(
         "training",
         "Training",
-        "section_training.html",
+        "section_epochs.html",
         {
-            "epochs": len(epochs),
+            "epochs": len(table),
             "chosen": chosen,
             "criterion": None if column is None else _CRITERIA[column],
-            "value": None if column is None else float(epochs[column].iloc[best]),
+            "value": None if column is None else float(table[column].iloc[best]),
             "figures": panels,
-            "at_the_end": column is not None and chosen == int(epochs["epoch"].iloc[-1]) and len(epochs) > 1,
+            "at_the_end": column is not None and chosen == int(table["epoch"].iloc[-1]) and len(table) > 1,
         },
     )
 

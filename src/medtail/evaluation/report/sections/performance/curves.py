@@ -1,4 +1,4 @@
-"""What other thresholds would give: precision-recall and ROC curves, one class against the rest."""
+"""The results of other thresholds: precision-recall and ROC curves, one class against the rest."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,42 +8,26 @@ from matplotlib.figure import Figure
 
 from medtail import metrics
 from medtail.evaluation.report.drawing import GRID, INK, SERIES, draw, shortened
-from medtail.evaluation.report.evidence import Evidence, LabelEvidence, RunEvidence
+from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.report.sections.layout import CLASSES_IN_COLOUR
 
 #: From a class's 0/1 targets, its scores and a grid to the values of its curve on the grid.
 Line = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
-#: Points of a curve in the page; more cannot be seen.
+#: Points of a curve on the page; more could not be seen.
 _POINTS = 200
 
 
 def curves(evidence: Evidence) -> Section:
-    """Precision-recall and ROC curves of the test split."""
-    positives = evidence.test.targets[:, None] == np.arange(len(evidence.class_names))
-    drawn = _with_both_sides(evidence, positives)
-    binary = len(evidence.class_names) == 2
-    if binary:
-        drawn = drawn[-1:]  # the curves of the other class are the same ones seen from the other side
-    return _section(evidence, positives, drawn, evidence.class_names[drawn[0]] if binary and drawn else None)
-
-
-def label_curves(evidence: LabelEvidence) -> Section:
-    """Precision-recall and ROC curves of each label on the test split."""
-    positives = evidence.test.targets == 1
-    return _section(evidence, positives, _with_both_sides(evidence, positives), None)
-
-
-def _with_both_sides(evidence: RunEvidence, positives: np.ndarray) -> list[int]:
-    """Classes that some test images belong to and others do not, from frequent to rare."""
+    """Precision-recall and ROC curves of each class or label on the test split."""
+    positives = evidence.test.carried
     sizes = positives.sum(axis=0)
-    return [index for index in evidence.from_frequent_to_rare if 0 < sizes[index] < len(positives)]
-
-
-def _section(
-    evidence: RunEvidence, positives: np.ndarray, drawn: Sequence[int], binary: str | None
-) -> Section:
+    drawn = [index for index in evidence.from_frequent_to_rare if 0 < sizes[index] < len(positives)]
+    binary = None
+    if evidence.test.binary and drawn:
+        drawn = drawn[-1:]  # the curves of the other class are the same ones seen from the other side
+        binary = evidence.class_names[drawn[0]]
     return Section(
         "curves",
         "Precision-recall and ROC curves",
@@ -85,7 +69,7 @@ def precision_recall_line(positive: np.ndarray, scores: np.ndarray, grid: np.nda
     from sklearn.metrics import precision_recall_curve
 
     precisions, recalls, _ = precision_recall_curve(positive, scores)
-    # By falling threshold, without the last point, which stands for no threshold.
+    # From the highest threshold to the lowest, without the last point, which has no threshold.
     precisions, recalls = precisions[-2::-1], recalls[-2::-1]
     line: np.ndarray = precisions[np.searchsorted(recalls, grid, side="left")]
     return line
@@ -101,7 +85,7 @@ def roc_line(positive: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> np.n
 
 
 def _figure(
-    evidence: RunEvidence,
+    evidence: Evidence,
     positives: np.ndarray,
     drawn: Sequence[int],
     line: Line,
@@ -109,7 +93,7 @@ def _figure(
     title: str,
     labels: tuple[str, str],
 ) -> Markup:
-    """One line a class, or beyond the colours one line a group of classes over faint ones."""
+    """One line per class, or with more classes than colours, one per group of classes over faint ones."""
     grid = np.linspace(0, 1, _POINTS)
     lines, areas = {}, {}
     for index in drawn:

@@ -1,17 +1,19 @@
-"""How well each label is told apart, where images carry several."""
+"""How well the model recognises each label of multi-label images."""
 
 from typing import Any
 
 import numpy as np
 
 from medtail import metrics
-from medtail.evaluation.report.evidence import LabelEvidence
+from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.metrics import LabelOutcomes
 
 
-def labels(evidence: LabelEvidence) -> Section:
-    """A row a label: what its decisions are worth, and its areas."""
+def labels(evidence: Evidence) -> Section | None:
+    """The metrics of each label, one per row; None where each image has one class."""
+    if not evidence.facts.multi_label:
+        return None
     return Section(
         "classes",
         "Each label",
@@ -23,7 +25,7 @@ def labels(evidence: LabelEvidence) -> Section:
     )
 
 
-def _label(evidence: LabelEvidence, index: int) -> dict[str, Any]:
+def _label(evidence: Evidence, index: int) -> dict[str, Any]:
     targets, scores = evidence.test.targets[:, index], evidence.test.probabilities[:, index]
     decisions = evidence.test.decisions[:, index]
     weights = np.ones((len(targets), 1))

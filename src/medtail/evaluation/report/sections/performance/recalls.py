@@ -12,8 +12,10 @@ from medtail.evaluation.report.page import Section
 from medtail.evaluation.report.sections.layout import MANY_CLASSES
 
 
-def recalls(evidence: Evidence) -> Section:
-    """Recall of each class with Wilson's interval; by training count where the classes are many."""
+def recalls(evidence: Evidence) -> Section | None:
+    """Recall of each class with Wilson's interval, by training count if there are many; None for labels."""
+    if evidence.facts.multi_label:
+        return None
     entries: list[dict[str, Any]] = [
         {**evidence.summary["classes"][index], "train": int(evidence.counts("train")[index])}
         for index in evidence.from_frequent_to_rare
@@ -29,7 +31,7 @@ def recalls(evidence: Evidence) -> Section:
             "groups": _groups(evidence) if many else [],
             "mean": evidence.summary["balanced_accuracy"],
             "grouped_by": evidence.facts.group_column,
-            "figure": _against_count(entries, evidence) if many else _one_line_a_class(entries, evidence),
+            "figure": _against_count(entries, evidence) if many else _one_line_per_class(entries, evidence),
         },
     )
 
@@ -54,7 +56,7 @@ def _groups(evidence: Evidence) -> list[dict[str, Any]]:
     return groups
 
 
-def _one_line_a_class(entries: list[dict[str, Any]], evidence: Evidence) -> Markup:
+def _one_line_per_class(entries: list[dict[str, Any]], evidence: Evidence) -> Markup:
     tested = [(position, entry) for position, entry in enumerate(entries) if entry["n"]]
 
     def paint(figure: Figure) -> None:

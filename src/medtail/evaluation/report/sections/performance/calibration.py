@@ -9,8 +9,10 @@ from medtail.evaluation.report.page import Section
 from medtail.metrics import reliability_bins
 
 
-def calibration(evidence: Evidence) -> Section:
-    """The reliability diagram of the test split, with the expected calibration error."""
+def calibration(evidence: Evidence) -> Section | None:
+    """The reliability diagram of the test split, with the expected calibration error; None for labels."""
+    if evidence.facts.multi_label:
+        return None
     bins = reliability_bins(evidence.test.targets, evidence.test.probabilities)
     filled = bins.counts > 0
     width = float(bins.edges[1])
@@ -33,7 +35,7 @@ def calibration(evidence: Evidence) -> Section:
         )
         upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
         upper.plot(bins.confidences[filled], bins.accuracies[filled], "o", color=SERIES[0], markersize=5)
-        upper.set_ylabel("share decided right")
+        upper.set_ylabel("share decided correctly")
         upper.set_ylim(0, 1.02)
         upper.set_title(f"Expected calibration error {error:.3f}")
         lower.bar(starts, bins.counts, width, align="edge", color=MUTED, alpha=0.6, linewidth=0)

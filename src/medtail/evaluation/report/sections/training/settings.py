@@ -2,21 +2,21 @@
 
 import yaml
 
-from medtail.evaluation.report.evidence import RunEvidence
+from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 
 _NOT_VERSIONS = ("device", "hardware", "started", "seconds", "git_commit")
 
 
-def settings(evidence: RunEvidence) -> Section:
-    """The recipe, the versions, the machine."""
+def settings(evidence: Evidence) -> Section:
+    """The recipe, the versions and the machine."""
     environment = evidence.environment
     return Section(
         "settings",
         "Recipe and versions",
         "section_settings.html",
         {
-            "recipe": yaml.safe_dump(evidence.recipe, sort_keys=False, allow_unicode=True),
+            "recipe": yaml.safe_dump(evidence.settings.values, sort_keys=False, allow_unicode=True),
             "environment": environment,
             "versions": {name: value for name, value in environment.items() if name not in _NOT_VERSIONS},
             "fingerprint": evidence.facts.fingerprint,

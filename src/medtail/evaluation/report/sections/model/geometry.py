@@ -1,4 +1,4 @@
-"""How compact the classes are among the features, and how far apart: DBM's analysis."""
+"""How compact the classes are in feature space, and how far apart: DBM's analysis."""
 
 import warnings
 from typing import Any, cast
@@ -19,14 +19,14 @@ from medtail.metrics.undefined import mean_over_defined
 
 _KEYS = ("features", "targets", "centres")
 
-#: A density of fewer angles shows the kernel and not the class.
+#: With fewer angles, a density shows the kernel and not the class.
 _FEWEST_FOR_A_DENSITY = 5
 
 
 def geometry(evidence: Evidence) -> Section | None:
     """Angles of test features to their own class centre (DBM Fig. 4), and Fisher separability (eqs. 12–13).
 
-    Reads ``features/test.npz``, see docs/report.md; None where the run has none.
+    Reads ``features/test.npz``, see docs/report.md; None if the run has none.
 
     Raises:
         InputError: An array is missing, or their sizes disagree.
@@ -48,10 +48,10 @@ def geometry(evidence: Evidence) -> Section | None:
         )
     own = np.degrees(angles_to_centres(features, centres)[np.arange(len(targets)), targets])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)  # a dash in the table says it
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # the table shows a dash
         separability = fisher_separability(features, targets, classes)
     parts = _parts(evidence)
-    # A projection can be found that parts a few points in many dimensions from anything.
+    # In many dimensions, some projection separates a few points from anything.
     inflated = np.bincount(targets, minlength=classes) <= features.shape[1]
     return Section(
         "geometry",
@@ -74,7 +74,7 @@ def geometry(evidence: Evidence) -> Section | None:
 
 
 def _parts(evidence: Evidence) -> dict[str, list[int]]:
-    """What gets a violin: each class, or of many classes the groups by frequency."""
+    """What gets a violin: each class, or with many classes each group by frequency."""
     if len(evidence.class_names) >= MANY_CLASSES:
         return evidence.frequency_groups
     return {evidence.class_names[index]: [index] for index in evidence.from_frequent_to_rare}

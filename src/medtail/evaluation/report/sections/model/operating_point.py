@@ -1,4 +1,4 @@
-"""What the operating point that ``medtail adapt`` chose does to the test split."""
+"""What the operating point of a run does to the test split."""
 
 from typing import Any
 
@@ -9,20 +9,19 @@ from medtail.errors import InputError
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.summaries.json_values import defined, defined_interval
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER, METRIC_TITLES, bootstrap_interval, measure
-from medtail.metrics import Outcomes
+from medtail.evaluation.summaries.summary import bootstrap_interval
+from medtail.metrics import METRICS, Metric, Outcomes
+from medtail.metrics.metric import EXPECTED_COST, HEADLINE_METRICS
 from medtail.metrics.undefined import ratio
 from medtail.operating_point import ClassConditionalSets, MinimumCost, OperatingPoint
-from medtail.runs.predictions import Predictions
+from medtail.runs.predictions import Predictions, SavedPredictions
 
-_SHOWN = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "average_precision", "brier", "ece")
-
-#: A test split whose classes are as frequent as this of the prior, is at the prior.
+#: A test split has the shares of the prior if each class's share differs from it by less than this.
 _SAME_MIX = 0.005
 
 
 def operating_point(evidence: Evidence) -> Section | None:
-    """Test metrics before and after, where an operating point was chosen."""
+    """Test metrics before and after the operating point; None if the run has none."""
     run = evidence.run
     if not run.operating_point.is_file():
         return None
@@ -31,13 +30,13 @@ def operating_point(evidence: Evidence) -> Section | None:
     after = Predictions.read(run.require(run.operating_point_predictions))
     if not np.array_equal(after.ids, before.ids):
         raise InputError(
-            f"{run.operating_point_predictions} must be of the test split of the run; write it with medtail adapt"
+            f"{run.operating_point_predictions} must be of the test split of the run; write it again with `adapt()`"
         )
     costs = point.decision.costs if isinstance(point.decision, MinimumCost) else None
     tables = [_table("As the test split is", before, after, costs, np.ones(len(before.ids)))]
     weights = _weights(before, point)
     if weights is not None:
-        tables.append(_table("With classes as frequent as in --prior", before, after, costs, weights))
+        tables.append(_table("With classes as frequent as in the prior", before, after, costs, weights))
     return Section(
         "operating-point",
         "Operating point",
@@ -53,8 +52,8 @@ def operating_point(evidence: Evidence) -> Section | None:
     )
 
 
-def _weights(test: Predictions, point: OperatingPoint) -> np.ndarray | None:
-    """How much each test case counts at the prior that was asked for; None where the split is at it already."""
+def _weights(test: SavedPredictions, point: OperatingPoint) -> np.ndarray | None:
+    """How much each test case counts at the prior that was asked for; None if the split has that prior already."""
     prior = point.goal.get("prior")
     if not prior:
         return None
@@ -68,48 +67,53 @@ def _weights(test: Predictions, point: OperatingPoint) -> np.ndarray | None:
 
 
 def _table(
-    title: str, before: Predictions, after: Predictions, costs: np.ndarray | None, weights: np.ndarray
+    title: str, before: SavedPredictions, after: Predictions, costs: np.ndarray | None, weights: np.ndarray
 ) -> dict[str, Any]:
-    """Rows of a figure before and after."""
-    columns = [_figures(predictions, costs, weights) for predictions in (before, after)]
+    """The metrics before and after, one per row."""
+    columns = [_measured(predictions, costs, weights) for predictions in (before, after)]
     return {
         "title": title,
         "rows": [
             {
-                "title": METRIC_TITLES.get(name, "Cost of a decision"),
-                "lower_is_better": name in LOWER_IS_BETTER or name == "expected_cost",
+                "heading": metric.heading,
                 "before": columns[0][name],
                 "after": columns[1][name],
             }
-            for name in columns[0]
+            for name, metric in _metrics(costs).items()
         ],
     }
 
 
-def _figures(
-    predictions: Predictions, costs: np.ndarray | None, weights: np.ndarray
+def _metrics(costs: np.ndarray | None) -> dict[str, Metric]:
+    """The metrics to show, by key; the expected cost only where there are costs."""
+    shown = {name: METRICS[name] for name in HEADLINE_METRICS}
+    return shown if costs is None else {**shown, EXPECTED_COST.key: EXPECTED_COST}
+
+
+def _measured(
+    predictions: SavedPredictions, costs: np.ndarray | None, weights: np.ndarray
 ) -> dict[str, dict[str, Any]]:
-    """Value and bootstrap interval of each figure, cases counted by their weights."""
-    names = [*_SHOWN, *([] if costs is None else ["expected_cost"])]
+    """Value and bootstrap interval of each metric, cases counted by their weights."""
+    shown = _metrics(costs)
 
     def statistic(drawn: np.ndarray) -> np.ndarray:
         counted = drawn * weights[:, None]
-        values = measure(predictions, counted)
+        values = predictions.measure(counted)
         if costs is not None:
             cost = metrics.expected_cost(predictions.targets, predictions.decisions, costs, weights=counted)
-            values["expected_cost"] = np.asarray(cost)
-        return np.stack([values[name] for name in names], axis=-1)
+            values[EXPECTED_COST.key] = np.asarray(cost)
+        return np.stack([values[name] for name in shown], axis=-1)
 
     resampled = metrics.bootstrap(statistic, predictions.units)
-    whole = statistic(np.ones((len(weights), 1)))[0]
-    figures = {}
-    for name, value, column in zip(names, whole, resampled.T, strict=True):
+    whole = statistic(predictions.once())[0]
+    measured = {}
+    for metric, value, column in zip(shown.values(), whole, resampled.T, strict=True):
         known = defined(float(value))
-        figures[name] = {"value": known, "interval": bootstrap_interval(name, known, column)}
-    return figures
+        measured[metric.key] = {"value": known, "interval": bootstrap_interval(metric, known, column)}
+    return measured
 
 
-def _classes(evidence: Evidence, before: Predictions, after: Predictions) -> list[dict[str, Any]]:
+def _classes(evidence: Evidence, before: SavedPredictions, after: Predictions) -> list[dict[str, Any]]:
     """Recall and precision of each class, from frequent to rare."""
     size = len(evidence.class_names)
     was, now = (
@@ -136,7 +140,7 @@ def _recall(outcomes: Outcomes, index: int) -> dict[str, Any]:
 
 
 def _sets(evidence: Evidence, rule: ClassConditionalSets, after: Predictions) -> dict[str, Any]:
-    """How often sets hold the true class, and how large they are."""
+    """How often the sets hold the true class, and how large they are."""
     inside = rule.contains(after.probabilities)
     sizes = inside.sum(axis=1)
     classes = []

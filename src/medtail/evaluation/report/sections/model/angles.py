@@ -1,4 +1,4 @@
-"""Where the classes lie on the hypersphere during training: the figures of DAL, for heads that emit cosines."""
+"""The classes on the hypersphere during training: the figures of DAL, for heads that emit cosines."""
 
 import numpy as np
 import pandas as pd
@@ -14,14 +14,14 @@ _QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 _KINDS = ("negative", "target")
 _COLUMNS = ["epoch", "scale", *(f"{kind}_{quantile}" for kind in _KINDS for quantile in _QUANTILES)]
 
-#: Boxes that still stand apart.
+#: The most boxes that can be told apart.
 _SHOWN_EPOCHS = 12
 
 
 def angles(evidence: Evidence) -> Section | None:
     """Angles to wrong and to own classes per epoch (DAL Fig. 1), and what the scale makes of them (Fig. 2).
 
-    Reads ``angles.csv``, see docs/report.md; None where the run has none.
+    Reads ``angles.csv``, see docs/report.md; None if the run has none.
 
     Raises:
         InputError: A column is missing, or an angle is not in [0, π].
@@ -62,7 +62,8 @@ def angles(evidence: Evidence) -> Section | None:
 
 
 def _scale_range(num_classes: int, nearest: float, farthest: float) -> tuple[float, float] | None:
-    """DAL eq. 7 for the measured angles; None where it has no answer."""
+    """DAL eq. 7 for the measured angles; None where it has no solution."""
+    # The losses import torch, which pages without angles need not wait for.
     from medtail.losses.functional import scale_range
 
     try:

@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Which classes are mistaken for which."""
 
 from typing import Any
 
@@ -18,8 +18,13 @@ _STRONG = 0.55
 _LISTED = 10
 
 
-def confusion(evidence: Evidence) -> Section:
-    """The confusion matrix of the test split: a table, or for many classes a picture, and the commonest mistakes."""
+def confusion(evidence: Evidence) -> Section | None:
+    """The confusion matrix of the test split and the largest mistakes; None for labels.
+
+    The matrix is a table, or a figure where there are many classes.
+    """
+    if evidence.facts.multi_label:
+        return None
     order = evidence.from_frequent_to_rare
     names = [evidence.class_names[index] for index in order]
     counts = confusion_matrix(evidence.test.targets, evidence.test.decisions, len(names))[
@@ -46,14 +51,14 @@ def confusion(evidence: Evidence) -> Section:
                 }
                 for row, name in enumerate(names)
             ],
-            "figure": _picture(shares, evidence) if many else None,
+            "figure": _figure(shares, evidence) if many else None,
             "mistakes": _mistakes(counts, shares, names),
         },
     )
 
 
 def _mistakes(counts: np.ndarray, shares: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
-    """Mistakes by the share of their true class, so that those on rare classes are not drowned."""
+    """Mistakes by their share of the true class, so that those on rare classes are not drowned out."""
     wrong = counts * (1 - np.eye(len(names), dtype=counts.dtype))
     ranked = np.lexsort((-counts.ravel(), -(shares * (wrong > 0)).ravel()))[:_LISTED]
     return [
@@ -68,7 +73,7 @@ def _mistakes(counts: np.ndarray, shares: np.ndarray, names: list[str]) -> list[
     ]
 
 
-def _picture(shares: np.ndarray, evidence: Evidence) -> Markup:
+def _figure(shares: np.ndarray, evidence: Evidence) -> Markup:
     size = len(shares)
     # Blue with the share as opacity, darkened by a root so that small shares show on light and dark pages alike.
     pixels = np.empty((size, size, 4))

@@ -1,33 +1,32 @@
-"""Of two classes, the figures of the one that is looked for."""
+"""The metrics of the positive class of two."""
 
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
-from medtail.evaluation.summaries.binary import BINARY_TITLES, RECALLS, measure_binary
-from medtail.evaluation.summaries.summary import LOWER_IS_BETTER
+from medtail.evaluation.summaries.binary import measure_binary
+from medtail.metrics.metric import POSITIVE_CLASS_METRICS, PRECISION_METRICS, RECALLS
 
 
-def looked_for(evidence: Evidence) -> Section | None:
-    """What some threshold could reach, and precision at eight recalls; None where a summary has no such figures."""
+def positive_class(evidence: Evidence) -> Section | None:
+    """What some threshold could reach, and precision at eight recalls; None unless there are two classes."""
     binary = evidence.summary.get("binary")
     if binary is None:
         return None
     validation = measure_binary(evidence.validation, evidence.class_names.index(binary["positive"]))
-    at_recalls = [(f"{recall:g}", f"precision_at_recall_{recall:g}") for recall in RECALLS]
+    at_recalls = [(f"{recall:g}", name) for recall, name in zip(RECALLS, PRECISION_METRICS, strict=True)]
     return Section(
-        "looked_for",
-        f"Looking for {binary['positive']}",
-        "section_looked_for.html",
+        "positive-class",
+        f"Positive class: {binary['positive']}",
+        "section_positive_class.html",
         {
             "positive": binary["positive"],
             "rows": [
                 {
-                    "title": title,
+                    "heading": metric.heading,
                     "test": binary[name],
                     "interval": binary["intervals"][name],
                     "validation": float(validation[name][0]),
-                    "lower_is_better": name in LOWER_IS_BETTER,
                 }
-                for name, title in BINARY_TITLES.items()
+                for name, metric in POSITIVE_CLASS_METRICS.items()
             ],
             "recalls": [
                 {

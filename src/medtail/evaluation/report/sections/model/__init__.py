@@ -1,0 +1,1 @@
+"""What the trained model is like inside, and at other λ and operating points."""

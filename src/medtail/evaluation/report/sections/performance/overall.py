@@ -1,0 +1,27 @@
+"""Every metric over all classes, with its interval, on test and on validation."""
+
+from medtail.evaluation.report.evidence import Evidence
+from medtail.evaluation.report.page import Section
+
+
+def overall(evidence: Evidence) -> Section:
+    """The table of the metrics that the task has."""
+    validation = evidence.validation.measure()
+    return Section(
+        "metrics",
+        "All metrics",
+        "section_overall.html",
+        {
+            "chosen_by_validation": evidence.chosen_by_validation,
+            "rows": [
+                {
+                    "heading": metric.heading,
+                    "tells": metric.tells,
+                    "test": evidence.summary[name],
+                    "interval": evidence.summary["intervals"][name],
+                    "validation": float(validation[name][0]),
+                }
+                for name, metric in evidence.facts.task.metrics.items()
+            ],
+        },
+    )

@@ -1,0 +1,86 @@
+"""The images that the model learned from, and those it was judged on."""
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from medtail.evaluation.report.drawing import SERIES, draw, plain_powers
+from medtail.evaluation.report.evidence import Evidence
+from medtail.evaluation.report.page import Section
+from medtail.evaluation.report.sections.layout import MANY_CLASSES
+from medtail.evaluation.report.sections.training.augmented import augmented
+
+
+def data(evidence: Evidence) -> Section:
+    """Counts of each class or label, groups, unreadable files."""
+    facts = evidence.facts
+    order = evidence.from_frequent_to_rare
+    splits = {split: evidence.counts(split) for split in ("train", "validation", "test")}
+    train, images = splits["train"], facts.num_images
+    many = len(order) >= MANY_CLASSES and not facts.multi_label
+    # A bar of one class is as wide as its share of the most frequent; one of a label, as its share of images.
+    widest = images["train"] if facts.multi_label else train.max()
+    return Section(
+        "data",
+        "Data",
+        "section_data.html",
+        {
+            "facts": facts,
+            "augmented": augmented(evidence),
+            "chosen_by_validation": evidence.chosen_by_validation,
+            "subsample": _subsample(evidence),
+            "images": images,
+            "each": train.sum() / images["train"],
+            "ratio": train.max() / max(train.min(), 1),
+            "rarest": evidence.class_names[order[-1]],
+            "commonest": evidence.class_names[order[0]],
+            "classes": [
+                {
+                    "name": evidence.class_names[index],
+                    **{split: int(counts[index]) for split, counts in splits.items()},
+                    "share": train[index] / images["train"],
+                    "width": train[index] / widest,
+                }
+                for index in order
+            ],
+            "many": many,
+            "figure": _figure(train[order]) if many else None,
+        },
+    )
+
+
+def _figure(counts: np.ndarray) -> Markup:
+    """Training images of each class, from frequent to rare."""
+
+    def paint(figure: Figure) -> None:
+        axes = figure.subplots()
+        axes.bar(np.arange(1, len(counts) + 1), counts, color=SERIES[0], width=0.85)
+        axes.set_yscale("log")
+        plain_powers(axes.yaxis)
+        axes.set_xlabel("classes, from frequent to rare")
+        axes.set_ylabel("training images")
+        axes.grid(axis="x", visible=False)
+        axes.set_xlim(0.2, len(counts) + 0.8)
+
+    return draw(
+        paint,
+        width=9,
+        height=2.8,
+        description=f"Training images of {len(counts)} classes, from {counts.max()} down to {counts.min()}",
+    )
+
+
+def _subsample(evidence: Evidence) -> dict[str, Any] | None:
+    """Which training images were left out on purpose."""
+    before = evidence.facts.counts_before_subsample
+    if before is None:
+        return None
+    settings = dict(evidence.settings.get("data.subsample"))
+    return {
+        "name": settings.pop("name"),
+        "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
+        "before": sum(before),
+        "left_out": sum(before) - int(evidence.counts("train").sum()),
+    }
