@@ -82,7 +82,7 @@ def test_a_label_is_there_from_probability_one_half_on() -> None:
     [
         (
             {"targets": np.zeros(4, dtype=int)},
-            "targets must be 0 or 1, with one row per image and one column per label",
+            "targets must be 0 or 1, with one row per image",
         ),
         ({"targets": np.full((4, 3), 2)}, "targets must be 0 or 1"),
         ({"probabilities": np.full((4, 3), 1.5)}, "got 1.5 for label edema of image 'image 0'"),

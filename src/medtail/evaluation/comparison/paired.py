@@ -55,9 +55,10 @@ def paired_t_test(differences: Sequence[float]) -> PairedTest:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for having made several tests (Holm 1979); NaN marks a test that was not made and does not count.
+    """Return p-values corrected for having made several tests (Holm 1979).
 
-    The k-th smallest of m is multiplied by m − k + 1, and no corrected value may be below that of a smaller p-value.
+    NaN marks a test that was not made and does not count. The k-th smallest of m is multiplied by m − k + 1, and no
+    corrected value may be below that of a smaller p-value.
 
     Example:
         >>> holm([0.01, 0.04, 0.03])

@@ -45,9 +45,9 @@ def summarize_folds(
     """Return the content of ``summary.json`` of a cross-validation.
 
     The keys of :func:`medtail.evaluation.summarize` over the pooled predictions, and ``folds``: for each the
-    ``images`` of its splits and, for each of ``metrics`` (with two classes also of ``binary``), ``mean``, ``sd`` (n - 1)
-    and ``values``, one per fold. Pooled AUC ranks probabilities of different models against each other, so it may
-    differ from the mean of the folds'.
+    ``images`` of its splits and, for each of ``metrics`` (with two classes also of ``binary``), ``mean``, ``sd``
+    (n - 1) and ``values``, one per fold. Pooled AUC ranks probabilities of different models against each other, so it
+    may differ from the mean of the folds'.
 
     Args:
         pooled: Out-of-fold predictions.

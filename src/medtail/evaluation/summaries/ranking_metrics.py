@@ -26,8 +26,8 @@ def ranking_metrics(targets: np.ndarray, probabilities: np.ndarray, positive: in
         positive: Id of the positive class, of two; without effect for more.
 
     Returns:
-        The metrics by key, NaN where undefined. Balanced accuracy is that of the most probable class; the Brier score of
-        more than two classes is over all of them.
+        The metrics by key, NaN where undefined. Balanced accuracy is that of the most probable class; the Brier score
+        of more than two classes is over all of them.
 
     Example:
         >>> probabilities = np.array([[0.9, 0.1], [0.6, 0.4], [0.7, 0.3], [0.2, 0.8]])
