@@ -92,7 +92,7 @@ def test_equals_are_decided_for_the_lowest_id_and_units_are_groups() -> None:
         ({"targets": np.array([1, 0, 3])}, "target must be a class id from 0 to 2, got 3 for image 'c'"),
         ({"targets": np.array([1.0, 0.0, 2.0])}, "targets must be 3 integer class ids, got float64"),
         ({"ids": np.array(["a", "b", "b"])}, "ids must be unique, 'b' occurs more than once"),
-        ({"class_names": ("nv", "mel")}, r"a column a class, \(3, 2\), got \(3, 3\)"),
+        ({"class_names": ("nv", "mel")}, r"one column per class, \(3, 2\), got \(3, 3\)"),
         ({"class_names": ("nv", "nv", "mel")}, "two or more different names"),
         ({"groups": np.array(["p1"])}, "one group for each of 3 images, got 1"),
         (

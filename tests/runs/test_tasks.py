@@ -1,4 +1,4 @@
-"""What differs between one class an image and several labels."""
+"""What differs between one class per image and several labels."""
 
 import warnings
 
@@ -70,7 +70,7 @@ def test_the_same_labels_are_judged_in_any_order() -> None:
 
 
 def test_a_model_of_classes_does_not_judge_several_labels() -> None:
-    with pytest.raises(InputError, match="data must name one class an image, as the run was trained, x has"):
+    with pytest.raises(InputError, match="data must name one class per image, as the run was trained, x has"):
         SingleLabel().check_classes(images(NAMES, several=True), NAMES)
     SingleLabel().check_classes(images(["a", "b"], several=False), NAMES)
     with pytest.raises(InputError, match="data must hold only classes the run knows"):

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from medtail.errors import InputError
 from medtail.evaluation.report.report import write_report
-from medtail.evaluation.report.sections.curves import precision_recall_line, roc_line
+from medtail.evaluation.report.sections.performance.curves import precision_recall_line, roc_line
 from medtail.evaluation.summaries.summary import summarize
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run

@@ -145,7 +145,9 @@ def test_seed_decides_the_intervals(predictions: Predictions) -> None:
 
 def test_nothing_to_summarize_is_refused() -> None:
     empty = Predictions(np.empty(0, dtype=str), np.empty(0, dtype=int), np.empty((0, 2)), ("x", "y"), None)
-    with pytest.raises(InputError, match="predictions of the test split must hold an image, have none"):
+    with pytest.raises(
+        InputError, match="predictions of the test split must hold at least one image, got none"
+    ):
         summarize(empty, "test")
 
 

@@ -21,7 +21,7 @@ def test_a_split_like_test_raises_no_doubt() -> None:
     assert validation_doubts(_facts([90, 40, 30], [200, 80, 60], ("a", "b", "c"))) == []
 
 
-def test_only_the_class_that_is_looked_for_counts_of_two() -> None:
+def test_only_the_positive_class_counts_of_two() -> None:
     few, share = validation_doubts(_facts([400, 4], [400, 400]))
     assert few.startswith("validation holds 4 images of b")
     assert share.startswith("b is 1.0 % of the validation and 50.0 % of the test images")

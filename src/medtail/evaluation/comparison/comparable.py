@@ -98,7 +98,7 @@ def read_comparable(runs: Sequence[Run]) -> list[JudgedRun]:
             images, labels or splits differ.
     """
     if not runs:
-        raise InputError("`runs` must hold at least one finished run, got none; give the folders of some")
+        raise InputError("runs must hold at least one finished run, got none; give the folders of some")
     judged = [JudgedRun.read(run) for run in runs]
     first = judged[0]
     seen: dict[tuple[str, int], JudgedRun] = {}
@@ -117,7 +117,7 @@ def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
     pair = f"{first.run.folder} and {other.run.folder}"
     if first.test.class_names != other.test.class_names:
         raise InputError(
-            f"runs must have the same classes, those of {pair} differ; compare runs of one data set"
+            f"runs must be of the same classes, those of {pair} differ; compare runs of one data set"
         )
     if first.facts.fingerprint != other.facts.fingerprint:
         raise InputError(

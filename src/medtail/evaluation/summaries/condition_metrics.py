@@ -59,7 +59,7 @@ class ConditionMetrics:
         names = list(table.columns)
         if names[:1] != ["split"] or "auc" not in names or not set(RANKING_METRICS) <= set(names):
             raise InputError(
-                f"{run.conditions} must have the column split, those of λ, then {', '.join(RANKING_METRICS)}, "
+                f"{run.conditions} must have the columns split, those of λ, then {', '.join(RANKING_METRICS)}, "
                 f"got {', '.join(names)}; restore the file of the run"
             )
         parameters = tuple(names[1 : names.index("auc")])

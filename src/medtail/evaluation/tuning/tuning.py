@@ -266,7 +266,7 @@ def tune(folders: Sequence[Path]) -> Tuning:
             not of the same images and splits, or two grids have one name.
     """
     if not folders:
-        raise InputError("`folders` must name at least one grid of runs, got none; give the folders of some")
+        raise InputError("folders must name at least one grid of runs, got none; give the folders of some")
     read = [GridRuns.read(folder) for folder in folders]
     names = [runs.grid.name for runs in read]
     if len(set(names)) < len(names):
