@@ -10,6 +10,7 @@ from medtail.adaptation.request import Request
 from medtail.adaptation.run_predictions import RunPredictions
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.json_values import defined
+from medtail.metrics.metric import HEADLINE_METRICS
 from medtail.operating_point.calibration import CALIBRATIONS
 from medtail.operating_point.class_sets import ClassConditionalSets
 from medtail.operating_point.decisions import MostProbable
@@ -19,17 +20,6 @@ from medtail.operating_point.probability_maps import ProbabilityMap
 from medtail.operating_point.promises import ExpectedShare
 from medtail.operating_point.saved_values import by_class
 from medtail.runs.predictions import Predictions
-
-#: The metrics given for every operating point, before and after.
-_METRICS = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "auc",
-    "average_precision",
-    "brier",
-    "ece",
-)
 
 
 def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
@@ -196,5 +186,5 @@ def _fitted_twice(request: Request) -> list[str]:
 
 def _metrics(goal: Goal, cases: Cases) -> dict[str, float | None]:
     measured = cases.predictions.measure(cases.weights[:, None])
-    values = {name: float(measured[name][0]) for name in _METRICS} | goal.own_metrics(cases)
+    values = {name: float(measured[name][0]) for name in HEADLINE_METRICS} | goal.own_metrics(cases)
     return {name: defined(value) for name, value in values.items()}

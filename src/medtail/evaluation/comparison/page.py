@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from medtail.evaluation.comparison.comparison import Comparison
 from medtail.evaluation.report.drawing import INK, SERIES, draw, shortened
 from medtail.evaluation.report.page import Section, render_page, signed
-from medtail.evaluation.report.sections.layout import MANY_CLASSES
+from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
 from medtail.files import replacing, write_json, write_text
 
 

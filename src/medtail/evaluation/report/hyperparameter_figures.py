@@ -75,7 +75,8 @@ def precision_at_recalls(models: Sequence[Model], title: str, limits: tuple[floa
             figure.legend(loc="outside lower left", labelcolor=INK, handlelength=1.4)
 
     values = "; ".join(
-        f"{str(model.label).replace(chr(10), ' ')}: {', '.join(f'{model.metrics[name]:.2f}' for name in PRECISION_METRICS)}"
+        f"{str(model.label).replace(chr(10), ' ')}: "
+        f"{', '.join(f'{model.metrics[name]:.2f}' for name in PRECISION_METRICS)}"
         for model in labelled
     )
     return draw(

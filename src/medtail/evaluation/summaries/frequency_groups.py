@@ -9,8 +9,8 @@ from medtail.metrics import Outcomes
 #: The bounds of "many" and "few" training images (the convention of long-tailed recognition; DBM's tables).
 MANY_ABOVE, FEW_BELOW = 100, 20
 
-#: With fewer classes than this, each stands for itself.
-GROUPED_FROM = 20
+#: From this number on, classes are too many to look at each of them: they are grouped, and their tables fold.
+MANY_CLASSES = 20
 
 
 def frequency_groups(training_counts: np.ndarray) -> dict[str, list[int]]:
@@ -40,7 +40,7 @@ def group_metrics(outcomes: Outcomes, training_counts: np.ndarray) -> dict[str, 
         these images decided correctly) and ``balanced_accuracy`` (mean recall of these classes; the same where classes
         are equally frequent, as in the papers' test sets), None without images. None below 20 classes.
     """
-    if len(training_counts) < GROUPED_FROM:
+    if len(training_counts) < MANY_CLASSES:
         return None
     groups = {}
     for name, members in frequency_groups(training_counts).items():

@@ -13,7 +13,7 @@ from medtail.errors import InputError
 from medtail.evaluation.report.drawing import SERIES, draw, shortened
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
-from medtail.evaluation.report.sections.layout import MANY_CLASSES
+from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
 from medtail.metrics import UndefinedMetricWarning, angles_to_centres, fisher_separability
 from medtail.metrics.undefined import mean_over_defined
 

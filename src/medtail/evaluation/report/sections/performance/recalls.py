@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from medtail.evaluation.report.drawing import INK, MUTED, SERIES, draw, plain_powers, shortened
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
-from medtail.evaluation.report.sections.layout import MANY_CLASSES
+from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
 
 
 def recalls(evidence: Evidence) -> Section | None:

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from medtail.evaluation.report.drawing import SERIES, draw, plain_powers
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
-from medtail.evaluation.report.sections.layout import MANY_CLASSES
 from medtail.evaluation.report.sections.training.augmented import augmented
+from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
 
 
 def data(evidence: Evidence) -> Section:
