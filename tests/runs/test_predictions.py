@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from medtail.errors import InputError
 from medtail.runs.predictions import Predictions
+from references.runs import make_predictions
 
 
 def _predictions(groups: bool = True) -> Predictions:
@@ -137,3 +138,13 @@ def test_reading_names_what_is_wrong_with_a_file(tmp_path: Path) -> None:
         InputError, match=r"test.parquet: target must be a class id from 0 to 1, got 7 for image 'b'"
     ):
         Predictions.read(path)
+
+
+@pytest.mark.parametrize("images_per_group", [None, 2])
+def test_rows_are_taken_and_joined_with_all_that_belongs_to_them(images_per_group: int | None) -> None:
+    whole = make_predictions(("a", "b"), (7, 5), images_per_group=images_per_group)
+    parts = [whole.rows(np.arange(start, 12, 3)) for start in range(3)]
+    joined = parts[0].joined(parts[1:])
+    again = joined.rows(np.argsort([list(whole.ids).index(name) for name in joined.ids]))
+    for name, value in vars(whole).items():
+        assert np.array_equal(getattr(again, name), value), name

@@ -87,16 +87,20 @@ def _spread(values: list[float | None]) -> dict[str, Any]:
 def pooled_facts(folds: Sequence[Run], fingerprint: str) -> DatasetFacts:
     """Return the facts of all folds as one: mean training and validation counts, and every image in test."""
     facts = [DatasetFacts.load(run) for run in folds]
-    counts = {
-        split: np.array([fold.class_counts[split] for fold in facts])
-        for split in ("train", "validation", "test")
-    }
+    splits = ("train", "validation", "test")
+    counts = {split: np.array([fold.class_counts[split] for fold in facts]) for split in splits}
+    images = {split: np.array([fold.num_images[split] for fold in facts]) for split in splits}
     return replace(
         facts[0],
         class_counts={
             "train": np.rint(counts["train"].mean(axis=0)).astype(int).tolist(),
             "validation": np.rint(counts["validation"].mean(axis=0)).astype(int).tolist(),
             "test": counts["test"].sum(axis=0).tolist(),
+        },
+        num_images={
+            "train": round(images["train"].mean()),
+            "validation": round(images["validation"].mean()),
+            "test": int(images["test"].sum()),
         },
         fingerprint=fingerprint,
     )

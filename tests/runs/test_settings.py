@@ -1,0 +1,19 @@
+"""Settings of saved runs."""
+
+from pathlib import Path
+
+from medtail.runs import Run, RunSettings
+from references.runs import make_run
+
+
+def test_settings_of_a_run_are_read_by_their_paths(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", method="ldam", seed=3, resamples=2, settings={"loss": {"scale": 30.0}})
+    settings = RunSettings.load(Run(run.folder))
+    assert (settings.method, settings.seed, settings.get("loss.scale")) == ("ldam", 3, 30.0)
+    assert settings.get("loss.scale.of_nothing") is None and settings.get("nothing.at_all") is None
+    assert settings.flat["loss.scale"] == 30.0 and settings.flat["recipe.method"] == "ldam"
+
+
+def test_runs_from_before_monitors_took_balanced_accuracy() -> None:
+    assert RunSettings({"training": {"seed": 0}}).monitor == "balanced_accuracy"
+    assert RunSettings({"training": {"seed": 0, "monitor": "auc"}}).monitor == "auc"
