@@ -219,7 +219,7 @@ def test_the_report_shows_test_before_and_after(tmp_path: Path) -> None:
     page = run.report.read_text(encoding="utf-8")
     assert 'id="operating-point"' in page
     for words in (
-        "As the test split is", "With classes as frequent as in --prior", "Cost of a decision ↓",
+        "As the test split is", "With classes as frequent as in the prior", "Cost of a decision ↓",
         "Choose the class with the lowest expected cost.", "Sets that should hold the true class",
     ):  # fmt: skip
         assert words in page

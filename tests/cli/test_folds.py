@@ -76,7 +76,7 @@ def test_the_summary_is_of_all_images_and_of_each_fold(folds_run: Path) -> None:
 def test_the_report_tables_the_folds(folds_run: Path) -> None:
     page = (folds_run / "report.html").read_text()
     assert "3-fold cross-validation" in page
-    assert "Of 476 images of <code>digits-lt</code> each was judged once" in page
+    assert "Each of 476 images of <code>digits-lt</code> was judged once" in page
     assert "Fold 3" in page
     assert "No column names the patient or lesion" in page
     assert "Recall of each class" in page

@@ -92,17 +92,9 @@ METRICS = _by_key(
         _ONE_SIDED,
     ),
     Metric(
-        "iba_0.5",
-        "Index of balanced accuracy, α = 0.5",
-        "the same with more weight on recall",
-        _ONE_SIDED,
+        "iba_0.5", "Index of balanced accuracy, α = 0.5", "the same with more weight on recall", _ONE_SIDED
     ),
-    Metric(
-        "iba_1.0",
-        "Index of balanced accuracy, α = 1",
-        "the same with full weight on recall",
-        _ONE_SIDED,
-    ),
+    Metric("iba_1.0", "Index of balanced accuracy, α = 1", "the same with full weight on recall", _ONE_SIDED),
     Metric(
         "cov",
         "Variation of recall (σ/μ)",
@@ -135,15 +127,7 @@ METRICS = _by_key(
 )
 
 #: Those that tell most, where there is no room for all.
-HEADLINE_METRICS = (
-    "accuracy",
-    "balanced_accuracy",
-    "macro_f1",
-    "auc",
-    "average_precision",
-    "brier",
-    "ece",
-)
+HEADLINE_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "auc", "average_precision", "brier", "ece")
 
 #: Those that images with several labels have, with what they tell there.
 LABEL_METRICS = {
@@ -204,10 +188,7 @@ POSITIVE_CLASS_METRICS = _by_key(
 )
 
 LOWEST_RECALL = Metric(
-    "lowest_recall",
-    "Lowest recall of a class",
-    "recall of the class that is recognised worst",
-    _NO_TARGETS,
+    "lowest_recall", "Lowest recall of a class", "recall of the class that is recognised worst", _NO_TARGETS
 )
 
 EXPECTED_COST = Metric(

@@ -256,7 +256,7 @@ def test_what_may_not_be_compared(make_run, tmp_path: Path, runs: list[Run]) -> 
     )
     kept.write(fewer.predictions("test"))
     with pytest.raises(
-        InputError, match=r"the same test images.*: ISIC_0000000 is in one alone; evaluate them again"
+        InputError, match=r"the same test images.*: only one has ISIC_0000000; evaluate them again"
     ):
         compare_runs([runs[0], fewer])
 
