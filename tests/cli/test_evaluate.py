@@ -136,5 +136,5 @@ def test_of_two_classes_the_rare_one_is_positive(medtail, tmp_path: Path) -> Non
     assert json.loads(again.stdout)["binary"] == binary
     assert "Positive class: 9" in (run / "report.html").read_text()
     table = medtail("compare", run).stdout
-    assert "Looking for **9**." in table
+    assert "Positive class: **9**." in table
     assert "Precision at recall ≥ 0.99" in table
