@@ -23,7 +23,7 @@ from medtail.backbones import create_backbone
 from medtail.heads import LinearHead
 from medtail.losses import VectorScalingLoss
 from medtail.methods import LinearDensity, LossConditional
-from medtail.training.conditions import sweep
+from medtail.training.inference.condition_sweep import sweep
 
 COLUMNS = [
     "backbone",
@@ -70,7 +70,7 @@ def main() -> None:
         COLUMNS,
         arguments.device,
         "src/medtail/methods",
-        "src/medtail/training/conditions.py",
+        "src/medtail/training/inference/condition_sweep.py",
         "src/medtail/heads.py",
     ) as write:
         for row in rows(arguments):

@@ -38,7 +38,7 @@ from medtail.data import load_pixels, open_collection
 from medtail.data.decoded.cache import PixelCache
 from medtail.recipes.compose import compose, parse_assignments
 from medtail.training.build import build_method, build_optimizer
-from medtail.training.loaders import RunData
+from medtail.training.batches.loaders import RunData
 from medtail.training.module import MethodModule, memory_format
 from medtail.training.prepare import prepare
 

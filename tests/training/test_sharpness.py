@@ -15,7 +15,7 @@ from medtail.data import ImageCollection
 from medtail.runs.run import Run
 from medtail.training.build import build_method
 from medtail.training.fit import train
-from medtail.training.loaders import RunData
+from medtail.training.batches.loaders import RunData
 from medtail.training.module import MethodModule
 from medtail.training.prepare import prepare
 

@@ -62,7 +62,7 @@ class RunPredictions:
             return Predictions.read(self.run.require(self.run.predictions(split)))
         import torch
 
-        from medtail.training.conditions import BackboneFeatures
+        from medtail.training.inference.condition_sweep import BackboneFeatures
 
         features = BackboneFeatures.read(self.run, split)
         model = self._model.at(condition)

@@ -99,7 +99,7 @@ def _other_predictions(
 ) -> "ReadPredictions":
     """Return a reader of other data at λ, or at the default for None, from one pass of the backbone."""
     from medtail.cli.progress import progress_bar
-    from medtail.training.other_data import pass_other_data
+    from medtail.training.inference.other_data import pass_other_data
 
     with progress_bar() as progress:
         passed = pass_other_data(run, data, split, skip_unreadable=skip_unreadable, progress=progress)

@@ -24,7 +24,7 @@ def predict(
     from medtail.files import replacing
     from medtail.operating_point import OperatingPoint
     from medtail.runs.run import Run
-    from medtail.training.new_images import predict_images
+    from medtail.training.inference.new_images import predict_images
 
     folder = Run(run)
     point = OperatingPoint.of(folder) if operating_point else None

@@ -113,6 +113,6 @@ def _training(folds: int | None) -> Callable[..., dict[str, Any]]:
         from medtail.training.fit import train as train_run
 
         return train_run
-    from medtail.training.cross_validation import cross_validate
+    from medtail.training.fold_training import cross_validate
 
     return partial(cross_validate, folds=folds)

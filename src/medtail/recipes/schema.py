@@ -134,7 +134,7 @@ class BlurSettings(Settings):
 
 
 class MixupSettings(Settings):
-    """:class:`medtail.training.mixing.Mixup`, or :class:`medtail.training.mixing.BalancedMixup`."""
+    """:class:`medtail.training.batches.mixing.Mixup`, or :class:`medtail.training.mixing.BalancedMixup`."""
 
     alpha: float = Field(0.2, gt=0.0)
     partners: Literal["batch", "class_balanced"] = Field(

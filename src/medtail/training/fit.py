@@ -43,10 +43,10 @@ from medtail.training.callbacks import (
     WholeCheckpoints,
     checkpoints,
 )
-from medtail.training.conditions import write_conditions
+from medtail.training.inference.condition_sweep import write_conditions
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
 from medtail.training.inference import TrainedModel
-from medtail.training.loaders import RunData
+from medtail.training.batches.loaders import RunData
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.prepare import PreparedData, prepare

@@ -15,7 +15,7 @@ from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
 from medtail.training.build import build_optimizer, learning_rate_factor
-from medtail.training.mixing import build_mixing
+from medtail.training.batches.mixing import build_mixing
 
 
 def memory_format(dimensions: int) -> torch.memory_format:

@@ -15,7 +15,7 @@ from medtail.evaluation.summaries.binary import measure_binary
 from medtail.evaluation.summaries.summary import summarize
 from medtail.metrics.metric import POSITIVE_CLASS_METRICS, RECALLS
 from medtail.runs.facts import positive_class
-from medtail.training.conditions import conditions_table
+from medtail.training.inference.condition_sweep import conditions_table
 from references.facts import make_facts
 from references.pages import read_page
 

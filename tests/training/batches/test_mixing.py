@@ -20,7 +20,7 @@ from medtail.recipes.compose import compose, parse_assignments
 from medtail.recipes.schema import MixupSettings
 from medtail.runs.run import Run
 from medtail.training.fit import train
-from medtail.training.mixing import BalancedMixup, Mixup, Unmixed, build_mixing
+from medtail.training.batches.mixing import BalancedMixup, Mixup, Unmixed, build_mixing
 
 
 @pytest.fixture
