@@ -34,12 +34,14 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from measuring import results_file, synchronize
 
+from medtail.cli.assignments import parse_assignments
 from medtail.data import load_pixels, open_collection
 from medtail.data.decoded.cache import PixelCache
-from medtail.recipes.compose import compose, parse_assignments
-from medtail.training.build import build_method, build_optimizer
+from medtail.recipes.compose import compose
 from medtail.training.batches.loaders import RunData
-from medtail.training.module import MethodModule, memory_format
+from medtail.training.batches.preparation import memory_format
+from medtail.training.build import BuildContext, build_method, build_optimizer
+from medtail.training.module import MethodModule
 from medtail.training.prepare import prepare
 
 #: Data, recipe of the data, and what is changed in it.
@@ -125,11 +127,7 @@ def measure(folder: Path, setting: str, store: str, pairs: int, device: str) -> 
         cached = time.perf_counter()
         data = replace(prepare(collection, recipe, cache_folder=Path(cache_folder)), pixels=pixels)
         lightning.seed_everything(0, verbose=False)
-        module = MethodModule(
-            build_method(recipe, data.facts.training_counts, dimensions=data.facts.dimensions),
-            recipe,
-            data.facts,
-        )
+        module = MethodModule(build_method(BuildContext.of(recipe, data.facts)), recipe, data.facts)
         watch = AlternatingSteps(module, device)
         trainer = lightning.Trainer(
             max_steps=pairs + _WARM_UP,
@@ -166,7 +164,7 @@ class AlternatingSteps(Callback):
 
     def __init__(self, module: MethodModule, device: str) -> None:
         self.method = copy.deepcopy(module.method).to(device).train()
-        self.optimizer = build_optimizer(module.recipe, self.method.parameters())
+        self.optimizer = build_optimizer(module.recipe, self.method)
         self.device = device
         self.training: list[float] = []
         self.alone: list[float] = []

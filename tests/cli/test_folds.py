@@ -1,4 +1,4 @@
-"""``train --folds``: a fresh model a fold, and every image judged by the one that learned without it."""
+"""``train --folds``: a fresh model per fold, and every image judged by the one that was trained without it."""
 
 import json
 import shutil
@@ -103,7 +103,7 @@ def test_folds_go_on_as_they_began(refuses, folds_run: Path) -> None:
     assert "has 3 folds, got --folds 4" in refuses(*resumed, "--epochs", 1, "--folds", 4)
     assert "training.epochs=3 (saved: 1)" in refuses(*resumed, "--epochs", 3, "--folds", 3)
     sentence = refuses(*resumed, "--epochs", 1)
-    assert "is a cross-validation of 3 folds; go on with it with --folds 3" in sentence
+    assert "is a cross-validation of 3 folds; continue it with --folds 3" in sentence
 
 
 def test_other_verbs_ask_for_one_fold(refuses, medtail, folds_run: Path) -> None:

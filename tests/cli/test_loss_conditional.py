@@ -69,4 +69,4 @@ def test_several_labels_are_refused(refuses, tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     pd.DataFrame(rows).astype({"label_b": int}).to_csv(table, index=False)
     message = refuses("train", table, "--method", "vs_lct", "--out", tmp_path / "run")
-    assert "method.name must be supervised for several labels an image, got loss_conditional" in message
+    assert "method.name must be supervised for several labels per image, got loss_conditional" in message

@@ -156,7 +156,7 @@ def test_a_loss_of_one_class_is_refused_before_decoding(refuses, copy, stripes: 
         stripes / "images" / "0000.png", broken / "images"
     )  # decoding would name the others as missing
     message = refuses("train", broken, "--method", "ce", "--out", tmp_path / "run")
-    assert "need a loss of one decision a label, got ce for the label_ columns of" in message
+    assert "need a loss that decides each label by itself, got ce for the label_ columns of" in message
     assert message.endswith("take one of asl, apl, alpa")
     assert not (tmp_path / "run").exists()
 
@@ -181,4 +181,4 @@ def test_data_of_other_labels_is_not_judged(refuses, copy, stripes_run: Path) ->
 
 def test_methods_are_not_compared_on_several_labels(refuses, stripes: Path, tmp_path: Path) -> None:
     message = refuses("compare", stripes, "--methods", "asl", "--out", tmp_path / "compared")
-    assert "methods are compared on one class an image" in message
+    assert "methods are compared on one class per image" in message

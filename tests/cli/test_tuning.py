@@ -87,7 +87,7 @@ def test_missing_runs_and_changed_settings_are_refused(
         (("--grids", "vs", "--grid-points", "16", "--out", "o"), "numbers from 0 to 15 for grid vs, got 16"),
         (("--grids", "vs", "--grid-points", "a", "--out", "o"), "whole numbers with commas between, got 'a'"),
         (("--grids", "vs", "--reference", "vs", "--out", "o"), "--reference is a method"),
-        (("--grids", "vs", "--set", "loss.tau=1", "--out", "o"), "--set loss.tau must be left to grid vs"),
+        (("--grids", "vs", "--set", "loss.tau=1", "--out", "o"), "error: loss.tau must be left to grid vs"),
     ],
 )
 def test_bad_input_is_one_sentence(refuses, tmp_path: Path, monkeypatch, arguments, sentence: str) -> None:

@@ -68,6 +68,24 @@ def test_a_frozen_backbone_does_not_move_and_thaws(batch) -> None:
     assert train_once() == (True, True)
 
 
+def test_what_the_user_froze_stays_frozen() -> None:
+    method = Supervised(create_backbone("resnet8"), LinearHead(64, 3), CrossEntropyLoss())
+    first, *rest = method.backbone.parameters()
+    first.requires_grad_(False)
+    for frozen in (True, True, False, False):
+        method.freeze_backbone(frozen)
+        assert not first.requires_grad
+        assert {parameter.requires_grad for parameter in rest} == {not frozen}
+    rest[0].requires_grad_(False)
+    method.freeze_backbone(False)  # as the loop does at the start of every epoch
+    assert not rest[0].requires_grad
+    rest[0].requires_grad_(True)
+    [group] = method.parameter_groups()
+    assert [id(parameter) for parameter in group["params"]] == [
+        id(parameter) for parameter in method.parameters() if parameter is not first
+    ]
+
+
 def test_probabilities_are_the_losss(batch) -> None:
     loss = DynamicAngularLoss()
     method = Supervised(create_backbone("resnet8"), CosineClassifier(64, 3), loss).eval()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from medtail.cli.assignments import parse_assignments
 from medtail.errors import InputError
 from medtail.losses import LOSSES
 from medtail.recipes.compose import (
@@ -11,7 +12,6 @@ from medtail.recipes.compose import (
     describe_axis,
     load_recipe,
     merge,
-    parse_assignments,
     recipe_names,
 )
 
@@ -41,10 +41,6 @@ def test_later_settings_win() -> None:
 
 def test_set_reaches_the_loss() -> None:
     assert compose("images", "dal", parse_assignments(["loss.scale=8"])).loss.settings == {"scale": 8}
-
-
-def test_numbers_in_scientific_notation_are_numbers() -> None:
-    assert parse_assignments(["optimizer.learning_rate=1e-4"]) == {"optimizer": {"learning_rate": 1e-4}}
 
 
 def test_a_section_that_changes_its_name_forgets_its_old_keys() -> None:
@@ -115,17 +111,6 @@ def test_errors_name_key_value_and_what_is_allowed(assignments: list[str], messa
     with pytest.raises(InputError, match=message) as failure:
         compose("images", "ce", parse_assignments(assignments))
     assert "\n" not in str(failure.value)
-
-
-@pytest.mark.parametrize("assignment", ["epochs", "=3", "training.=3", ".epochs=3"])
-def test_an_assignment_needs_key_and_value(assignment: str) -> None:
-    with pytest.raises(InputError, match=r"--set takes section\.key=value, got"):
-        parse_assignments([assignment])
-
-
-def test_an_assignment_below_a_value_is_refused() -> None:
-    with pytest.raises(InputError, match="training was set to a value before"):
-        parse_assignments(["training=3", "training.epochs=4"])
 
 
 def test_a_misspelt_recipe_is_answered_with_the_nearest() -> None:

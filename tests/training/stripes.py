@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from medtail.cli.assignments import parse_assignments
 from medtail.data import ImageArray, ImageCollection
-from medtail.recipes.compose import compose, parse_assignments
+from medtail.recipes.compose import compose
 from medtail.recipes.schema import Recipe
 
 SIZES = {"train": (60, 20, 8), "validation": (10, 10, 10), "test": (10, 10, 10)}

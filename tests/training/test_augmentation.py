@@ -7,15 +7,16 @@ import pytest
 import torch
 from PIL import Image
 
+from medtail.cli.assignments import parse_assignments
 from medtail.data import open_collection
 from medtail.errors import InputError
-from medtail.recipes.compose import compose, parse_assignments
+from medtail.recipes.compose import compose
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 from medtail.runs.tasks import task_of
 from medtail.training.augmented_batch import contact_sheet
+from medtail.training.batches.preparation import ImagePreparation
 from medtail.training.fit import train
-from medtail.training.module import ImagePreparation
 from medtail.training.prepare import prepare
 
 

@@ -13,6 +13,7 @@ from training.stripes import SIZES, recipe, stripes
 from medtail import metrics
 from medtail.data import ImageCollection
 from medtail.errors import InputError
+from medtail.methods import Supervised
 from medtail.recipes.compose import load_recipe
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
@@ -132,7 +133,9 @@ def test_a_diverging_run_ends_with_one_sentence_and_keeps_the_epochs_before(
                 torch.nn.init.constant_(next(pl_module.method.head.parameters()), float("nan"))
 
     run = Run(tmp_path / "run")
-    with pytest.raises(InputError, match=r"training diverged: .* epoch 2 .*lower it with --set"):
+    with pytest.raises(
+        InputError, match=r"training diverged: .* epoch 2 .*lower it with `optimizer\.learning"
+    ):
         train(collection, recipe("ce"), run, callbacks=[Breaks()])
     weights = torch.load(run.last_checkpoint, weights_only=True)["state_dict"]
     assert all(value.isfinite().all() for value in weights.values())
@@ -144,6 +147,25 @@ def test_gradients_add_up_over_accumulated_batches(collection, tmp_path: Path) -
     train(collection, settings, Run(tmp_path / "run"), callbacks=[watch])
     batches = -(-sum(SIZES["train"]) // 16)
     assert len(watch.gradient_norms) == -(-batches // 3)
+
+
+@pytest.mark.parametrize(
+    ("method", "setting", "batches_per_step"),
+    [("ce", "training.accumulate_batches=3", 3), ("vs_sam", "training.accumulate_batches=1", 1)],
+)
+def test_a_method_acts_once_after_each_optimizer_step(
+    collection, tmp_path: Path, monkeypatch, method: str, setting: str, batches_per_step: int
+) -> None:
+    norms: list[float] = []
+
+    def note(self) -> None:
+        norms.append(float(sum(parameter.detach().norm() for parameter in self.parameters())))
+
+    monkeypatch.setattr(Supervised, "after_step", note)
+    train(collection, recipe(method, setting, "training.epochs=1"), Run(tmp_path / "run"))
+    batches = -(-sum(SIZES["train"]) // 16)
+    assert len(norms) == -(-batches // batches_per_step)
+    assert len(set(norms)) == len(norms)
 
 
 @pytest.mark.parametrize("method", ["dal", "soft_f1", "awb"])
@@ -190,7 +212,7 @@ def test_a_changed_image_table_is_noticed_when_resuming(collection, tmp_path: Pa
     run = Run(tmp_path / "run")
     train(collection, recipe("ce", "training.epochs=1"), run)
     changed = collection.without(np.array([0]))
-    with pytest.raises(InputError, match="--resume needs the data the run was started with"):
+    with pytest.raises(InputError, match="`resume=True` needs the data the run was started with"):
         train(changed, recipe("ce", "training.epochs=1"), run, resume=True)
 
 

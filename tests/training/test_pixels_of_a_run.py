@@ -12,9 +12,9 @@ from training.stripes import recipe, stripes
 
 from medtail.data import ImageArray, ImageCollection, ImageFiles, open_collection
 from medtail.runs.run import Run
+from medtail.training.batches.loaders import RunData
 from medtail.training.devices import has_room
 from medtail.training.fit import train
-from medtail.training.batches.loaders import RunData
 from medtail.training.prepare import prepare, repeated_images
 
 
@@ -74,7 +74,8 @@ def test_pixels_are_moved_to_the_device_once_where_they_fit(monkeypatch) -> None
     assert module.data.pixels is data.pixels  # no room
     asked: list[int] = []
     monkeypatch.setattr(
-        "medtail.training.batches.loaders.has_room", lambda place, size: asked.append(size) or place.type == "meta"
+        "medtail.training.batches.loaders.has_room",
+        lambda place, size: asked.append(size) or place.type == "meta",
     )
     module.setup("fit")
     assert asked == [data.pixels.size_in_bytes]

@@ -13,9 +13,9 @@ from training.stripes import SIZES, recipe, stripes
 
 from medtail.data import ImageCollection
 from medtail.runs.run import Run
-from medtail.training.build import build_method
-from medtail.training.fit import train
 from medtail.training.batches.loaders import RunData
+from medtail.training.build import BuildContext, build_method
+from medtail.training.fit import train
 from medtail.training.module import MethodModule
 from medtail.training.prepare import prepare
 
@@ -125,7 +125,7 @@ def test_half_precision_takes_both_passes_under_the_scaler(collection, tmp_path:
         "vs_sam", "training.gradient_clip_norm=0.001", "optimizer.momentum=0", "optimizer.weight_decay=0"
     )
     data = prepare(collection, settings)
-    module = MethodModule(build_method(settings, data.facts.training_counts), settings, data.facts)
+    module = MethodModule(build_method(BuildContext.of(settings, data.facts)), settings, data.facts)
     passes, scaler = Passes(), torch.amp.GradScaler("cpu", init_scale=256.0)
     lightning.Trainer(
         default_root_dir=tmp_path,

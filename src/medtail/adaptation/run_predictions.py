@@ -43,9 +43,7 @@ class RunPredictions:
     @property
     def condition(self) -> dict[str, float] | None:
         """λ of the saved predictions; None where the method has none."""
-        from medtail.training.build import reading_condition
-
-        return reading_condition(self.recipe)
+        return self.recipe.method.condition
 
     @property
     def positive(self) -> int:
@@ -83,11 +81,13 @@ class RunPredictions:
         import torch
 
         from medtail.data.samplers import drawn_prior
-        from medtail.training.build import reading_loss
+        from medtail.training.build import BuildContext
 
         counts = self.facts.training_counts
         drawn = torch.from_numpy(drawn_prior(self.recipe.sampling.name, counts, self.recipe.training.epochs))
-        loss = reading_loss(self.recipe, counts, self.condition if condition is None else condition)
+        loss = BuildContext.of(self.recipe, self.facts).loss(
+            self.condition if condition is None else condition
+        )
         log_prior = loss.log_score_prior(drawn) + torch.zeros(len(counts), dtype=torch.float64)
         prior: np.ndarray = log_prior.softmax(0).numpy()
         return prior

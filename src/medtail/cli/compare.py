@@ -42,10 +42,10 @@ def compare(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method or combination, seeds 0, 1, …")] = 3,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the tables, and with --methods or --grids for the runs.")
+        Path | None, typer.Option(help="Folder for the tables and, with --methods or --grids, for the runs.")
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(help="Method the others are tested against; ce when present.")
+        str | None, typer.Option(help="Method that the others are tested against; ce if it is among them.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, for every run.")
@@ -59,14 +59,14 @@ def compare(
         float | None, typer.Option(help="Ratio of two classes in training, for every run; see train --help.")
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="A data-set recipe by name; chosen when left out.")
+        str | None, typer.Option(help="A data-set recipe by name; chosen by the data if left out.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare finished runs, or train what is missing on DATA first: mean ± sd, paired tests, report.
 
-    With --grids: train every combination of a grid, choose hyper-parameters by validation, and table what they are
-    worth on test.
+    With --grids: train every combination of a grid, choose hyper-parameters on validation, and show in a table what
+    they are worth on test.
     """
     # Runs are read with pandas, which --help need not wait for.
     from medtail.runs.grid import GridRuns
@@ -92,7 +92,7 @@ def compare(
         if len(items) != 1 or out is None:
             option = "--methods" if grids is None else "--grids"
             raise InputError(f"{option} trains on one DATA and needs --out DIR for the runs; give both")
-        from medtail.recipes.compose import parse_assignments
+        from medtail.cli.assignments import parse_assignments
 
         changes = [given(options), parse_assignments(settings or [])]
         if methods is not None:

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def given(options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The options that were typed, by section.
+    """Return the options that were given, by section.
 
     Example:
         >>> given({"training": {"epochs": 3, "seed": None}, "backbone": {"name": None}})
@@ -19,5 +19,5 @@ def given(options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
 
 
 def binary_subsample(beta: float | None) -> dict[str, Any] | None:
-    """The setting ``data.subsample`` that ``--beta`` stands for."""
+    """Return the setting ``data.subsample`` that ``--beta`` stands for."""
     return None if beta is None else {"name": "binary", "beta": beta}

@@ -1,4 +1,4 @@
-"""``medtail train``: from images to a judged classifier."""
+"""``medtail train``: from images to a tested classifier."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,17 +23,17 @@ def train(
     backbone: Annotated[
         str | None, typer.Option(help="resnet8, resnet20, resnet32 or any timm name.")
     ] = None,
-    image_size: Annotated[int | None, typer.Option(help="Pixels, or voxels, of every side.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels, or voxels, per side.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step, over all devices.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of weights, order and augmentation.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images per step, over all devices.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from published weights.")] = False,
     positive: Annotated[
         str | None, typer.Option(metavar="CLASS", help="This class against the rest: two classes.")
     ] = None,
     beta: Annotated[
         float | None,
-        typer.Option(help="Of two classes, cut the smaller in training to one in BETA of the larger."),
+        typer.Option(help="With two classes, cut the smaller one in training to 1/BETA of the larger."),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set loss.scale=8.")
@@ -41,25 +41,25 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="A data-set recipe by name, or a recipe.yaml that a run saved; chosen when left out."
+            help="A data-set recipe by name, or a recipe.yaml that a run saved; chosen by the data if left out."
         ),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(help="Cross-validation: a fresh model for each of so many folds.")
+        int | None, typer.Option(help="Cross-validation with so many folds, a fresh model for each.")
     ] = None,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
     cache: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where decoded pixels of large sets are kept; else the user's cache."
+            metavar="DIR", help="Where decoded pixels of large sets are kept; the user's cache by default."
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
 ) -> None:
-    """Train, choose the best epoch on validation, judge it once on test, and write the report.
+    """Train, choose the best epoch on validation, test it once, and write the report.
 
-    Writes recipe.yaml, metrics.csv, checkpoints, predictions, summary.json and report.html into --out; with --folds
-    such a run for each fold, and the predictions of all images by the models that learned without them.
+    Writes recipe.yaml, metrics.csv, checkpoints, predictions, summary.json and report.html into --out; with --folds,
+    such a run for each fold, and the predictions for all images by the models that were trained without them.
     """
     options: dict[str, Any] = {
         "backbone": {"name": backbone, "pretrained": True if pretrained else None},
@@ -70,10 +70,10 @@ def train(
         },
         "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
     }
+    from medtail.cli.assignments import parse_assignments
     from medtail.cli.progress import progress_bar
     from medtail.data import open_collection
     from medtail.recipes.choose_recipe import choose_recipe
-    from medtail.recipes.compose import parse_assignments
     from medtail.runs.run import Run
 
     changes = [given(options), parse_assignments(settings or [])]
@@ -108,7 +108,7 @@ def train(
 
 
 def _training(folds: int | None) -> Callable[..., dict[str, Any]]:
-    """One run, or one a fold. Imported late: Lightning takes seconds, and a misspelt setting is answered before."""
+    """Return what trains one run, or one per fold. Imported late: a misspelt setting need not wait for Lightning."""
     if folds is None:
         from medtail.training.fit import train as train_run
 

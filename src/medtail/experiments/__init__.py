@@ -1,1 +1,1 @@
-"""Many runs of one data set: planning them and training what is missing."""
+"""Many runs on one data set: planning them, and training those that are missing."""

@@ -1,11 +1,10 @@
-"""Many runs of one data set, each in a folder of its own: methods × seeds, or the points of a grid × seeds."""
+"""Many runs on one data set, each in a folder of its own: methods × seeds, or points of a grid × seeds."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
-
-import typer
 
 from medtail.data import open_collection
 from medtail.errors import InputError
@@ -15,17 +14,19 @@ from medtail.runs.grid import GridRuns
 from medtail.runs.run import Run
 from medtail.training.fit import check_same_recipe, train
 
+_log = logging.getLogger(__name__)
+
 
 @final
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run that is to be there.
+    """A run that is planned, whether it exists or not.
 
     Attributes:
-        title: For the user who waits.
+        title: Its name in the log.
         run: Its folder.
         method: Key of a method recipe.
-        settings: What is particular to it, laid over everything else.
+        settings: Its own settings, laid over all others.
     """
 
     title: str
@@ -71,12 +72,12 @@ def train_missing(
 ) -> list[Run]:
     """Train every planned run unless it is finished; continue those that were stopped.
 
-    The state of record is the run folders: a sweep that was killed goes on where it stopped.
+    The run folders are the only record, so that a sweep that was killed continues where it stopped.
 
     Args:
-        data: As for ``train``.
-        planned: What is to be there in the end.
-        recipe: Name of a data-set recipe; chosen by the data when None.
+        data: As :func:`medtail.data.open_collection` takes it.
+        planned: The runs that should exist in the end.
+        recipe: Name of a data-set recipe; chosen by the data if None.
         changes: Settings laid over every recipe, in order.
         progress: Told about decoding and predicting.
 
@@ -86,13 +87,13 @@ def train_missing(
     collection = open_collection(data)
     if collection.multi_label:
         raise InputError(
-            f"methods are compared on one class an image, {data} has columns of several labels; train each with "
-            f"medtail train and read their summaries"
+            f"methods are compared on one class per image, {data} has columns of several labels; train each with "
+            f"`train()` and read their summaries"
         )
     recipes = [choose_recipe(collection, plan.method, recipe, [*changes, plan.settings]) for plan in planned]
     for number, (plan, settings) in enumerate(zip(planned, recipes, strict=True), start=1):
         run = plan.run
-        typer.echo(f"{number}/{len(planned)} {plan.title}", err=True)
+        _log.info(f"{number}/{len(planned)} {plan.title}")
         if run.summary.is_file():
             check_same_recipe(run, settings)
         else:
@@ -101,16 +102,16 @@ def train_missing(
 
 
 def check_free(runs: GridRuns, changes: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse settings for every run that a grid sets for each.
+    """Refuse settings for all runs that a grid sets for each of its points.
 
     Raises:
-        InputError: Naming the setting.
+        InputError: There is such a setting, which the message names.
     """
     for path in [*runs.grid.axes, "training.seed"]:
         if any(_sets(change, path) for change in changes):
             raise InputError(
-                f"--set {path} must be left to grid {runs.grid.name}, which trains several values of it; "
-                f"leave it out, or choose points with --grid-points"
+                f"{path} must be left to grid {runs.grid.name}, which trains several values of it; "
+                f"leave it out, or choose points with `chosen`"
             )
 
 

@@ -3,14 +3,17 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from medtail.errors import InputError
+from medtail.methods.conditional import Conditional
 
-#: What a method is given: ``image`` (N, channels, H, W) float, normalised; ``target`` (N,) class ids, or
-#: 0/1 (N, C) of several labels where the loss takes them. Of mixed images also ``partner_target``, like
-#: ``target``, and ``partner_share``, a scalar: see :func:`medtail.methods.mixed_targets.batch_loss`.
+#: What a method is given: ``image`` (N, channels, H, W) float, normalised, is the first of its views, ``image_1``,
+#: ``image_2``, … are the others; ``target`` (N,) holds class ids, or 0/1 (N, C) for several labels per image. Batches
+#: of mixed images also have ``partner_target``, like ``target``, and ``partner_share``, a scalar: see
+#: :func:`medtail.methods.mixed_targets.batch_loss`.
 Batch = Mapping[str, Tensor]
 
 
@@ -30,14 +33,21 @@ class StepOutput:
 
 
 class Method(nn.Module, ABC):
-    """A model with its way of being trained.
+    """A model with its way of being trained; abstract.
 
     ``forward`` is the training step, so that distributed training sees it; ``predict`` is inference. The loop
-    around it (optimizer, schedule, precision, checkpoints) belongs to the trainer, not to the method.
+    around it (optimizer, schedule, precision, checkpoints) belongs to the trainer, not to the method. A method says
+    what it needs and what it can do, and the loop asks: it never looks at a method's class.
 
     Inference has two stages, ``features`` and what follows from them: the first is nearly all the work, so that
     whoever keeps the features can ask for outputs and embeddings again and again.
+
+    Attributes:
+        views: How each training image is prepared, one name of
+            :data:`medtail.training.batches.preparation.VIEWS` per view. ``image`` of a batch is the first view.
     """
+
+    views: ClassVar[tuple[str, ...]] = ("augmented",)
 
     @abstractmethod
     def forward(self, batch: Batch) -> StepOutput:
@@ -53,24 +63,15 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def embed_features(self, features: Tensor) -> Tensor:
-        """Return what the last layer is given ``(N, E)`` for the backbone's features ``(N, D)``."""
+        """Return the input of the last layer ``(N, E)`` for the backbone's features ``(N, D)``."""
 
     def predict(self, images: Tensor) -> Tensor:
         """Return the outputs ``(N, C)`` for images ``(N, channels, H, W)``."""
         return self.predict_features(self.features(images))
 
     def embed(self, images: Tensor) -> Tensor:
-        """Return what the last layer is given ``(N, E)`` for images ``(N, channels, H, W)``."""
+        """Return the input of the last layer ``(N, E)`` for images ``(N, channels, H, W)``."""
         return self.embed_features(self.features(images))
-
-    @property
-    @abstractmethod
-    def class_centres(self) -> Tensor:
-        """The last layer's weights ``(C, E)``, one direction a class."""
-
-    def cosine_scale(self) -> float | None:
-        """Return the factor on the outputs where these are cosines; None where they are logits."""
-        return None
 
     @abstractmethod
     def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -81,20 +82,57 @@ class Method(nn.Module, ABC):
         """Return class probabilities ``(N, C)``, rows summing to 1, for the deployment prior ``(C,)``."""
 
     def label_probabilities(self, outputs: Tensor) -> Tensor:
-        """Return the probability of each label by itself ``(N, C)``, where the method takes several labels.
+        """Return the probability of each label by itself ``(N, C)``.
 
         Raises:
-            InputError: It takes one class an image.
+            InputError: The method learns one class per image, as it does unless it overrides this.
         """
         raise InputError(
-            f"{type(self).__name__} takes one class an image; train several labels with Supervised"
+            f"{type(self).__name__} learns one class per image; train several labels with Supervised"
         )
 
+    @property
+    @abstractmethod
+    def uses_batch_statistics(self) -> bool:
+        """Whether the loss of an image depends on the other images of its batch.
+
+        If so, gradients of small batches do not add up to that of a large one, and images cannot be mixed.
+        """
+
+    @property
+    def conditional(self) -> Conditional | None:
+        """The method itself if it can be read at any λ; None for a method without λ."""
+        return None
+
+    @property
+    def class_centres(self) -> Tensor | None:
+        """The last layer's weights ``(C, E)``, one direction per class; None where there is no single last layer."""
+        return None
+
+    def cosine_scale(self) -> float | None:
+        """Return the factor on the outputs where these are cosines; None where they are logits."""
+        return None
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Return what the optimizer updates, as the parameter groups that PyTorch's optimizers take.
+
+        By default all trainable parameters form one group. A group may have its own settings: a learned temperature
+        has ``"weight_decay": 0.0``, and a momentum copy is in no group.
+        """
+        return [{"params": [parameter for parameter in self.parameters() if parameter.requires_grad]}]
+
     def set_epoch(self, epoch: int) -> None:
-        """Tell every schedule inside which epoch (from 0) begins; nothing to do where there is none."""
+        """Tell every schedule of the method which epoch (from 0) begins; does nothing by default."""
 
     def set_step(self, step: int) -> None:
-        """Tell which training step (from 0) comes next; nothing to do where no step differs from another."""
+        """Tell the method which optimizer step (from 0) comes next; does nothing by default."""
+
+    def after_step(self) -> None:
+        """Update what the optimizer does not: momentum copies, queues; does nothing by default.
+
+        It is called once per optimizer step, when the weights have moved: not between batches whose gradients are
+        accumulated, and not between the two passes of :class:`medtail.sam.SAM`.
+        """
 
     def freeze_backbone(self, frozen: bool) -> None:
-        """Stop or resume training of the part that carries pretrained weights; nothing where there is none."""
+        """Stop or resume training of the part with the pretrained weights; does nothing by default."""

@@ -23,20 +23,20 @@ def focal(
     alpha: float | None = None,
     reduction: Reduction = "mean",
 ) -> FocalLoss:
-    """Focal loss for any number of classes, with the class weights of one number α.
+    """Focal loss for any number of classes, with class weights that follow from one number α.
 
     Args:
         class_counts: ``(C,)``, training counts in class-id order.
-        gamma: The paper's φ, 0 to 3 there.
+        gamma: The paper's φ, which is 0 to 3 there.
         alpha: In (0, 1), 0.1 to 0.75 in the paper: the rarest class weighs α / (1 - α) times the commonest
-            (:func:`medtail.losses.functional.rarity_weights`). None for no weights, which is twice the loss of 0.5.
+            (:func:`medtail.losses.functional.rarity_weights`). None means no weights: twice the loss of 0.5.
         reduction: As in :class:`medtail.losses.FocalLoss`.
 
     Example:
         >>> focal([900, 100], alpha=0.75).weighting.class_weights
         tensor([0.2500, 0.7500], dtype=torch.float64)
 
-    Source: LCT eq. 2; more than two classes are our extension.
+    Source: LCT eq. 2; the form for more than two classes is our extension.
     """
     weights = None
     if alpha is not None:
@@ -68,8 +68,8 @@ def create_family(
     Args:
         name: A key of :data:`medtail.losses.LOSSES`.
         class_counts: ``(C,)``, training counts in class-id order.
-        settings: Those that do not vary.
-        num_epochs: Length of the training, for schedules.
+        settings: The settings that do not vary.
+        num_epochs: Number of training epochs, for schedules.
 
     Raises:
         InputError: When the family is called: a name or value is wrong, or λ names a setting that does not vary.
@@ -86,7 +86,7 @@ def create_family(
         if twice:
             raise InputError(
                 f"a parameter of loss {name} must either vary or have one value, got both for {', '.join(twice)}; "
-                f"leave it out of the loss's settings or of the distributions"
+                f"leave it out of either the loss's settings or the distributions"
             )
         return create_loss(
             name,

@@ -1,4 +1,4 @@
-"""The density that a hyper-parameter of a loss is drawn from: a straight line over an interval."""
+"""The density from which a hyper-parameter of a loss is drawn: a straight line over an interval."""
 
 from dataclasses import dataclass
 from typing import final
@@ -22,18 +22,18 @@ class LinearDensity:
     .. math:: f(x) = h_a + (h_b - h_a)\frac{x - a}{b - a},\qquad h_a = \frac{2}{b - a} - h_b
 
     The height at a follows from the unit area, so only 0 ≤ h_b ≤ 2 / (b - a) is legal; h_b = 1 / (b - a) is the
-    uniform density, either end of the range a triangle. (The paper's own L(1, 3, 2) is not legal: its range is
-    [0, 1].)
+    uniform density, and either end of the range is a triangle. (The paper's own L(1, 3, 2) is not legal: its range
+    is [0, 1].)
 
     Args:
         low: a.
-        high: b, above a. A parameter that does not vary belongs to the settings of the loss.
+        high: b, above a. A parameter that does not vary belongs in the settings of the loss.
         height_at_high: h_b. The paper's Table 2 has L(0, 0.3, 3.3), L(0, 0.2, 5) and others for γ, L(0, 3, 0.33),
             L(1, 4, 0) and others for τ.
 
     Raises:
         InputError: A value is not a finite number, ``high`` is not above ``low``, or the height is not legal; the
-            sentence names the legal range.
+            message names the legal range.
 
     Example:
         >>> density = LinearDensity(0, 3, 0)
@@ -54,13 +54,13 @@ class LinearDensity:
             object.__setattr__(self, name, checks.number(name, getattr(self, name)))
         if self.high <= self.low:
             raise InputError(
-                f"high must be above low, got {self}; give an interval, or a parameter that does not vary to the loss"
+                f"high must be above low, got {self}; give an interval, or set the parameter in the loss"
             )
         largest = 2 / self._width
         if not 0 <= self.height_at_high <= largest * (1 + _ROUNDING):
             raise InputError(
                 f"height_at_high must be in [0, {largest:.6g}], which is [0, 2 / (high - low)], got {self}; "
-                f"a line through a greater height has negative values, a lower height is negative itself"
+                f"a line through a greater height has negative values, and a lower height is negative itself"
             )
         object.__setattr__(self, "height_at_high", min(self.height_at_high, largest))
 
@@ -99,8 +99,8 @@ class LinearDensity:
 
         .. math:: F^{-1}(p) = a + \frac{2p}{h_a + \sqrt{(1 - p) h_a^2 + p\,h_b^2}}
 
-        The root is the density there. This form of the solution of the quadratic loses no digits, and needs no case
-        for the uniform density.
+        The root is the density there. This form of the quadratic's solution loses no digits, and needs no special
+        case for the uniform density.
 
         Args:
             probabilities: p in [0, 1], of any shape.

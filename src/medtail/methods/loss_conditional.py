@@ -15,6 +15,7 @@ from medtail.errors import InputError
 from medtail.heads import Head
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.methods.base import Batch, StepOutput
+from medtail.methods.conditional import Condition, Conditional
 from medtail.methods.families import LossFamily
 from medtail.methods.linear_density import LinearDensity
 from medtail.methods.mixed_targets import batch_loss
@@ -25,20 +26,17 @@ from medtail.naming import nearest
 #: Keeps the draws of λ apart from every other use of (seed, step).
 _STREAM = (0x4C4354,)
 
-Condition = Mapping[str, float]
-"""A value for each varied parameter of the loss, by its name: λ."""
-
 
 @final
-class LossConditional(OneHeadMethod):
+class LossConditional(OneHeadMethod, Conditional):
     r"""Train one model over a distribution of a loss's hyper-parameters λ, and choose λ after training.
 
     .. math:: \theta^* = \arg\min_\theta E_{\lambda\sim P_\Lambda} E_{(x, y)\sim D}
               \mathcal L(y, f(x, \theta, \lambda), \lambda)
 
-    (eq. 7). Each training step draws one λ, each of its parameters from its own linear density; λ goes to the loss,
+    (eq. 7). Each training step draws one λ, each of its parameters from its own linear density. λ goes to the loss,
     and to the network through :class:`medtail.heads.FiLM` between backbone and head. In evaluation λ is
-    ``condition``, the mean of the densities until :meth:`set_condition` says otherwise; outputs for any other λ
+    ``condition``, which is the mean of the densities until :meth:`set_condition` changes it. Outputs for any other λ
     follow from the same backbone features.
 
     Args:
@@ -46,16 +44,16 @@ class LossConditional(OneHeadMethod):
         head: Features to outputs ``(N, C)``.
         loss_family: A function of λ by name, ``functools.partial(VectorScalingLoss, class_counts)`` for instance;
             its losses keep no state.
-        distributions: The density of each parameter, by its name; (γ, τ) of vector scaling and (α, φ) of focal loss
-            in the paper.
+        distributions: The density of each parameter, by its name; the paper has (γ, τ) of vector scaling and (α, φ)
+            of focal loss.
         seed: λ of a step depends on ``(seed, step)`` alone: every rank, both passes of SAM and a resumed training
             draw the same.
-        film: ``"identity"`` begins without modulation, ``"plain"`` with PyTorch's initialisation, ``"none"`` leaves
-            FiLM out, so that λ reaches the loss alone (the ablation).
-        default: λ in evaluation, in part or whole; the mean of the density where it is silent.
+        film: ``"identity"`` starts without modulation, ``"plain"`` with PyTorch's initialisation, and ``"none"``
+            leaves FiLM out, so that λ reaches only the loss (the ablation).
+        default: λ in evaluation. Parameters left out default to the mean of their density.
 
     Raises:
-        InputError: A parameter is none of the loss's, some λ of the distributions is not legal for it, its losses
+        InputError: The loss has no such parameter, the distributions hold a λ that is not legal for it, its losses
             keep state, or head and loss do not fit.
 
     Under distributed training the mean over ranks of the gradients is that of one process with the joined batch,
@@ -95,7 +93,7 @@ class LossConditional(OneHeadMethod):
     ) -> None:
         _check_names(loss_family, distributions)
         _check_corners(loss_family, distributions)
-        condition = whole_condition(distributions, default or {})
+        condition = _whole_condition(distributions, default or {})
         super().__init__(backbone, head, loss_family(**condition))
         self.loss_family = loss_family
         self.distributions = MappingProxyType(dict(distributions))
@@ -107,7 +105,7 @@ class LossConditional(OneHeadMethod):
         self._epoch = 0
 
     def forward(self, batch: Batch) -> StepOutput:
-        """Compute the loss of one batch, in training for the λ of the step."""
+        """Compute the loss of one batch; in training, at the λ of the step."""
         condition = self._condition_of_this_step() if self.training else self._condition
         outputs = self.predict_features(self.features(batch["image"]), condition)
         loss = self.loss_at(condition).to(outputs.device)
@@ -145,6 +143,16 @@ class LossConditional(OneHeadMethod):
         return loss
 
     @property
+    def conditional(self) -> Conditional:
+        """The method itself."""
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights of the last layer are."""
+        return self.head.class_centres.device
+
+    @property
     def condition(self) -> Condition:
         """λ that prediction, probabilities and evaluation use now."""
         return MappingProxyType(self._condition)
@@ -155,7 +163,7 @@ class LossConditional(OneHeadMethod):
         Raises:
             InputError: λ lacks a parameter, has another, or is not legal for the loss.
         """
-        self.loss = self.loss_at(condition).to(self.class_centres.device).train(self.training)
+        self.loss = self.loss_at(condition).to(self.device).train(self.training)
         self._condition = _checked(self.distributions, condition)
 
     def drawn_condition(self, step: int) -> dict[str, float]:
@@ -173,11 +181,11 @@ class LossConditional(OneHeadMethod):
         return self.drawn_condition(self._step)
 
     def set_step(self, step: int) -> None:
-        """Note the step, whose λ the next forward in training draws."""
+        """Remember the step, whose λ the next forward in training draws."""
         self._step = step
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell schedules inside the losses of all λ which epoch (from 0) begins."""
+        """Tell the schedules in the losses of all λ which epoch (from 0) begins."""
         self._epoch = epoch
         super().set_epoch(epoch)
 
@@ -185,14 +193,14 @@ class LossConditional(OneHeadMethod):
 def _num_features(backbone: nn.Module) -> int:
     if not isinstance(getattr(backbone, "num_features", None), int):
         raise InputError(
-            f"backbone must say how many features it gives, {type(backbone).__name__} has no num_features; "
-            f"take one of create_backbone, or set the attribute"
+            f"backbone must have the attribute num_features, {type(backbone).__name__} has no num_features; "
+            f"take one from create_backbone, or set the attribute"
         )
     return int(backbone.num_features)  # type: ignore[arg-type]
 
 
 def _check_names(family: LossFamily, distributions: Mapping[str, LinearDensity]) -> None:
-    """Refuse names that the family does not take, as far as its signature tells."""
+    """Refuse names that the family does not take, as far as its signature tells them."""
     if not distributions:
         raise InputError(
             "distributions must name at least one parameter of the loss, got none; train one loss with Supervised"
@@ -210,7 +218,7 @@ def _check_names(family: LossFamily, distributions: Mapping[str, LinearDensity])
 
 
 def _check_corners(family: LossFamily, distributions: Mapping[str, LinearDensity]) -> None:
-    """Refuse distributions with a λ the loss refuses; its rules are intervals, so that the corners decide."""
+    """Refuse distributions with a λ that the loss refuses; its rules are intervals, so the corners decide."""
     ends = [(density.low, density.high) for density in distributions.values()]
     for values in product(*ends):
         condition = dict(zip(distributions, values, strict=True))
@@ -223,13 +231,13 @@ def _check_corners(family: LossFamily, distributions: Mapping[str, LinearDensity
         if loss.state_dict():
             raise InputError(
                 f"loss_family must give losses without state, {type(loss).__name__} keeps "
-                f"{', '.join(loss.state_dict())}, which another loss of the next step would not know; "
-                f"give its measured setting a number"
+                f"{', '.join(loss.state_dict())}, which the loss of the next step would not know; "
+                f"give the setting that is measured a number"
             )
 
 
-def whole_condition(distributions: Mapping[str, LinearDensity], given: Condition) -> dict[str, float]:
-    """Return λ with the mean of its density for each parameter that is not given.
+def _whole_condition(distributions: Mapping[str, LinearDensity], given: Condition) -> dict[str, float]:
+    """Return λ, with the mean of its density for each parameter that is not given.
 
     Raises:
         InputError: A parameter has no density.

@@ -11,13 +11,12 @@ def batch_loss(loss: ClassificationLoss, outputs: Tensor, batch: Batch) -> Tenso
 
     .. math:: (1 - \lambda)\, L(z, y) + \lambda\, L(z, y')
 
-    of which cross-entropy with mixed one-hot targets is the special case (Zhang et al., 2018): losses go on being
-    given class ids.
+    Cross-entropy with mixed one-hot targets is a special case (Zhang et al., 2018), so losses need only class ids.
 
     Args:
-        loss: Of class ids, or 0/1 labels.
+        loss: Takes class ids, or 0/1 labels.
         outputs: ``(N, C)``.
-        batch: ``target`` y; of mixed images ``partner_target`` y' of the same shape and the scalar
+        batch: ``target`` y and, for mixed images, ``partner_target`` y' of the same shape and the scalar
             ``partner_share`` λ.
     """
     own: Tensor = loss(outputs, batch["target"])

@@ -1,4 +1,4 @@
-"""What methods with a backbone, one head and a loss have in common."""
+"""What methods with one backbone, one head and one loss have in common."""
 
 from abc import ABC, abstractmethod
 from typing import Self
@@ -18,7 +18,7 @@ class OneHeadMethod(Method, ABC):
     Args:
         backbone: Images ``(N, channels, H, W)`` to features ``(N, D)``.
         head: Features to outputs ``(N, C)``.
-        loss: What outputs are judged and read by.
+        loss: Trains the outputs and reads them as probabilities.
 
     Raises:
         InputError: The loss expects cosines and the head emits logits, or the other way round.
@@ -32,16 +32,17 @@ class OneHeadMethod(Method, ABC):
             raise InputError(
                 f"head must emit what the loss expects: {type(loss).__name__} expects {loss.expects}, "
                 f"{type(head).__name__} emits {head.emits}; "
-                f"take a head that emits {loss.expects}, or leave the choice to head.name=auto"
+                f"take a head that emits {loss.expects}, or leave the choice to `head.name=auto`"
             )
         self.backbone = backbone
         self.head = head
         self.loss = loss
         self._backbone_is_frozen = False
+        self._frozen_here: list[nn.Parameter] = []
 
     @abstractmethod
     def head_input(self, features: Tensor) -> Tensor:
-        """Return what the head is given ``(N, D)`` for the backbone's features ``(N, D)``."""
+        """Return the head's input ``(N, D)`` for the backbone's features ``(N, D)``."""
 
     def features(self, images: Tensor) -> Tensor:
         """Return the backbone's features ``(N, D)``."""
@@ -54,8 +55,13 @@ class OneHeadMethod(Method, ABC):
         return outputs
 
     def embed_features(self, features: Tensor) -> Tensor:
-        """Return what the head's last layer is given ``(N, E)``."""
+        """Return the input of the head's last layer ``(N, E)``."""
         return self.head.embed(self.head_input(features))
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        """Whether the loss does."""
+        return self.loss.uses_batch_statistics
 
     @property
     def class_centres(self) -> Tensor:
@@ -63,7 +69,7 @@ class OneHeadMethod(Method, ABC):
         return self.head.class_centres
 
     def cosine_scale(self) -> float | None:
-        """Return the loss's scale now, which some losses measure in training; None for logits."""
+        """Return the loss's current scale, which some losses measure in training; None for logits."""
         if self.head.emits != "cosines":
             return None
         own, other = self.loss.log_scores(torch.tensor([[1.0, 0.0]]))[0].tolist()
@@ -83,9 +89,20 @@ class OneHeadMethod(Method, ABC):
         self.loss.set_epoch(epoch)
 
     def freeze_backbone(self, frozen: bool) -> None:
-        """Exclude the backbone from training: no gradients, and batch-norm statistics left as they are."""
+        """Exclude the backbone from training, or include it again.
+
+        A frozen backbone has no gradients, and its batch-norm statistics stay as they are. Parameters that were frozen
+        before, such as the base weights of an adapter, stay frozen when the backbone is included again.
+        """
+        if frozen and not self._backbone_is_frozen:
+            self._frozen_here = [
+                parameter for parameter in self.backbone.parameters() if parameter.requires_grad
+            ]
+        for parameter in self._frozen_here:
+            parameter.requires_grad_(not frozen)
+        if not frozen:
+            self._frozen_here = []
         self._backbone_is_frozen = frozen
-        self.backbone.requires_grad_(not frozen)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:

@@ -44,5 +44,5 @@ class Supervised(OneHeadMethod):
         return features
 
     def label_probabilities(self, outputs: Tensor) -> Tensor:
-        """Return what the loss reads of each label by itself."""
+        """Return the probability that the loss reads for each label by itself."""
         return self.loss.label_probabilities(outputs)

@@ -1,4 +1,4 @@
-"""Which recipe fits a data set when the user names none."""
+"""The choice of a recipe for a data set if the user names none."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,12 +8,12 @@ from medtail.data import ImageCollection
 from medtail.recipes.compose import compose, load_recipe, recipe_names
 from medtail.recipes.schema import Recipe
 
-#: Up to here, in pixels or voxels, a CIFAR network sees more than one with an ImageNet stem.
+#: Images of up to so many pixels or voxels per side suit a CIFAR network better than one with an ImageNet stem.
 SMALL_IMAGE = 40
 
 
 def choose_dataset_recipe(collection: ImageCollection) -> str:
-    """The data set's own recipe when medtail brings one, else one for its size of images."""
+    """Return the data set's own recipe if medtail has one, else the one for images of its size."""
     if collection.name in recipe_names("datasets"):
         return collection.name
     form = collection.first_form()
@@ -31,9 +31,9 @@ def choose_recipe(
 
     Args:
         collection: The data.
-        method: Key of a method recipe; may be None when ``recipe`` is a saved file.
+        method: Key of a method recipe; may be None if ``recipe`` is a saved file.
         recipe: Name of a data-set recipe, path of a saved ``recipe.yaml``, or None to choose by the data.
-        changes: Laid over it, in order.
+        changes: Settings to lay over the recipe, in order.
 
     Raises:
         InputError: A name or a setting is wrong.
@@ -45,6 +45,6 @@ def choose_recipe(
 
 
 def _of_the_data(collection: ImageCollection) -> Mapping[str, Any]:
-    """Channels that are quantities of their own are as many as they are, whatever a recipe of images says."""
+    """The number of channels, if the channels are quantities of their own, whatever a recipe of images says."""
     form = collection.form_or_none()
     return {} if form is None or form.channels is None else {"data": {"channels": form.channels}}

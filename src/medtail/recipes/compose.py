@@ -1,9 +1,9 @@
-"""From names to a recipe: the merge of two axes, one file each, and of what the user changes.
+"""From names to a recipe: one file from each of two axes, merged with the changes of the user.
 
-The axes are ``recipes/datasets`` and ``recipes/methods``. Later wins: data set, method, changes in their order.
+The axes are ``recipes/datasets`` and ``recipes/methods``. Later settings win: data set, method, changes in their order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from medtail.recipes.schema import Recipe
 #: The folders of recipes that come with medtail.
 Axis = Literal["datasets", "methods", "grids"]
 
-#: Keys that mean the same whatever the name of their section.
+#: Keys that mean the same under any name of their section.
 _WHATEVER_THE_NAME = ("sharpness",)
 
 
@@ -27,7 +27,7 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with ``change`` laid over it, section by section.
 
     A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam. Only an
-    optimizer's ``sharpness`` stays, which is around any of them.
+    optimizer's ``sharpness`` stays, because it can wrap any of them.
 
     Example:
         >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"learning_rate": 0.1}})
@@ -46,48 +46,8 @@ def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
-    """Turn ``["loss.scale=8", "schedule.name=step"]`` into nested settings; values are read as YAML.
-
-    Raises:
-        InputError: An assignment has no ``=`` or an empty key.
-
-    Example:
-        >>> parse_assignments(["loss.scale=8", "training.early_stopping_patience=null"])
-        {'loss': {'scale': 8}, 'training': {'early_stopping_patience': None}}
-    """
-    settings: dict[str, Any] = {}
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        keys = path.split(".")
-        if not equals or not all(keys):
-            raise InputError(f"--set takes section.key=value, got {assignment!r}; e.g. --set loss.scale=8")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {path}: the value must be valid YAML, got {text!r}; quote it") from error
-        # "1e-4" is a string to YAML 1.1, a number to everybody else.
-        if isinstance(value, str):
-            value = _number_or_text(value)
-        section = settings
-        for key in keys[:-1]:
-            inner = section.setdefault(key, {})
-            if not isinstance(inner, dict):
-                raise InputError(f"--set {path}: {key} was set to a value before; set its parts or its whole")
-            section = inner
-        section[keys[-1]] = value
-    return settings
-
-
-def _number_or_text(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
 def recipe_names(axis: Axis) -> list[str]:
-    """The recipes that come with medtail, on one axis."""
+    """Return the names of the recipes on one axis that come with medtail."""
     folder = resources.files("medtail") / "recipes" / axis
     return sorted(Path(entry.name).stem for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
@@ -96,20 +56,19 @@ def read_axis(axis: Axis, name: str) -> dict[str, Any]:
     """Read one recipe of one axis.
 
     Raises:
-        InputError: There is none of this name; the names there are, and the nearest.
+        InputError: There is no recipe of this name; the message names all of them, and the nearest.
     """
     known = recipe_names(axis)
     if name not in known:
         raise InputError(
-            f"{axis[:-1]} recipe must be one of {', '.join(known)}, got {name!r}{nearest(name, known)}; "
-            f"see medtail list recipes"
+            f"{axis[:-1]} recipe must be one of {', '.join(known)}, got {name!r}{nearest(name, known)}"
         )
     text = (resources.files("medtail") / "recipes" / axis / f"{name}.yaml").read_text(encoding="utf-8")
     return dict(yaml.safe_load(text))
 
 
 def describe_axis(axis: Axis, name: str) -> str:
-    """The first comment line of a recipe file: what it is for."""
+    """Return the first comment line of a recipe file, which says what it is for."""
     text = (resources.files("medtail") / "recipes" / axis / f"{name}.yaml").read_text(encoding="utf-8")
     return text.splitlines()[0].removeprefix("#").strip()
 
@@ -118,7 +77,7 @@ def compose(dataset: str, method: str, *changes: Mapping[str, Any]) -> Recipe:
     """Merge a data-set recipe, a method recipe and changes, and validate the result.
 
     Raises:
-        InputError: Naming every wrong key, its value and what is allowed.
+        InputError: A setting is wrong; the message names every wrong key, its value and what is allowed.
     """
     settings = merge(read_axis("datasets", dataset), read_axis("methods", method))
     for change in changes:
@@ -127,15 +86,15 @@ def compose(dataset: str, method: str, *changes: Mapping[str, Any]) -> Recipe:
 
 
 def load_recipe(path: Path, *changes: Mapping[str, Any]) -> Recipe:
-    """Read a saved recipe, laying changes over it.
+    """Read a saved recipe and lay changes over it.
 
     Raises:
-        InputError: The file is missing, no YAML mapping, or a setting is wrong.
+        InputError: The file is missing or is no YAML mapping, or a setting is wrong.
     """
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"recipe file {path} does not exist; give a file that train saved") from error
+        raise InputError(f"recipe file {path} does not exist; give a recipe.yaml that a run saved") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(
             f"recipe file {path} is not valid YAML; compare it with a saved recipe.yaml"
@@ -150,7 +109,11 @@ def load_recipe(path: Path, *changes: Mapping[str, Any]) -> Recipe:
 
 
 def validate(settings: Mapping[str, Any]) -> Recipe:
-    """Turn nested settings into a :class:`Recipe`, or name everything that is wrong in one sentence each."""
+    """Turn nested settings into a :class:`Recipe`.
+
+    Raises:
+        InputError: Some are wrong; the message has one sentence for each.
+    """
     try:
         return Recipe.model_validate(settings)
     except ValidationError as error:

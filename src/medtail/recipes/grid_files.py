@@ -1,4 +1,4 @@
-"""The grids that come with medtail, and those of users: ``recipes/grids/*.yaml``."""
+"""Files of grids: those that come with medtail, ``recipes/grids/*.yaml``, and those of users."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from medtail.runs.grid import Grid
 
 
 class GridFile(Settings):
-    """What a file of a grid says."""
+    """The content of a grid file."""
 
     method: str
     baseline: str | None = None
@@ -25,8 +25,8 @@ def read_grid(name: str, chosen: tuple[int, ...] | None = None) -> Grid:
     """Read a grid.
 
     Args:
-        name: One of ``medtail list grids``, or the path of a file like those.
-        chosen: Numbers of the points to train; all of them when None.
+        name: One of ``recipe_names("grids")``, or the path of a file like those.
+        chosen: Numbers of the points to train; all of them if None.
 
     Raises:
         InputError: There is no such grid, or its file is wrong.
@@ -58,7 +58,7 @@ def _read_file(path: Path) -> Any:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(
-            f"grid file {path} does not exist; give one, or a name of medtail list grids"
+            f"grid file {path} does not exist; give one that does, or one of {', '.join(recipe_names('grids'))}"
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(

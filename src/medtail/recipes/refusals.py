@@ -1,4 +1,4 @@
-"""How a recipe that does not validate is refused: one sentence per wrong setting."""
+"""How an invalid recipe is refused: with one sentence per wrong setting."""
 
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
@@ -26,13 +26,14 @@ def _sentence(details: Any) -> str:
             known = list(model.model_fields)
             return f"recipe has no key {key} (got {value!r}); allowed: {', '.join(known)}{nearest(location[-1], known)}"
         case "missing":
-            return f"{key} is required; add it to the recipe or pass --set {key}=VALUE"
+            also = f" or set `{key}=VALUE`" if "." in key else ""
+            return f"{key} is required; add it to the recipe{also}"
         case "union_tag_invalid":
             allowed = details["ctx"]["expected_tags"].replace("'", "")
             got = value.get("name") if isinstance(value, Mapping) else value
             return f"{key}.name must be one of {allowed}, got {got!r}{nearest(str(got), allowed.split(', '))}"
         case "union_tag_not_found":
-            return f"{key}.name is required; say which {key} to use"
+            return f"{key}.name is required; name the {key} to use"
         case "literal_error":
             allowed = details["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
             return f"{key} must be one of {allowed}, got {value!r}{nearest(str(value), allowed.split(', '))}"
@@ -44,7 +45,7 @@ def _sentence(details: Any) -> str:
 
 
 def _walk(location: Sequence[Any]) -> tuple[list[str], Any]:
-    """The user's path to a place, and the settings there: pydantic puts the tag of a union into its own path."""
+    """Return the user's path to a place, and the settings there: pydantic's own path also holds tags of unions."""
     model: Any = Recipe
     keys: list[str] = []
     parts = [str(part) for part in location]
@@ -62,6 +63,6 @@ def _walk(location: Sequence[Any]) -> tuple[list[str], Any]:
 
 
 def _without_none(annotation: Any) -> Any:
-    """What a part is when it is there, of a part that may be left out."""
+    """Return the type of a part that may be left out."""
     parts = get_args(annotation) if isinstance(annotation, UnionType) else ()
     return next((part for part in parts if part is not NoneType), annotation)

@@ -1,7 +1,7 @@
-"""A recipe: every setting of a run, and which settings go together."""
+"""A recipe: every setting of a run, and the rules by which settings go together."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from medtail.errors import InputError
 from medtail.files import write_text
 from medtail.naming import nearest
+
+if TYPE_CHECKING:
+    from medtail.methods.linear_density import LinearDensity
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -20,7 +23,7 @@ class Settings(BaseModel):
 
 
 class Names(Settings):
-    """Which files the recipe was merged from; for the reader and for ``compare``."""
+    """The files the recipe was merged from; for the reader and for ``compare``."""
 
     dataset: str
     method: str
@@ -36,7 +39,7 @@ class BinarySubsample(Settings):
     """:func:`medtail.data.splitting.long_tail.binary_counts`."""
 
     name: Literal["binary"]
-    beta: float = Field(ge=1.0, description="images of the larger class for one of the smaller")
+    beta: float = Field(ge=1.0, description="images of the larger class per image of the smaller one")
     seed: int = Field(0, ge=0)
 
 
@@ -62,14 +65,14 @@ class StepSubsample(Settings):
 
     name: Literal["step"]
     imbalance_factor: float = Field(ge=1.0, description="the largest count over the smallest")
-    minority_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of classes that are cut")
+    minority_share: float = Field(0.5, gt=0.0, lt=1.0, description="share of the classes that are cut")
     seed: int = Field(0, ge=0)
 
 
 class Data(Settings):
-    """How images are read and, where the data set brings no split, how it is split."""
+    """How images are read and, if the data set comes without splits, how it is split."""
 
-    image_size: int = Field(ge=8, le=4096, description="pixels of every side, after resizing or cropping")
+    image_size: int = Field(ge=8, le=4096, description="pixels per side, after resizing or cropping")
     fit: Literal["resize", "crop"] = Field(
         "resize", description="resize the whole image, or take its central part without resampling"
     )
@@ -77,24 +80,26 @@ class Data(Settings):
         3,
         ge=1,
         le=64,
-        description="3 repeats grey images, 1 takes the luminance of colour images; other numbers must be the data's",
+        description="3 repeats grey images, 1 takes the luminance of colour images; any other must be the data's own",
     )
     max_pixels: int | None = Field(
         None, ge=1, description="larger images are refused before they are decoded; 80 million when null"
     )
     cache: Literal["auto", "always", "never"] = Field(
         "auto",
-        description="decoded pixels on disk: of sets larger than memory, of all sets, or never (decode every epoch)",
+        description="decoded pixels on disk: for sets larger than memory, for all sets, or never (decode every epoch)",
     )
     normalization: Literal["dataset", "masked"] = Field(
         "dataset",
-        description="by mean and deviation of the training images, or of each image inside what is not black",
+        description="by mean and deviation of the training images, or of the part of each image that is not black",
     )
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     split_seed: int = Field(0, ge=0)
     positive: str | None = Field(
-        None, coerce_numbers_to_str=True, description="this class (then class 1) against the rest (class 0)"
+        None,
+        coerce_numbers_to_str=True,
+        description="this class (which becomes class 1) against the rest (class 0)",
     )
     subsample: Annotated[
         NoSubsample | BinarySubsample | ExponentialSubsample | ParetoSubsample | StepSubsample,
@@ -134,38 +139,41 @@ class BlurSettings(Settings):
 
 
 class MixupSettings(Settings):
-    """:class:`medtail.training.batches.mixing.Mixup`, or :class:`medtail.training.mixing.BalancedMixup`."""
+    """:class:`~medtail.training.batches.mixing.Mixup` or :class:`~medtail.training.batches.mixing.BalancedMixup`."""
 
     alpha: float = Field(0.2, gt=0.0)
     partners: Literal["batch", "class_balanced"] = Field(
-        "batch", description="images of the same batch, or drawn with every class equally likely"
+        "batch", description="images of the same batch, or images drawn with every class equally likely"
     )
 
 
 class Augmentation(Settings):
-    """Random changes of training images; each image draws its own."""
+    """Random changes of training images; each image draws its own.
+
+    These are the defaults of every recipe: 0 and None leave a transform out.
+    """
 
     horizontal_flip: Share = 0.5
     vertical_flip: Share = 0.0
-    depth_flip: Share = Field(0.0, description="of volumes only")
+    depth_flip: Share = Field(0.0, description="for volumes only")
     quarter_turn: Share = Field(0.0, description="probability of a rotation by 90, 180 or 270 degrees")
     affine: AffineSettings | None = Field(None, description="rotation and scale")
     crop: int | None = Field(
-        None, ge=8, description="pixels: a random part in training, the central one in evaluation"
+        None, ge=8, description="pixels per side: a random part in training, the central one in evaluation"
     )
-    shift: int = Field(0, ge=0, description="pixels: pad by this much, crop back at a random place")
+    shift: int = Field(0, ge=0, description="pixels: pad by this many, then crop back at a random place")
     auto_augment: Literal["cifar10"] | None = Field(None, description="policy of AutoAugment")
     brightness: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - b, 1 + b]")
     contrast: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - c, 1 + c]")
     gamma: GammaSettings | None = Field(None, description="power of the pixels")
     contrast_gain: ContrastGainSettings | None = Field(None, description="sigmoid contrast")
     blur: BlurSettings | None = Field(None, description="Gaussian blur")
-    cutout: int = Field(0, ge=0, description="pixels: side of the square that is hidden")
-    mixup: MixupSettings | None = Field(None, description="each image mixed with another, and so its loss")
+    cutout: int = Field(0, ge=0, description="pixels per side of the square that is hidden")
+    mixup: MixupSettings | None = Field(None, description="mix each image, and its loss, with another")
 
 
 class Sampling(Settings):
-    """In which proportions the classes are drawn in training."""
+    """The proportions in which the classes are drawn in training."""
 
     name: Literal["uniform", "stratified", "class_balanced", "square_root", "progressively_balanced"] = (
         "uniform"
@@ -177,11 +185,11 @@ class Backbone(Settings):
 
     name: str
     pretrained: bool = False
-    frozen_epochs: int = Field(0, ge=0, description="epochs at the start in which only the head is trained")
+    frozen_epochs: int = Field(0, ge=0, description="epochs at the start that train only the head")
 
 
 class AutoHead(Settings):
-    """The plainest head for what the loss expects."""
+    """The plainest head that emits what the loss expects."""
 
     name: Literal["auto"] = "auto"
 
@@ -215,36 +223,56 @@ class TwoLayerHeadSettings(Settings):
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
 
 
-class SupervisedSettings(Settings):
+class MethodSettings(Settings):
+    """What the settings of any method say of it before it is built; abstract.
+
+    Attributes:
+        multi_label: Whether the method can learn several labels per image.
+    """
+
+    multi_label: ClassVar[bool] = False
+
+    @property
+    def condition(self) -> dict[str, float] | None:
+        """λ that a trained model is read at by default; None for a method without λ."""
+        return None
+
+    @property
+    def condition_grid(self) -> dict[str, list[float]] | None:
+        """Values of each parameter of λ, all combinations of which are evaluated; None for a method without λ."""
+        return None
+
+
+class SupervisedSettings(MethodSettings):
     """:class:`medtail.methods.Supervised`."""
+
+    multi_label: ClassVar[bool] = True
 
     name: Literal["supervised"] = "supervised"
 
 
-class LossConditionalSettings(Settings):
+class LossConditionalSettings(MethodSettings):
     """:class:`medtail.methods.LossConditional`; parameters are those of the loss's constructor, by name."""
 
     name: Literal["loss_conditional"]
     distributions: dict[str, Annotated[list[float], Field(min_length=3, max_length=3)]] = Field(
-        min_length=1, description="of each parameter: low, high and the height of the density at high"
+        min_length=1, description="for each parameter: low, high and the height of the density at high"
     )
     film: Literal["identity", "plain", "none"] = Field(
-        "identity", description="how FiLM begins; none trains without it"
+        "identity", description="how FiLM starts; none trains without it"
     )
     grid: dict[str, Annotated[list[float], Field(min_length=1)]] = Field(
-        description="values of each parameter; every combination is evaluated after training"
+        description="values of each parameter; all combinations are evaluated after training"
     )
     default: dict[str, float] | None = Field(
-        None, description="values in evaluation; the mean of the density where none is given"
+        None, description="values in evaluation; parameters left out default to the mean of their density"
     )
 
     @model_validator(mode="after")
     def _parameters_fit(self) -> "LossConditionalSettings":
-        from medtail.methods import LinearDensity
-
-        for name, values in self.distributions.items():
+        for name in self.distributions:
             try:
-                LinearDensity(*values)
+                self._density(name)
             except InputError as error:
                 raise ValueError(f"method.distributions.{name}: {error}") from error
         if set(self.grid) != set(self.distributions):
@@ -260,9 +288,31 @@ class LossConditionalSettings(Settings):
                 )
         return self
 
+    def _density(self, parameter: str) -> "LinearDensity":
+        # Imported here because PyTorch takes seconds, which reading a recipe should not.
+        from medtail.methods.linear_density import LinearDensity
+
+        return LinearDensity(*self.distributions[parameter])
+
+    @property
+    def densities(self) -> dict[str, "LinearDensity"]:
+        """The density of each parameter."""
+        return {name: self._density(name) for name in self.distributions}
+
+    @property
+    def condition(self) -> dict[str, float]:
+        """The mean of each density, or its default."""
+        default = self.default or {}
+        return {name: float(default.get(name, density.mean)) for name, density in self.densities.items()}
+
+    @property
+    def condition_grid(self) -> dict[str, list[float]]:
+        """The grid."""
+        return self.grid
+
 
 class Loss(BaseModel):
-    """A key of ``LOSSES`` and settings of its constructor, which checks them."""
+    """A key of ``LOSSES`` and the settings of its constructor, which checks them."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -270,7 +320,7 @@ class Loss(BaseModel):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What goes to the constructor."""
+        """The settings without the key."""
         return dict(self.__pydantic_extra__ or {})
 
 
@@ -310,45 +360,49 @@ class AdamW(Settings):
     sharpness: Sharpness | None = None
 
 
-class Constant(Settings):
-    """The learning rate stays, after a linear warm-up."""
+class ConstantSchedule(Settings):
+    """The learning rate stays constant after a linear warm-up."""
 
     name: Literal["constant"]
     warmup_epochs: int = Field(0, ge=0)
 
 
-class Cosine(Settings):
-    """The learning rate falls to zero along half a cosine, after a linear warm-up."""
+class CosineSchedule(Settings):
+    """The learning rate falls to zero along half a cosine after a linear warm-up."""
 
     name: Literal["cosine"]
     warmup_epochs: int = Field(0, ge=0)
 
 
-class Step(Settings):
-    """The learning rate is multiplied by ``factor`` at each milestone, after a linear warm-up."""
+class StepSchedule(Settings):
+    """The learning rate is multiplied by ``factor`` at each milestone after a linear warm-up."""
 
     name: Literal["step"]
     warmup_epochs: int = Field(0, ge=0)
-    milestones: tuple[int, ...] = Field(description="epochs (from 0) that begin with a lower rate")
+    milestones: tuple[int, ...] = Field(description="epochs (from 0) that start with a lower rate")
     factor: float = Field(0.1, gt=0.0, lt=1.0)
 
 
 class Training(Settings):
-    """The loop."""
+    """The training loop."""
 
     epochs: int = Field(ge=1)
-    batch_size: int = Field(128, ge=2, description="over all devices together")
+    batch_size: int = Field(128, ge=2, description="images per step, over all devices together")
     seed: int = Field(0, ge=0)
-    accumulate_batches: int = Field(1, ge=1, description="batches whose gradients are added up before a step")
+    accumulate_batches: int = Field(
+        1, ge=1, description="batches whose gradients are added up before each step"
+    )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     gradient_clip_norm: float | None = Field(None, gt=0.0)
     monitor: Literal["balanced_accuracy", "auc", "last_epoch"] = Field(
-        "balanced_accuracy", description="what of validation chooses the epoch that is kept"
+        "balanced_accuracy", description="the validation metric that chooses the epoch to keep"
     )
-    early_stopping_patience: int | None = Field(None, ge=1, description="epochs without a better validation")
+    early_stopping_patience: int | None = Field(
+        None, ge=1, description="epochs without a better validation metric"
+    )
     tensorboard: bool = False
     devices: int = Field(1, ge=1)
-    workers: int = Field(2, ge=0, description="decoding processes, when images do not fit into memory")
+    workers: int = Field(2, ge=0, description="decoding processes, if images do not fit into memory")
 
 
 class Recipe(Settings):
@@ -368,7 +422,7 @@ class Recipe(Settings):
     )
     loss: Loss
     optimizer: Annotated[SGD | Adam | AdamW, Field(discriminator="name")]
-    schedule: Annotated[Constant | Cosine | Step, Field(discriminator="name")]
+    schedule: Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Field(discriminator="name")]
     training: Training
 
     @model_validator(mode="after")
@@ -384,7 +438,7 @@ class Recipe(Settings):
                 if getattr(self.augmentation, name):
                     raise ValueError(
                         f"augmentation.{name} must be off with data.normalization=masked: it turns black into grey, "
-                        f"and then nothing is outside the mask; use gamma instead"
+                        f"which leaves nothing outside the mask; use augmentation.gamma instead"
                     )
         if self.training.batch_size % self.training.devices:
             raise ValueError(

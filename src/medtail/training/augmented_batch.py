@@ -1,4 +1,4 @@
-"""A picture of what training sees: the first batch after augmentation, with the names of its classes."""
+"""A picture of the images that training sees: the first batch after augmentation, captioned with its classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ from medtail.data.decoded.image_shape import viewable
 from medtail.files import replacing
 from medtail.training.module import MethodModule
 
-#: At most so many images, in so many columns; pixels of a tile, of the space between tiles and of a caption.
+#: The largest number of images, and of columns; pixels of a tile, of the gap between tiles and of a caption.
 _IMAGES, _COLUMNS, _TILE, _GAP, _CAPTION = 32, 8, 84, 6, 16
 
 
 @final
 class AugmentedBatch(Callback):
-    """Write ``augmented.png`` before the first step, of the images that this step learns from."""
+    """Write ``augmented.png`` before the first step: the images that this step learns from."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,7 +33,7 @@ class AugmentedBatch(Callback):
             return
         module = cast(MethodModule, pl_module)
         pixels: Tensor = batch["image"]
-        # The draws of the step itself, which it will repeat: the generators are left as they were.
+        # These are the draws of the step itself, which will repeat them: the generators are left as they were.
         with torch.random.fork_rng(devices=[pixels.device] if pixels.is_cuda else []):
             module.seed_step()
             images = module.preparation.augmented(pixels)
@@ -42,12 +42,12 @@ class AugmentedBatch(Callback):
         captions = [module.task.caption(target, module.class_names) for target in targets]
         sheet = contact_sheet([viewable(image) for image in shown], captions)
         with replacing(self.path) as temporary:
-            # The report carries it: a palette makes it a third as large.
+            # The report embeds it, and a palette makes it a third as large.
             sheet.quantize(256).save(temporary, "PNG", optimize=True)
 
 
 def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str]) -> Image.Image:
-    """Put images uint8 ``(H, W, 3)`` side by side, each over its caption."""
+    """Put uint8 images ``(H, W, 3)`` side by side, each above its caption."""
     rows = -(-len(images) // _COLUMNS)
     width, height = _TILE + _GAP, _TILE + _CAPTION + _GAP
     sheet = Image.new("RGB", (_COLUMNS * width + _GAP, rows * height + _GAP), "white")
@@ -61,14 +61,14 @@ def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str]) -> Imag
 
 def _tile(image: np.ndarray) -> Image.Image:
     picture = Image.fromarray(np.ascontiguousarray(image))
-    # Pixels of small images are to be seen as they are.
+    # The pixels of small images should be visible as they are.
     how = Image.Resampling.NEAREST if max(picture.size) <= _TILE else Image.Resampling.BICUBIC
     return picture.resize((_TILE, _TILE), how)
 
 
 def _shortened(text: str, font: Any) -> str:
-    """As much of a caption as fits below a tile."""
-    # Control characters would break the line; of what the font lacks it draws a box.
+    """Return as much of a caption as fits below a tile."""
+    # Control characters would break the line; the font draws a box for characters it lacks.
     line = " ".join(text.split())
     if font.getlength(line) <= _TILE:
         return line

@@ -1,7 +1,8 @@
 """From a recipe and the facts of the training data to an untrained method."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast, final
 
 import numpy as np
 import torch
@@ -12,17 +13,9 @@ from medtail.backbones import create_backbone
 from medtail.errors import InputError
 from medtail.heads import DEFAULT_HEADS, HEADS, Head, OutputKind
 from medtail.losses import ClassificationLoss, create_loss
-from medtail.methods import (
-    Condition,
-    LinearDensity,
-    LossConditional,
-    LossFamily,
-    Method,
-    Supervised,
-    create_family,
-    whole_condition,
-)
+from medtail.methods import Condition, LossConditional, LossFamily, Method, Supervised, create_family
 from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings
+from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
 from medtail.training.schedules import SCHEDULES
 
@@ -38,148 +31,128 @@ def _arguments(settings: Settings, *without: str) -> dict[str, Any]:
     return settings.model_dump(exclude={"name", *without})
 
 
-def build_head(recipe: Recipe, expects: OutputKind, in_features: int, num_classes: int) -> Head:
-    """Build the head of a recipe; ``auto`` is the plainest one that emits what the loss expects."""
-    name = DEFAULT_HEADS[expects] if recipe.head.name == "auto" else recipe.head.name
-    return HEADS[name](in_features, num_classes, **_arguments(recipe.head))
+@final
+@dataclass(frozen=True)
+class BuildContext:
+    """All that a method is built from.
 
-
-def build_method(
-    recipe: Recipe, class_counts: np.ndarray, *, dimensions: int = 2, pretrained: bool | None = None
-) -> Method:
-    """Build the method of a recipe, untrained.
-
-    Args:
+    Attributes:
         recipe: Every setting.
-        class_counts: ``(C,)`` training counts in class-id order.
+        class_counts: ``(C,)``, training counts in class-id order.
         dimensions: 2 for images, 3 for volumes.
-        pretrained: Overrides the recipe; ``False`` when a checkpoint is about to be loaded anyway.
-
-    Raises:
-        InputError: A name or setting is wrong, or loss and head do not fit.
+        for_training: Whether the method is about to be trained. If it will only predict, its weights come from a
+            checkpoint: published weights, and whatever else only training needs, are not loaded.
     """
 
-    def backbone() -> nn.Module:
+    recipe: Recipe
+    class_counts: np.ndarray
+    dimensions: int = 2
+    for_training: bool = True
+
+    @classmethod
+    def of(cls, recipe: Recipe, facts: DatasetFacts, *, for_training: bool = True) -> "BuildContext":
+        """Return the context of a recipe and the facts of its training data."""
+        return cls(recipe, facts.training_counts, facts.dimensions, for_training)
+
+    def loss(self, condition: Condition | None = None) -> ClassificationLoss:
+        """Return the loss of the recipe, at λ if the method has one.
+
+        Raises:
+            InputError: A name or setting is wrong, or λ is not legal for the loss.
+        """
+        if condition is not None:
+            return self.loss_family()(**condition)
+        return create_loss(self.recipe.loss.name, **self._loss_arguments())
+
+    def loss_family(self) -> LossFamily:
+        """Return the loss of the recipe as a function of λ."""
+        return create_family(self.recipe.loss.name, **self._loss_arguments())
+
+    def _loss_arguments(self) -> dict[str, Any]:
+        return {
+            "class_counts": self.class_counts,
+            "settings": self.recipe.loss.settings,
+            "num_epochs": self.recipe.training.epochs,
+        }
+
+    def backbone(self) -> nn.Module:
+        """Return a new backbone with the attribute ``num_features``."""
         return create_backbone(
-            recipe.backbone.name,
-            channels=recipe.data.channels,
-            dimensions=dimensions,
-            pretrained=recipe.backbone.pretrained if pretrained is None else pretrained,
+            self.recipe.backbone.name,
+            channels=self.recipe.data.channels,
+            dimensions=self.dimensions,
+            pretrained=self.recipe.backbone.pretrained and self.for_training,
         )
 
-    return _METHODS[recipe.method.name](recipe, class_counts, backbone)
+    def head(self, expects: OutputKind, in_features: int) -> Head:
+        """Return a new head; ``auto`` is the plainest one that emits what the loss expects."""
+        settings = self.recipe.head
+        name = DEFAULT_HEADS[expects] if settings.name == "auto" else settings.name
+        return HEADS[name](in_features, len(self.class_counts), **_arguments(settings))
+
+    def network(self, loss: ClassificationLoss) -> tuple[nn.Module, Head]:
+        """Return a new backbone and a head on it that fits the loss."""
+        backbone = self.backbone()
+        return backbone, self.head(loss.expects, int(backbone.num_features))  # type: ignore[arg-type]
 
 
-def reading_condition(recipe: Recipe) -> dict[str, float] | None:
-    """Return λ that the outputs of a trained run are read at by default; None where the method has no λ."""
-    settings = recipe.method
-    if not isinstance(settings, LossConditionalSettings):
-        return None
-    return whole_condition(_distributions(settings), settings.default or {})
-
-
-def reading_loss(
-    recipe: Recipe, class_counts: np.ndarray, condition: Condition | None = None
-) -> ClassificationLoss:
-    """Build the loss that the outputs of a trained run are read by, without the network.
-
-    Args:
-        recipe: Every setting.
-        class_counts: ``(C,)`` training counts in class-id order.
-        condition: λ, where the method has one.
+def build_method(context: BuildContext) -> Method:
+    """Build the method of a recipe, untrained.
 
     Raises:
-        InputError: A name or setting is wrong, or λ is not legal for the loss.
+        InputError: A name or setting is wrong, loss and head do not fit, or the recipe cannot train the method.
     """
-    if condition is None:
-        return _loss(recipe, class_counts)
-    return _family(recipe, class_counts)(**condition)
+    method = _BUILDERS[context.recipe.method.name](context)
+    if context.for_training and method.uses_batch_statistics:
+        _check_whole_batches(context.recipe)
+    return method
 
 
-def _loss(recipe: Recipe, class_counts: np.ndarray) -> ClassificationLoss:
-    return create_loss(
-        recipe.loss.name,
-        class_counts=class_counts,
-        settings=recipe.loss.settings,
-        num_epochs=recipe.training.epochs,
-    )
+def _supervised(context: BuildContext) -> Method:
+    loss = context.loss()
+    return Supervised(*context.network(loss), loss)
 
 
-def _family(recipe: Recipe, class_counts: np.ndarray) -> LossFamily:
-    return create_family(
-        recipe.loss.name,
-        class_counts=class_counts,
-        settings=recipe.loss.settings,
-        num_epochs=recipe.training.epochs,
-    )
-
-
-def _distributions(settings: LossConditionalSettings) -> dict[str, LinearDensity]:
-    return {name: LinearDensity(*values) for name, values in settings.distributions.items()}
-
-
-def _build_supervised(
-    recipe: Recipe, class_counts: np.ndarray, create: Callable[[], nn.Module]
-) -> Supervised:
-    loss = _loss(recipe, class_counts)
-    _check_accumulation(recipe, loss)
-    _check_mixup(recipe, loss)
-    backbone = create()
-    head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
-    return Supervised(backbone, head, loss)
-
-
-def _build_loss_conditional(
-    recipe: Recipe, class_counts: np.ndarray, create: Callable[[], nn.Module]
-) -> LossConditional:
-    assert isinstance(recipe.method, LossConditionalSettings)
-    family = _family(recipe, class_counts)
-    loss = family()
-    _check_accumulation(recipe, loss)
-    _check_mixup(recipe, loss)
-    backbone = create()
-    head = build_head(recipe, loss.expects, int(backbone.num_features), len(class_counts))  # type: ignore[arg-type]
+def _loss_conditional(context: BuildContext) -> Method:
+    settings, family = cast(LossConditionalSettings, context.recipe.method), context.loss_family()
     return LossConditional(
-        backbone,
-        head,
+        *context.network(family()),
         family,
-        _distributions(recipe.method),
-        seed=recipe.training.seed,
-        film=recipe.method.film,
-        default=recipe.method.default,
+        settings.densities,
+        seed=context.recipe.training.seed,
+        film=settings.film,
+        default=settings.default,
     )
 
 
-_METHODS: dict[str, Callable[[Recipe, np.ndarray, Callable[[], nn.Module]], Method]] = {
-    "supervised": _build_supervised,
-    "loss_conditional": _build_loss_conditional,
+#: How each method is built, by the name that recipes use.
+_BUILDERS: dict[str, Callable[[BuildContext], Method]] = {
+    "supervised": _supervised,
+    "loss_conditional": _loss_conditional,
 }
 
 
-def _check_accumulation(recipe: Recipe, loss: ClassificationLoss) -> None:
-    """Gradients of parts of a batch add up to those of the batch only where samples do not see each other."""
+def _check_whole_batches(recipe: Recipe) -> None:
+    """Refuse parts of batches and mixed images, whose losses are right only where images do not see each other."""
     batches = recipe.training.accumulate_batches
-    if batches > 1 and loss.uses_batch_statistics:
+    if batches > 1:
         raise InputError(
             f"training.accumulate_batches must be 1 for loss {recipe.loss.name}, got {batches}: it counts classes in "
             f"the whole batch, so {batches} small batches are not one large one; raise training.batch_size instead"
         )
-
-
-def _check_mixup(recipe: Recipe, loss: ClassificationLoss) -> None:
-    """A mixture of two losses is the loss of a mixed image only where samples do not see each other."""
-    if recipe.augmentation.mixup is not None and loss.uses_batch_statistics:
+    if recipe.augmentation.mixup is not None:
         raise InputError(
             f"augmentation.mixup must be null for loss {recipe.loss.name}: it measures classes in the batch, and a "
-            f"mixed image is of two; leave mixup out or take a loss of single images, e.g. ce or balanced_softmax"
+            f"mixed image has two; leave mixup out or take a loss of single images, e.g. ce or balanced_softmax"
         )
 
 
-def build_optimizer(recipe: Recipe, parameters: Any) -> Optimizer:
-    """Build the optimizer of a recipe, inside :class:`~medtail.training.SAM` where sharpness is asked for."""
+def build_optimizer(recipe: Recipe, method: Method) -> Optimizer:
+    """Build the optimizer of a method, inside :class:`~medtail.training.SAM` if the recipe asks for sharpness."""
     settings = recipe.optimizer
     base = _OPTIMIZERS[settings.name]
     arguments = {"lr": settings.learning_rate, **_arguments(settings, "learning_rate", "sharpness")}
+    parameters = method.parameter_groups()
     if settings.sharpness is None:
         return base(parameters, **arguments)
     radius, adaptive = settings.sharpness.radius, settings.sharpness.adaptive
@@ -187,6 +160,6 @@ def build_optimizer(recipe: Recipe, parameters: Any) -> Optimizer:
 
 
 def learning_rate_factor(recipe: Recipe, epoch: int) -> float:
-    """The factor on the learning rate in an epoch (from 0)."""
+    """Return the factor on the learning rate in an epoch (from 0)."""
     schedule = SCHEDULES[recipe.schedule.name]
     return schedule(epoch, epochs=recipe.training.epochs, **_arguments(recipe.schedule))

@@ -1,7 +1,7 @@
-"""What happens around the epochs: a table, whole checkpoints, a line for those who watch."""
+"""What happens around the epochs: tables, whole checkpoints, a line in the log."""
 
+import logging
 import math
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +19,8 @@ from medtail.files import replacing
 from medtail.runs.run import Run
 from medtail.training.module import MethodModule
 
+_log = logging.getLogger(__name__)
+
 
 @final
 class WholeCheckpoints(TorchCheckpointIO):
@@ -31,7 +33,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: Any = True
     ) -> dict[str, Any]:
-        # Whatever Lightning asks for: nothing in a checkpoint of ours needs more than tensors and plain values.
+        # Whatever Lightning asks for, our checkpoints hold nothing but tensors and plain values.
         return read_checkpoint(Path(path))
 
 
@@ -41,7 +43,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 class EpochTable(Callback, ABC):
-    """A CSV file with a row an epoch, kept in the checkpoint so that a resumed run continues it; abstract."""
+    """A CSV file with one row per epoch, kept in the checkpoint so that a resumed run continues it; abstract."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -49,7 +51,7 @@ class EpochTable(Callback, ABC):
 
     @abstractmethod
     def row(self, trainer: lightning.Trainer, module: MethodModule) -> Mapping[str, float]:
-        """Return what is known at the end of an epoch, besides its number; nothing to leave the file out."""
+        """Return the columns of an epoch besides its number; nothing if there is no file to write."""
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         row = self.row(trainer, cast(MethodModule, pl_module))
@@ -69,7 +71,7 @@ class EpochTable(Callback, ABC):
 
 @final
 class AtStart(Callback):
-    """Calls a function once data and model are ready, before the first step: what is refused earlier leaves no file."""
+    """Calls a function when data and model are ready, so that an input refused earlier leaves no file behind."""
 
     def __init__(self, action: Callable[[], None]) -> None:
         self.action = action
@@ -88,11 +90,11 @@ class MetricsTable(EpochTable):
         self.learning_rate = float("nan")
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        # Noted here, because Lightning moves the schedule on before an epoch ends.
+        # Read here, because Lightning moves the schedule on before the epoch ends.
         self.learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
 
     def row(self, trainer: lightning.Trainer, module: MethodModule) -> Mapping[str, float]:
-        """Return the learning rate, the training loss, the validation columns, then what the method logs."""
+        """Return the learning rate, the training loss, the validation columns, then the terms of the method."""
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         first = {"learning_rate": self.learning_rate, "train_loss": logged.pop("train_loss")}
         validation = {name: logged.pop(name) for name in list(logged) if name.startswith("validation_")}
@@ -101,7 +103,7 @@ class MetricsTable(EpochTable):
 
 @final
 class AngleTable(EpochTable):
-    """``angles.csv``, for heads that emit cosines: the scale, and quantiles of angles on validation, in radians.
+    """``angles.csv`` for heads that emit cosines: the scale, and quantiles of angles on validation, in radians.
 
     Columns ``negative_q05`` … ``negative_q95`` are of the angles between images and wrong classes (DAL Fig. 1),
     ``target_q05`` … ``target_q95`` of those to the true class.
@@ -110,7 +112,7 @@ class AngleTable(EpochTable):
     quantiles = (0.05, 0.25, 0.5, 0.75, 0.95)
 
     def row(self, trainer: lightning.Trainer, module: MethodModule) -> Mapping[str, float]:
-        """Return the scale and the quantiles; nothing when the head emits logits."""
+        """Return the scale and the quantiles; nothing if the head emits logits."""
         scale = module.method.cosine_scale()
         if scale is None or module.validated is None:
             return {}
@@ -132,37 +134,35 @@ class AngleTable(EpochTable):
 
 @final
 class EpochLine(Callback):
-    """One line an epoch on stderr, for logs and pipes where a progress bar would be noise."""
+    """One line per epoch in the log, for files and pipes where a progress bar would be noise."""
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        logged = trainer.callback_metrics
-        print(
-            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {float(logged['train_loss']):.4f}  "
-            f"validation balanced accuracy {float(logged['validation_balanced_accuracy']):.4f}  "
-            f"auc {float(logged['validation_auc']):.4f}",
-            file=sys.stderr,
-            flush=True,
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        _log.info(
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {logged['train_loss']:.4f}  "
+            f"validation balanced accuracy {logged['validation_balanced_accuracy']:.4f}  "
+            f"auc {logged['validation_auc']:.4f}"
         )
 
 
 @final
 class StopOnBrokenLoss(Callback):
-    """Ends a training whose loss is no longer a number: no later epoch can repair the weights."""
+    """Ends a training whose loss is no longer finite, because no later epoch can repair the weights."""
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not math.isfinite(float(trainer.callback_metrics["train_loss"])):
             rate = trainer.optimizers[0].param_groups[0]["lr"]
             raise InputError(
-                f"training diverged: train_loss must be finite, is not in epoch {trainer.current_epoch + 1} "
-                f"(learning rate {rate:g}); lower it with --set optimizer.learning_rate={rate / 10:g} or clip with "
-                f"--set training.gradient_clip_norm=1"
+                f"training diverged: train_loss must be finite, but is not in epoch {trainer.current_epoch + 1} "
+                f"(learning rate {rate:g}); lower it with `optimizer.learning_rate={rate / 10:g}` or clip with "
+                f"`training.gradient_clip_norm=1`"
             )
 
 
 def checkpoints(run: Run, monitored: str | None) -> list[ModelCheckpoint]:
-    """Keep the epoch with the highest value in a column (the first of equals; None: the last one), and the last."""
+    """Keep the last epoch and the one with the highest value in a column, the first of equals (the last for None)."""
     folder = run.best_checkpoint.parent
     common: dict[str, Any] = {
         "dirpath": folder,

@@ -1,4 +1,4 @@
-"""Which device, which precision: chosen once, written into the recipe of the run."""
+"""The device and the precision of a run, chosen for this machine."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -12,17 +12,17 @@ _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def device() -> torch.device:
-    """The accelerator when there is one, else the CPU."""
+    """Return the accelerator if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def has_room(place: torch.device, size: int) -> bool:
-    """Whether so many bytes leave a device at least half of its free memory for the network."""
+    """Return whether ``size`` bytes leave a device at least half of its free memory for the network."""
     return place.type == "cuda" and size <= torch.cuda.mem_get_info(place)[0] // 2
 
 
 def choose_precision() -> Precision:
-    """bfloat16 where the hardware computes in it (1.6 to 2.2 times faster on such CPUs), else float32."""
+    """Return bfloat16 if the hardware computes in it (1.6 to 2.2 times faster on such CPUs), else float32."""
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
     capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
@@ -30,18 +30,18 @@ def choose_precision() -> Precision:
 
 
 def autocast(precision: str) -> AbstractContextManager[Any]:
-    """The context a forward pass runs in, the same in training and in inference."""
+    """Return the context that a forward pass runs in, the same in training and in inference."""
     dtype = _AUTOCAST.get(precision)
     return nullcontext() if dtype is None else torch.autocast(device().type, dtype)
 
 
 def is_main_process() -> bool:
-    """True alone and on rank 0: the process that writes files and talks."""
+    """Return whether this is the only process or rank 0, which writes files and logs."""
     return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0"))) == 0
 
 
 def hardware() -> str:
-    """The device in words, for the record beside a figure."""
+    """Return the device in words, for the record beside a measurement."""
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
     capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()

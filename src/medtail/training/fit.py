@@ -1,4 +1,4 @@
-"""Train a run: from data and a recipe to the folder of files that everything later reads."""
+"""Train a run: from data and a recipe to the folder of files that every later step reads."""
 
 import logging
 import platform
@@ -27,14 +27,14 @@ from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
 from medtail.evaluation.summaries.summary import summarize
 from medtail.files import replacing, write_json
-from medtail.methods import LossConditional
 from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import EVALUATED_SPLITS, Run
 from medtail.training.augmented_batch import AugmentedBatch
-from medtail.training.build import build_method
+from medtail.training.batches.loaders import RunData
+from medtail.training.build import BuildContext, build_method
 from medtail.training.callbacks import (
     AngleTable,
     EpochLine,
@@ -43,10 +43,9 @@ from medtail.training.callbacks import (
     WholeCheckpoints,
     checkpoints,
 )
-from medtail.training.inference.condition_sweep import write_conditions
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
-from medtail.training.inference import TrainedModel
-from medtail.training.batches.loaders import RunData
+from medtail.training.inference.condition_sweep import write_conditions
+from medtail.training.inference.trained_model import TrainedModel
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.prepare import PreparedData, prepare
@@ -68,26 +67,26 @@ def train(
     """Train, choose the checkpoint on validation, read the test split once, write the run's files.
 
     Args:
-        collection: Images with labels; splits are drawn when it has none.
-        recipe: Every setting. ``training.precision=auto`` is resolved for this machine, and saved so.
-        run: The folder to write; it must not hold a run unless ``resume``.
+        collection: Images with labels; splits are drawn if it has none.
+        recipe: Every setting. ``training.precision=auto`` is resolved for this machine, and the result is saved.
+        run: The folder to write; it must not hold a run unless ``resume`` is true.
         resume: Continue after the last finished epoch. The result is that of an unbroken training.
-        skip_unreadable: Leave unreadable images out instead of refusing.
+        skip_unreadable: Leave unreadable images out instead of refusing them.
         progress: Told about decoding and predicting.
-        callbacks: More Lightning callbacks.
-        cache_folder: Where decoded pixels are kept; the user's cache when None.
+        callbacks: Further Lightning callbacks.
+        cache_folder: Where decoded pixels are kept; the user's cache if None.
 
     Returns:
         The content of ``summary.json``; empty on ranks other than 0.
 
     Raises:
-        InputError: The folder holds another run, the data changed since, loss or sampling need one class an image
-            and the data has several labels, an image cannot be read, or training diverged. What was written
-            before stays whole.
+        InputError: The folder holds another run, the data has changed since, method, loss or sampling need one class
+            per image and the data has several labels, an image cannot be read, or training diverged. Files written
+            before stay whole.
         KeyboardInterrupt: The user stopped it; ``resume`` continues after the last finished epoch.
 
-    With ``training.devices`` > 1 every process runs this; rank 0 writes. ``training.batch_size`` is over all of
-    them, and losses of batch statistics see the joined batch.
+    With ``training.devices`` > 1 every process runs this, and rank 0 writes. ``training.batch_size`` counts the images
+    of all processes, and losses that use batch statistics see the joined batch.
     """
     started = time.time()
     recipe = with_precision(recipe)
@@ -102,9 +101,7 @@ def train(
 
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
-    module = MethodModule(
-        build_method(recipe, data.facts.training_counts, dimensions=data.facts.dimensions), recipe, data.facts
-    )
+    module = MethodModule(build_method(BuildContext.of(recipe, data.facts)), recipe, data.facts)
     with _quiet_lightning():
         trainer = _trainer(recipe, run, callbacks)
     if is_main_process():
@@ -119,7 +116,7 @@ def train(
         try:
             trainer.fit(module, datamodule=RunData(data, recipe), ckpt_path=last)
         except SystemExit:
-            # Lightning ends the process on Ctrl-C; whoever called us decides that, not the loop.
+            # Lightning ends the process on Ctrl-C, which only our caller may decide.
             if trainer.interrupted:
                 raise KeyboardInterrupt from None
             raise
@@ -129,21 +126,21 @@ def train(
 
 
 def check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
-    """Overwrite nothing, and continue nothing with other settings.
+    """Make sure that no run is overwritten, and none continued with other settings.
 
     Raises:
-        InputError: The folder is not empty, or with ``resume`` missing or of other settings.
+        InputError: The folder is not empty; with ``resume``, it is missing or holds a run of other settings.
     """
     if not resume:
         if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
             raise InputError(
-                f"--out must be a new or empty folder, {run.folder} is not; choose another name, "
-                f"or continue the run in it with --resume"
+                f"`out` must be a new or empty folder, {run.folder} is not; choose another name, "
+                f"or continue the run in it with `resume=True`"
             )
         return
     if not run.folder.is_dir():
         raise InputError(
-            f"--resume needs a run to continue, {run.folder} does not exist; start without --resume"
+            f"`resume=True` needs a run to continue, {run.folder} does not exist; start without `resume=True`"
         )
     check_same_recipe(run, recipe)
 
@@ -152,13 +149,13 @@ def _check_no_folds(run: Run) -> None:
     if run.folds_facts.is_file():
         count = run.read_folds()["folds"]
         raise InputError(
-            f"{run.folder} is a cross-validation of {count} folds; go on with it with --folds {count}, or take another "
-            f"folder with --out"
+            f"{run.folder} is a cross-validation of {count} folds; continue it with `folds={count}`, or take another "
+            f"folder with `out`"
         )
 
 
 def check_same_recipe(run: Run, recipe: Recipe) -> None:
-    """Refuse settings other than those a run was started with; nothing to compare before it wrote them.
+    """Refuse settings other than those a run was started with, if it got as far as saving them.
 
     Raises:
         InputError: Naming every difference.
@@ -169,13 +166,13 @@ def check_same_recipe(run: Run, recipe: Recipe) -> None:
     changes = _differences(load_recipe(run.recipe).model_dump(mode="json"), recipe.model_dump(mode="json"))
     if changes:
         raise InputError(
-            f"the run in {run.folder} can only go on with its own settings, got {'; '.join(changes)}; "
-            f"give the settings it was started with, or another folder with --out"
+            f"the run in {run.folder} can only continue with its own settings, got {'; '.join(changes)}; "
+            f"give the settings it was started with, or another folder with `out`"
         )
 
 
 def with_precision(recipe: Recipe) -> Recipe:
-    """Resolve ``precision: auto`` of a recipe for this machine."""
+    """Return the recipe with ``training.precision=auto`` resolved for this machine."""
     if recipe.training.precision != "auto":
         return recipe
     training = recipe.training.model_copy(update={"precision": choose_precision()})
@@ -199,7 +196,7 @@ def _check_same_data(run: Run, facts: DatasetFacts, *, resume: bool) -> None:
     saved = DatasetFacts.load(run)
     if saved.fingerprint != facts.fingerprint:
         raise InputError(
-            f"--resume needs the data the run was started with, but images, labels or splits of {facts.data} "
+            f"`resume=True` needs the data the run was started with, but images, labels or splits of {facts.data} "
             f"differ from those recorded in {run.dataset}; restore them or start a new run"
         )
 
@@ -253,7 +250,7 @@ def _logger(recipe: Recipe, run: Run) -> Logger | bool:
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Leave out Lightning's notices on hardware and loaders, which name nothing a user of ours can change."""
+    """Leave out Lightning's notices on hardware and loaders, which name nothing that our users can change."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -282,9 +279,11 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     }
     for split, predicted in predictions.items():
         predicted.write(run.predictions(split))
-    if model.method.cosine_scale() is not None:
-        _write_embeddings(run.features, model, features["test"], data.collection.targets[rows["test"]])
-    if isinstance(model.method, LossConditional):
+    centres = model.method.class_centres
+    if centres is not None and model.method.cosine_scale() is not None:
+        targets = data.collection.targets[rows["test"]]
+        _write_embeddings(run.features, model.embeddings(features["test"]), targets, centres)
+    if model.method.conditional is not None:
         write_conditions(run, model, predictions, features)
     summary = summarize(
         predictions["test"],
@@ -298,22 +297,22 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     return summary
 
 
-def _write_embeddings(path: Path, model: TrainedModel, features: Tensor, targets: np.ndarray) -> None:
-    """What the last layer saw of each image, for the geometry of the classes."""
-    embeddings = model.embeddings(features).numpy()
-    # A feature of zeros has no direction, so no angle.
-    pointing = np.linalg.norm(embeddings, axis=1) > 0
+def _write_embeddings(path: Path, embeddings: Tensor, targets: np.ndarray, centres: Tensor) -> None:
+    """Write the last layer's input and weights, which show the geometry of the classes."""
+    features = embeddings.numpy()
+    # A feature of zeros has no direction, and so no angle.
+    pointing = np.linalg.norm(features, axis=1) > 0
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
             file,
-            features=embeddings[pointing],
+            features=features[pointing],
             targets=targets[pointing],
-            centres=model.method.class_centres.detach().float().cpu().numpy(),
+            centres=centres.detach().float().cpu().numpy(),
         )
 
 
 def environment(started: float) -> dict[str, Any]:
-    """Versions, hardware and duration of a training that began at ``started`` (seconds since 1970)."""
+    """Return versions, hardware and duration of a training that began at ``started`` (seconds since 1970)."""
     return {
         "medtail": version("medtail"),
         "python": platform.python_version(),
@@ -327,7 +326,7 @@ def environment(started: float) -> dict[str, Any]:
 
 
 def git_commit() -> str | None:
-    """The commit of the source tree medtail runs from; None for an installed package."""
+    """Return the commit of the source tree that medtail runs from; None for an installed package."""
     tree = Path(__file__).resolve().parents[3]
     if not (tree / ".git").exists() or shutil.which("git") is None:
         return None

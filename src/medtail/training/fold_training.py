@@ -1,11 +1,11 @@
-"""k-fold training: a fresh model for each fold, and every image judged by the one that learned without it."""
+"""Cross-validation: a fresh model per fold, and every image judged by the model that was trained without it."""
 
+import logging
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import typer
 
 from medtail.data import ImageCollection, positive_versus_rest
 from medtail.data.collection_images import read_image
@@ -31,6 +31,8 @@ from medtail.runs.run import Run
 from medtail.training.callbacks import AtStart
 from medtail.training.fit import check_folder, check_same_recipe, environment, train, with_precision
 
+_log = logging.getLogger(__name__)
+
 
 def cross_validate(
     collection: ImageCollection,
@@ -43,28 +45,28 @@ def cross_validate(
     progress: Progress | None = None,
     cache_folder: Path | None = None,
 ) -> dict[str, Any]:
-    """Train one model a fold, and judge all images by the models that learned without them.
+    """Train one model per fold, and judge all images by the models that were trained without them.
 
-    Fold k is the test split of a whole run in ``RUN/folds/fold-k``; its validation split, by which the checkpoint is
-    chosen, is drawn from the other folds (``data.validation_fraction`` of these). Every fold starts from the same
-    recipe and a fresh model. A test split that the data brings stays out of all folds.
+    Fold k is the test split of a whole run in ``RUN/folds/fold-k``; its validation split, which chooses the
+    checkpoint, is drawn from the other folds (``data.validation_fraction`` of these). Every fold starts from the same
+    recipe and a fresh model. If the data comes with a test split, that split stays out of all folds.
 
     Args:
         collection: Images with labels.
-        recipe: Every setting, of every fold; folds are drawn with ``data.split_seed``.
-        run: The folder to write; it must not hold a run unless ``resume``.
-        folds: How many, 2 or more.
-        resume: Leave finished folds as they are, continue the one that was stopped, train the others.
-        skip_unreadable: Leave unreadable images out instead of refusing.
+        recipe: Every setting of every fold; folds are drawn with ``data.split_seed``.
+        run: The folder to write; it must not hold a run unless ``resume`` is true.
+        folds: The number of folds, 2 or more.
+        resume: Leave finished folds as they are, continue the one that was stopped, and train the others.
+        skip_unreadable: Leave unreadable images out instead of refusing them.
         progress: Told about decoding and predicting.
-        cache_folder: Where decoded pixels are kept; the user's cache when None.
+        cache_folder: Where decoded pixels are kept; the user's cache if None.
 
     Returns:
         The content of ``summary.json``: metrics of the out-of-fold predictions, and of each fold.
 
     Raises:
         InputError: As :func:`medtail.training.train` and :func:`medtail.data.splitting.folds.assign_folds`; the recipe
-            asks for several devices, or the folds to go on with are others.
+            asks for several devices, or the folds of the run to continue differ.
     """
     started = time.time()
     if recipe.training.devices > 1:
@@ -94,13 +96,12 @@ def cross_validate(
         recipe.save(run.recipe)
 
     if facts["test_images_left_out"]:
-        typer.echo(
-            f"{facts['test_images_left_out']} images of the test split that {collection.data} brings are in no fold",
-            err=True,
+        _log.info(
+            f"{facts['test_images_left_out']} images of the test split that {collection.data} brings are in no fold"
         )
     runs = [run.fold(number) for number in range(1, folds + 1)]
     for number, fold in enumerate(runs, start=1):
-        typer.echo(f"fold {number}/{folds}", err=True)
+        _log.info(f"fold {number}/{folds}")
         if fold.summary.is_file():
             check_same_recipe(fold, recipe)
         else:
@@ -121,18 +122,18 @@ def _check_same_folds(run: Run, facts: dict[str, Any]) -> None:
     if not run.folds_facts.is_file():
         if run.dataset.is_file():
             raise InputError(
-                f"{run.folder} holds one run, not folds; go on with it without --folds, or take another folder"
+                f"{run.folder} holds one run, not folds; continue it without `folds`, or take another folder"
             )
         return
     saved = run.read_folds()
     if saved["folds"] != facts["folds"]:
         raise InputError(
-            f"the cross-validation in {run.folder} has {saved['folds']} folds, got --folds {facts['folds']}; "
-            f"give the number it was started with, or another folder with --out"
+            f"the cross-validation in {run.folder} has {saved['folds']} folds, got `folds={facts['folds']}`; "
+            f"give the number it was started with, or another folder with `out`"
         )
     if saved["sha256"] != facts["sha256"]:
         raise InputError(
-            f"--resume needs the data the folds were drawn from, but images, labels or groups differ from those "
+            f"`resume=True` needs the data the folds were drawn from, but images, labels or groups differ from those "
             f"recorded in {run.folds}; restore them or start anew"
         )
 

@@ -7,71 +7,27 @@ from typing import Any, final
 import lightning
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from medtail.data.transforms import CentreCrop, MaskedNormalize, Normalize, build_augmentation
 from medtail.methods import Method
 from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
-from medtail.training.build import build_optimizer, learning_rate_factor
 from medtail.training.batches.mixing import build_mixing
-
-
-def memory_format(dimensions: int) -> torch.memory_format:
-    """Channels last, as convolutions like them, for images (2) or volumes (3)."""
-    return torch.channels_last if dimensions == 2 else torch.channels_last_3d
-
-
-@final
-class ImagePreparation(nn.Module):
-    """From uint8 pixels to what the network takes: augmented in training only, then normalised.
-
-    Runs on the device, a whole batch at once; every image draws its own random changes.
-
-    Args:
-        augmentation: What happens to images in [0, 1] in training.
-        normalize: What happens to them next.
-        view: What happens to them in place of augmentation when the model is judged; nothing by default.
-    """
-
-    def __init__(self, augmentation: nn.Module, normalize: nn.Module, view: nn.Module | None = None) -> None:
-        super().__init__()
-        self.augmentation = augmentation
-        self.normalize = normalize
-        self.view = nn.Identity() if view is None else view
-
-    @classmethod
-    def of(cls, recipe: Recipe, facts: DatasetFacts) -> "ImagePreparation":
-        """Build what a recipe and the training data's statistics ask for."""
-        crop = recipe.augmentation.crop
-        masked = recipe.data.normalization == "masked"
-        return cls(
-            build_augmentation(recipe.augmentation.model_dump(exclude={"mixup"}), mean=facts.mean),
-            MaskedNormalize() if masked else Normalize(facts.mean, facts.standard_deviation),
-            None if crop is None else CentreCrop(crop),
-        )
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return float images ``(N, channels, H, W)``, or volumes, from uint8 ones."""
-        normalized: Tensor = self.normalize(self.augmented(pixels))
-        return normalized.contiguous(memory_format=memory_format(normalized.ndim - 2))
-
-    def augmented(self, pixels: Tensor) -> Tensor:
-        """Return float images in [0, 1], not yet normalised."""
-        images = pixels.float() / 255
-        seen: Tensor = self.augmentation(images) if self.training else self.view(images)
-        return seen
+from medtail.training.batches.preparation import VIEWS, OtherViews, memory_format
+from medtail.training.build import build_optimizer, learning_rate_factor
 
 
 @final
 class MethodModule(lightning.LightningModule):
-    """Calls the method; holds no training idea of its own."""
+    """Passes batches to a method; it has no training idea of its own."""
 
     def __init__(self, method: Method, recipe: Recipe, facts: DatasetFacts) -> None:
         super().__init__()
         self.method = method.to(memory_format=memory_format(facts.dimensions))
-        self.preparation = ImagePreparation.of(recipe, facts)
+        first, *others = (VIEWS[name](recipe, facts) for name in method.views)
+        self.preparation = first
+        self.other_views = OtherViews(others)
         self.mixing = build_mixing(recipe.augmentation.mixup)
         self.recipe = recipe
         self.class_names = facts.class_names
@@ -81,7 +37,7 @@ class MethodModule(lightning.LightningModule):
         self.validated: tuple[Tensor, Tensor] | None = None
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(self.recipe, self.method.parameters())
+        optimizer = build_optimizer(self.recipe, self.method)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, lambda epoch: learning_rate_factor(self.recipe, epoch)
         )
@@ -96,12 +52,12 @@ class MethodModule(lightning.LightningModule):
         self.method.set_step(self.global_step)
 
     def seed_step(self) -> None:
-        """Seed by (seed, step, rank) alone, so that a resumed run draws what an unbroken one draws."""
+        """Seed with (seed, step, rank) alone, so that a resumed run draws what an unbroken one draws."""
         entropy = [self.recipe.training.seed, self.global_step, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        step = self.method(self.mixing(batch, self.preparation))
+        step = self.method({**self.mixing(batch, self.preparation), **self.other_views(batch["image"])})
         if not self._is_second_pass():
             size = batch["target"].shape[0]
             logged = {"train_loss": step.loss.detach(), **step.terms}
@@ -112,7 +68,7 @@ class MethodModule(lightning.LightningModule):
         return loss
 
     def _is_second_pass(self) -> bool:
-        """Whether the weights are perturbed, so that the loss is not that of the model."""
+        """Whether the weights are perturbed, so that the loss is not that of the model itself."""
         optimizer = self.trainer.optimizers[0]
         return isinstance(optimizer, SAM) and optimizer.is_perturbed
 
@@ -128,6 +84,7 @@ class MethodModule(lightning.LightningModule):
             # With a gradient scaler Lightning calls a closure once, then steps without one.
             optimizer_closure = partial(sharpness_aware.both_passes, optimizer_closure)
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.method.after_step()
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         outputs = self.method.predict(self.preparation(batch["image"]))
@@ -137,7 +94,7 @@ class MethodModule(lightning.LightningModule):
         outputs, targets = (torch.cat(parts) for parts in zip(*self._validation, strict=True))
         self._validation.clear()
         self.validated = outputs, targets
-        # Every rank validates on the whole split, so there is nothing to reduce.
+        # Every rank validates on the whole split, so nothing needs to be reduced over ranks.
         self.log("validation_loss", self.method.evaluate(outputs, targets))
         probabilities = self.task.probabilities(self.method, outputs)
         values = self.task.validation_metrics(

@@ -1,4 +1,4 @@
-"""Before training: images decoded, splits drawn, and the facts of the training data measured."""
+"""Before training: images are decoded, splits drawn, and the facts of the training data measured."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
 
-#: What published ImageNet weights were trained with.
+#: Statistics of the images that published ImageNet weights were trained on.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
@@ -39,8 +39,12 @@ IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 class PreparedData:
     """Images in memory (or ready to be decoded), their table with splits, and the facts.
 
-    ``subsample`` is which training images were kept, columns ``id`` and ``kept`` (0/1), where the recipe subsamples;
-    the others are no longer in ``collection``.
+    Attributes:
+        collection: The images that take part, with their splits.
+        pixels: Their pixels, in the same order.
+        facts: What later steps need to know of them.
+        subsample: If the recipe subsamples, which training images were kept, in columns ``id`` and ``kept`` (0/1);
+            the others are no longer in ``collection``.
     """
 
     collection: ImageCollection
@@ -49,7 +53,7 @@ class PreparedData:
     subsample: pd.DataFrame | None = None
 
     def write_subsample(self, run: Run) -> None:
-        """Write ``subsample.csv``, where training images were left out on purpose."""
+        """Write ``subsample.csv`` if training images were left out on purpose."""
         if self.subsample is not None:
             with replacing(run.subsample) as temporary:
                 self.subsample.to_csv(temporary, index=False)
@@ -66,10 +70,15 @@ def prepare(
     """Relabel, decode, split, subsample and measure.
 
     Unreadable images leave the table before anything is split or counted, so that class counts are those of
-    images that can be trained on. What subsampling leaves out leaves the table too, after the split: validation and
-    test are those of the whole data.
+    images that can be trained on. Images that subsampling leaves out leave the table too, after the split, so that
+    validation and test are those of the whole data.
 
-    ``cache_folder`` is where decoded pixels are kept, where ``data.cache`` asks for it; the user's when None.
+    Args:
+        collection: Images with labels.
+        recipe: Every setting.
+        skip_unreadable: Leave unreadable images out instead of refusing them.
+        progress: Told about decoding.
+        cache_folder: Where decoded pixels are kept, if ``data.cache`` asks for it; the user's cache if None.
 
     Raises:
         InputError: An image cannot be read (all are named), or the data cannot be relabelled, split or subsampled
@@ -137,7 +146,7 @@ def _cache(recipe: Recipe, folder: Path) -> PixelCache | None:
 def _subsampled(
     collection: ImageCollection, pixels: Pixels, recipe: Recipe
 ) -> tuple[ImageCollection, Pixels, pd.DataFrame | None]:
-    """Without the training images that the recipe leaves out, and which were kept; nothing where it leaves out none."""
+    """Leave out the training images that the recipe leaves out, and say which were kept; None if it leaves out none."""
     settings = recipe.data.subsample
     if settings.name == "none":
         return collection, pixels, None
@@ -154,9 +163,9 @@ def _subsampled(
 
 
 def repeated_images(collection: ImageCollection, pixels: Pixels, chunk: int = 512) -> dict[str, Any]:
-    """Images with the same pixels, at working resolution, that stand in several splits or carry different labels.
+    """Count images with the same pixels, as decoded, that are in several splits or carry different labels.
 
-    A hash of each image, one pass: what ``medtail inspect`` finds beyond that takes longer and is not repeated here.
+    This takes one pass and one hash per image. :mod:`medtail.inspection` finds more, but takes longer.
     """
     digests = (
         content_digest(image)
@@ -174,11 +183,11 @@ def repeated_images(collection: ImageCollection, pixels: Pixels, chunk: int = 51
 
 
 def _check_varies_in_masks(pixels: Pixels, rows: np.ndarray, sample: int = 32) -> None:
-    """Refuse images that normalising inside their mask would blacken altogether."""
+    """Refuse images that normalisation inside their mask would turn entirely black."""
     if not MaskedNormalize()(pixels.read(rows[:sample]).float() / 255).any():
         raise InputError(
-            "data.normalization=masked needs intensities that vary inside what is not black, the training images have "
-            "one value there (they are masks themselves); use data.normalization=dataset"
+            "data.normalization=masked needs intensities that vary where images are not black, the training images "
+            "have one value there (they are masks themselves); use data.normalization=dataset"
         )
 
 
@@ -190,22 +199,22 @@ def _imagenet_statistics(channels: int) -> tuple[list[float], list[float]]:
 
 
 def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation of each channel over the given images, values in [0, 1].
+    """Return mean and standard deviation of each channel over the given images, values in [0, 1].
 
-    Exact integer sums, so the result does not depend on the chunk.
+    The sums are exact integers, so the result does not depend on the size of a chunk.
     """
     total = torch.zeros(pixels.channels, dtype=torch.int64)
     squares = torch.zeros(pixels.channels, dtype=torch.int64)
     count = 0
     for start in range(0, len(rows), chunk):
         images = pixels.read(rows[start : start + chunk]).to(torch.int32)
-        # One long row a channel, of images and volumes alike.
+        # One long row per channel, for images and volumes alike.
         values = images.movedim(1, 0).flatten(1)
         total += values.sum(dim=1)
         squares += values.square().sum(dim=1)
         count += values.shape[1]
     mean = total.double() / count
     variance = (squares.double() / count - mean.square()).clamp(min=0.0)
-    # A channel that never varies carries nothing; dividing by 1 keeps it finite.
+    # A channel that never varies carries no information; dividing by 1 keeps it finite.
     deviation = torch.where(variance > 0, variance.sqrt(), torch.tensor(255.0, dtype=torch.float64))
     return (mean / 255).tolist(), (deviation / 255).tolist()

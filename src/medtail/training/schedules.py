@@ -15,7 +15,7 @@ def warmup(epoch: int, warmup_epochs: int) -> float:
 
 
 def constant(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
-    """Warm up, then stay."""
+    """Warm up, then stay at 1."""
     return warmup(epoch, warmup_epochs)
 
 
@@ -28,7 +28,7 @@ def cosine(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
     """
     if epoch < warmup_epochs:
         return warmup(epoch, warmup_epochs)
-    # PyTorch also asks for the factor of the epoch after the last one.
+    # PyTorch also asks for the factor of the epoch after the last.
     progress = (epoch - warmup_epochs) / max(epochs - warmup_epochs, 1)
     return 0.5 * (1.0 + math.cos(math.pi * progress))
 

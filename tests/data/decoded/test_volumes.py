@@ -11,7 +11,7 @@ from medtail.data import ImageArray, ImageCollection, ImageForm, load_pixels, op
 from medtail.data.decoded.image_shape import WorkingForm, resize, viewable
 from medtail.inspection.audit import audit
 from medtail.recipes.choose_recipe import choose_dataset_recipe
-from medtail.training.module import ImagePreparation, memory_format
+from medtail.training.batches.preparation import ImagePreparation, memory_format
 from medtail.training.prepare import channel_statistics
 
 

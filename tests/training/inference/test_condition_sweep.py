@@ -20,9 +20,9 @@ from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
-from medtail.training.inference.condition_sweep import BackboneFeatures, conditions_table, sweep
 from medtail.training.fit import train
 from medtail.training.inference import TrainedModel
+from medtail.training.inference.condition_sweep import BackboneFeatures, conditions_table, sweep
 
 
 @pytest.fixture(scope="module")

@@ -28,25 +28,6 @@ from medtail.data.transforms.intensity import (
 from medtail.errors import InputError
 from medtail.naming import nearest
 
-#: Default of each setting: images are mirrored, nothing else. 0 and None leave a transform out; a mapping holds the
-#: arguments of its constructor.
-AUGMENTATION: Mapping[str, Any] = {
-    "horizontal_flip": 0.5,
-    "vertical_flip": 0.0,
-    "depth_flip": 0.0,
-    "quarter_turn": 0.0,
-    "affine": None,
-    "crop": None,
-    "shift": 0,
-    "auto_augment": None,
-    "brightness": 0.0,
-    "contrast": 0.0,
-    "gamma": None,
-    "contrast_gain": None,
-    "blur": None,
-    "cutout": 0,
-}
-
 _AUTO_AUGMENT: Mapping[str, Callable[[], nn.Module]] = {"cifar10": CifarAutoAugment}
 
 
@@ -54,7 +35,9 @@ def _auto_augment(policy: str) -> nn.Module:
     return _AUTO_AUGMENT[choice("auto_augment", policy, _AUTO_AUGMENT)]()
 
 
-_TRANSFORMS: Mapping[str, Callable[..., nn.Module]] = {
+#: Every setting, in the order in which transforms are chained; 0 and None leave a transform out, and a mapping holds
+#: the arguments of its constructor.
+AUGMENTATION: Mapping[str, Callable[..., nn.Module]] = {
     "horizontal_flip": RandomHorizontalFlip,
     "vertical_flip": RandomVerticalFlip,
     "depth_flip": RandomDepthFlip,
@@ -76,14 +59,14 @@ def build_augmentation(settings: Mapping[str, Any], *, mean: Sequence[float] = (
     """Chain the transforms whose setting is not 0 or None, in the order of :data:`AUGMENTATION`.
 
     Args:
-        settings: Keys of :data:`AUGMENTATION`; settings left out keep their default.
+        settings: Keys of :data:`AUGMENTATION`; transforms left out are not built.
         mean: Mean of each channel of the training images, with which :class:`Cutout` fills what it hides.
 
     Raises:
         InputError: A key is unknown or a value is out of range.
 
     Example:
-        >>> build_augmentation({"horizontal_flip": 0.0, "shift": 2, "gamma": {"low": 0.7}})
+        >>> build_augmentation({"shift": 2, "gamma": {"low": 0.7}})
         Sequential(
           (shift): RandomShift()
           (gamma): RandomGamma()
@@ -95,11 +78,12 @@ def build_augmentation(settings: Mapping[str, Any], *, mean: Sequence[float] = (
                 f"augmentation has no setting {key!r}{nearest(key, AUGMENTATION)}; "
                 f"allowed: {', '.join(AUGMENTATION)}"
             )
-    transforms: dict[str, Callable[..., nn.Module]] = {**_TRANSFORMS, "cutout": partial(Cutout, fill=mean)}
+    transforms: dict[str, Callable[..., nn.Module]] = {**AUGMENTATION, "cutout": partial(Cutout, fill=mean)}
     chain = nn.Sequential()
-    for key, value in {**AUGMENTATION, **settings}.items():
+    for key, transform in transforms.items():
+        value = settings.get(key)
         if isinstance(value, Mapping):
-            chain.add_module(key, transforms[key](**value))
+            chain.add_module(key, transform(**value))
         elif value:
-            chain.add_module(key, transforms[key](value))
+            chain.add_module(key, transform(value))
     return chain

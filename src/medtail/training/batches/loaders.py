@@ -13,7 +13,7 @@ from medtail.recipes.schema import Recipe
 from medtail.training.devices import has_room
 from medtail.training.prepare import PreparedData
 
-#: Sets the seed of partners apart from that of the images they are mixed with.
+#: Keeps the seed of partners apart from that of the images they are mixed with.
 _PARTNERS = 1
 
 
@@ -22,7 +22,7 @@ class RunData(lightning.LightningDataModule):
     """Training and validation batches of one run.
 
     Only training images are resampled. Every rank draws its own share of them, and validates on the whole
-    validation split, so that a figure does not depend on the number of devices.
+    validation split, so that a metric does not depend on the number of devices.
     """
 
     def __init__(self, data: PreparedData, recipe: Recipe) -> None:
@@ -31,7 +31,7 @@ class RunData(lightning.LightningDataModule):
         self.recipe = recipe
 
     def setup(self, stage: str) -> None:
-        """Move pixels to this process's device, once, where they fit beside the network."""
+        """Move pixels to this process's device, once, if they fit beside the network."""
         if self.trainer is not None:
             place = self.trainer.strategy.root_device
             if has_room(place, self.data.pixels.size_in_bytes):
@@ -44,13 +44,13 @@ class RunData(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         if self.trainer is None:
             raise RuntimeError(
-                "RunData belongs to a Trainer: its number of processes decides each one's share"
+                "RunData belongs to a Trainer, whose number of processes decides each one's share"
             )
         training = self.recipe.training
         images = self._images("train")
         share = training.batch_size // training.devices
         sampler = self._sampler(self.recipe.sampling.name, images.targets, training.seed)
-        # Batch normalisation has no statistics of a single image.
+        # Batch normalisation cannot take statistics of a single image.
         drop_last = len(sampler) > share and len(sampler) % share == 1
         mixup = self.recipe.augmentation.mixup
         if mixup is None or mixup.partners == "batch":
@@ -68,7 +68,7 @@ class RunData(lightning.LightningDataModule):
         )
 
     def _sampler(self, name: str, targets: np.ndarray, seed: int) -> TrainingSampler:
-        """Return the share that this process has of a draw of training images."""
+        """Return this process's share of a draw of training images."""
         assert self.trainer is not None
         training = self.recipe.training
         return SAMPLERS[name](

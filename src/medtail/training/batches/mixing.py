@@ -15,9 +15,10 @@ Prepare = Callable[[Tensor], Tensor]
 
 
 class Mixing(nn.Module, ABC):
-    """What a method is given for a batch of pixels; abstract.
+    """From a batch of pixels to the batch that a method is given; abstract.
 
-    Shares come from PyTorch's generator of the CPU, which every step seeds anew: one a batch, nothing waits.
+    There is one share per batch. It comes from PyTorch's generator on the CPU, which every step seeds anew, so that
+    nothing waits for the device.
     """
 
     @abstractmethod
@@ -27,7 +28,7 @@ class Mixing(nn.Module, ABC):
 
 @final
 class Unmixed(Mixing):
-    """Every image stays itself."""
+    """Every image stays as it is."""
 
     def forward(self, batch: Mapping[str, Tensor], prepare: Prepare) -> dict[str, Tensor]:
         """Return the batch with its images prepared."""
@@ -59,9 +60,9 @@ class Mixup(Mixing):
 
 @final
 class BalancedMixup(Mixing):
-    r"""Mix every image with one of a class drawn evenly: :math:`(1 - \lambda) x + \lambda x'`, λ ~ Beta(α, 1).
+    r"""Mix every image with one of an evenly drawn class: :math:`(1 - \lambda) x + \lambda x'`, λ ~ Beta(α, 1).
 
-    A small α leaves images as they are mostly, with a trace of rare classes; α = 1 is halfway to class-balanced
+    A small α leaves most images nearly as they are, with a trace of rare classes; α = 1 is halfway to class-balanced
     sampling.
 
     Args:
@@ -83,7 +84,7 @@ class BalancedMixup(Mixing):
 
 def _check_alpha(alpha: float) -> float:
     if not alpha > 0:
-        raise InputError(f"mixup.alpha must be positive, got {alpha}; e.g. 0.2, or mixup: null for none")
+        raise InputError(f"mixup.alpha must be positive, got {alpha}; e.g. 0.2, or leave mixup out")
     return alpha
 
 
@@ -107,5 +108,5 @@ _MIXINGS: dict[str, Callable[[float], Mixing]] = {"batch": Mixup, "class_balance
 
 
 def build_mixing(settings: MixupSettings | None) -> Mixing:
-    """Build what a recipe's ``augmentation.mixup`` asks for."""
+    """Build the mixing of a recipe's ``augmentation.mixup``; None leaves images unmixed."""
     return Unmixed() if settings is None else _MIXINGS[settings.partners](settings.alpha)

@@ -1,4 +1,4 @@
-"""What a loss-conditional model says at every λ of a grid, from one pass of the backbone."""
+"""The sweep of a trained model over every λ of a grid, from one pass of the backbone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,20 +15,19 @@ from torch import Tensor
 from medtail.errors import InputError
 from medtail.evaluation.summaries.ranking_metrics import ranking_metrics
 from medtail.files import replacing
-from medtail.methods import LossConditional
-from medtail.recipes.schema import LossConditionalSettings
+from medtail.methods import Condition, Conditional
 from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit, Run
-from medtail.training.inference import TrainedModel
+from medtail.training.inference.trained_model import TrainedModel
 
-Grid = Mapping[str, Sequence[float]]
+ConditionGrid = Mapping[str, Sequence[float]]
 """The values of each parameter of λ, by its name."""
 
 
 @final
 @dataclass(frozen=True)
 class BackboneFeatures:
-    """What the backbone gave for N images.
+    """The features that the backbone gave for N images.
 
     Attributes:
         ids: Names of the images ``(N,)``.
@@ -43,7 +42,7 @@ class BackboneFeatures:
     groups: np.ndarray | None
 
     def write(self, path: Path) -> None:
-        """Write the arrays by their names; ``groups`` only when known."""
+        """Write the arrays by their names, ``groups`` only if known."""
         arrays = {"ids": self.ids, "targets": self.targets, "features": self.features}
         if self.groups is not None:
             arrays["groups"] = self.groups
@@ -61,7 +60,7 @@ class BackboneFeatures:
         path = run.backbone_features(split)
         if not path.is_file():
             raise InputError(
-                f"{run.folder} keeps no backbone features: only a method with λ does; train one, e.g. --method vs_lct"
+                f"{run.folder} keeps no backbone features: only a method with λ does; train one, e.g. `method=vs_lct`"
             )
         with np.load(path) as arrays:
             groups = arrays.get("groups")
@@ -70,19 +69,19 @@ class BackboneFeatures:
 
 @torch.inference_mode()
 def sweep(
-    method: LossConditional, features: ArrayLike | Tensor, grid: Grid
+    method: Conditional, features: ArrayLike | Tensor, grid: ConditionGrid
 ) -> tuple[list[dict[str, float]], np.ndarray]:
-    """Return what a model says at every λ of a grid, without another pass of the backbone.
+    """Return the probabilities of a model at every λ of a grid, without another pass of the backbone.
 
     Args:
-        method: In evaluation mode, as :meth:`medtail.training.inference.TrainedModel.load` gives it. Its condition
-            stays as it is.
-        features: Backbone features ``(N, D)``, as :class:`BackboneFeatures` keeps them.
+        method: In evaluation mode, as ``TrainedModel.load(run).method.conditional`` gives it. Its condition stays as
+            it is.
+        features: Backbone features ``(N, D)`` in any float dtype, as :class:`BackboneFeatures` keeps them.
         grid: Values of every parameter of λ.
 
     Returns:
-        The L combinations, the last parameter changing fastest, and probabilities ``(L, N, C)`` in float64: the head's
-        outputs at λ, read by the loss at λ.
+        The L combinations, with the last parameter changing fastest, and probabilities ``(L, N, C)`` in float64: the
+        head's outputs at λ, read by the loss at λ.
 
     Raises:
         InputError: The grid lacks a parameter of the method, names another, or holds a value that its loss refuses.
@@ -91,14 +90,15 @@ def sweep(
         raise InputError(
             f"grid must list values of {', '.join(method.distributions)}, got {dict(grid)}; name each parameter once"
         )
-    device = method.class_centres.device
-    on_device = torch.as_tensor(features, device=device)
+    on_device = torch.as_tensor(features, device=method.device)
     conditions = [
         dict(zip(method.distributions, map(float, values), strict=True))
         for values in product(*(grid[name] for name in method.distributions))
     ]
     tables = [
-        method.loss_at(condition).to(device).probabilities(method.predict_features(on_device, condition))
+        method.loss_at(condition)
+        .to(on_device.device)
+        .probabilities(method.predict_features(on_device, condition))
         for condition in conditions
     ]
     probabilities: np.ndarray = torch.stack(tables).double().cpu().numpy()
@@ -106,19 +106,19 @@ def sweep(
 
 
 def conditions_table(
-    conditions: Sequence[Mapping[str, float]],
+    conditions: Sequence[Condition],
     probabilities: np.ndarray,
     targets: np.ndarray,
     *,
     positive: int = 1,
 ) -> pd.DataFrame:
-    """Return one row for each λ: its parameters, then metrics of its probabilities.
+    """Return one row per λ: its parameters, then metrics of its probabilities.
 
     Args:
         conditions: L times λ.
         probabilities: ``(L, N, C)``.
         targets: Class ids ``(N,)``.
-        positive: Id of the class that is looked for, of two; without effect for several.
+        positive: Id of the positive class of two; has no effect with more classes.
     """
     return pd.DataFrame(
         [
@@ -134,29 +134,24 @@ def write_conditions(
     predictions: Mapping[EvaluatedSplit, SavedPredictions],
     features: Mapping[EvaluatedSplit, Tensor],
 ) -> None:
-    """Keep the backbone's features of validation and test, and what every λ of the recipe's grid makes of them.
+    """Keep the backbone's features of validation and test, and the metrics at every λ of the recipe's grid.
 
     Args:
         run: Gets ``features/backbone_*.npz`` and ``conditions.csv``.
-        model: Its recipe's method is loss-conditional.
+        model: Its recipe names a method with λ.
         predictions: Of both splits at any λ, for ids, targets and groups.
         features: Backbone features ``(N, D)`` of both splits.
     """
-    method, settings = model.method, model.recipe.method
-    assert isinstance(method, LossConditional) and isinstance(settings, LossConditionalSettings)
+    method, grid = model.method.conditional, model.recipe.method.condition_grid
+    assert method is not None and grid is not None
     tables = []
     for split in EVALUATED_SPLITS:
         images = predictions[split]
         kept = BackboneFeatures(images.ids, images.targets, features[split].numpy(), images.groups)
         kept.write(run.backbone_features(split))
         with model.autocast():
-            conditions, probabilities = sweep(method, features[split], settings.grid)
-        table = conditions_table(
-            conditions,
-            probabilities,
-            images.targets,
-            positive=model.facts.positive_id,
-        )
+            conditions, probabilities = sweep(method, features[split], grid)
+        table = conditions_table(conditions, probabilities, images.targets, positive=model.facts.positive_id)
         table.insert(0, "split", split)
         tables.append(table)
     with replacing(run.conditions) as temporary:

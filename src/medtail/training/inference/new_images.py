@@ -1,4 +1,4 @@
-"""A trained model on images without labels."""
+"""A trained model on new images, which have no labels."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medtail.data import ImageCollection, ImageFiles, image_paths, load_pixels
+from medtail.data import ImageCollection, ImageFiles, image_paths
 from medtail.operating_point import OperatingPoint
 from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
-from medtail.training.inference import TrainedModel
+from medtail.training.inference.trained_model import TrainedModel
 
 
 def predict_images(
@@ -22,13 +22,20 @@ def predict_images(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Predict image files, and every image in folders; for a model of volumes, a folder of DICOM slices is one.
+    """Predict image files, and every image in folders.
+
+    Args:
+        run: A finished run.
+        paths: Files and folders. For a model of volumes, a folder of DICOM slices is one image.
+        operating_point: Decides in place of the highest probability.
+        skip_unreadable: Leave unreadable images out instead of refusing them.
+        progress: Told about decoding and predicting.
 
     Returns:
-        One row an image, in the order given: ``image``, ``decision`` (the class with the highest probability) or,
-        of several labels, ``decision_<class>`` (0 or 1), and ``probability_<class>`` columns. At an operating point
-        the decision and the probabilities are its own, and ``set`` holds its sets of classes, joined by ``|``, where
-        it has them.
+        One row per image, in the order given: ``image``, ``decision`` (the class with the highest probability) or,
+        for several labels per image, ``decision_<class>`` (0 or 1), and ``probability_<class>`` columns. At an
+        operating point the decision and the probabilities are those of the operating point, and ``set`` holds its
+        sets of classes, joined by ``|``, if it has any.
 
     Raises:
         InputError: A path is missing, a folder holds no image, or an image cannot be read.
@@ -46,15 +53,7 @@ def predict_images(
         source=ImageFiles(files),
         group_column=None,
     )
-    pixels = load_pixels(
-        collection.limited(model.recipe.data.max_pixels),
-        image_size=model.facts.image_size,
-        channels=model.facts.channels,
-        dimensions=model.facts.dimensions,
-        fit=model.recipe.data.fit,
-        skip_unreadable=skip_unreadable,
-        progress=progress,
-    )
+    pixels = model.read_pixels(collection, skip_unreadable=skip_unreadable, progress=progress)
     rows = pixels.readable_rows
     probabilities = model.probabilities(pixels, rows, progress)
     names = model.facts.class_names
@@ -74,6 +73,6 @@ def predict_images(
 
 
 def _decisions(point: OperatingPoint, probabilities: np.ndarray) -> pd.DataFrame:
-    """The class, and the set where there is one, as columns."""
+    """The class, and the set if there is one, as columns."""
     table = pd.DataFrame({"decision": np.asarray(point.class_names)[point.decide(probabilities)]})
     return table if point.set_rule is None else table.assign(set=point.set_names(probabilities))

@@ -1,33 +1,33 @@
-"""A trained model on data it was not trained on."""
+"""A trained model on labelled data that it was not trained on."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 from torch import Tensor
 
-from medtail.data import ImageCollection, load_pixels, open_collection, positive_versus_rest
+from medtail.data import ImageCollection, open_collection, positive_versus_rest
 from medtail.errors import InputError
+from medtail.methods import Condition
 from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EvaluatedSplit, Run
-from medtail.training.inference import TrainedModel
+from medtail.training.inference.trained_model import TrainedModel
 
 
 @final
 @dataclass(frozen=True)
 class BackbonePass:
-    """A trained model and what its backbone gave for some rows of a collection."""
+    """A trained model and the features its backbone gave for some rows of a collection."""
 
     model: TrainedModel
     collection: ImageCollection
     rows: np.ndarray
     features: Tensor
 
-    def predictions(self, condition: Mapping[str, float] | None = None) -> SavedPredictions:
-        """Return predictions, at λ where the method has one; at the λ read last, at first the default, for None.
+    def predictions(self, condition: Condition | None = None) -> SavedPredictions:
+        """Return predictions at λ; None means the λ used last, at first the default.
 
         Raises:
             InputError: The method has no such λ.
@@ -43,7 +43,14 @@ def pass_other_data(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> BackbonePass:
-    """Pass one split of other data through the backbone, or all of it when it brings no splits.
+    """Pass one split of other data through the backbone, or all of it if it comes without splits.
+
+    Args:
+        run: A finished run.
+        data: As :func:`medtail.data.open_collection` takes it.
+        split: The split to take.
+        skip_unreadable: Leave unreadable images out instead of refusing them.
+        progress: Told about decoding and predicting.
 
     Raises:
         InputError: The labels are not those of the run, an image cannot be read, or the split is empty.
@@ -57,15 +64,7 @@ def pass_other_data(
     if "split" in collection.table:
         collection = collection.select(collection.rows(split))
     if not len(collection.table):
-        raise InputError(f"split {split} of {data} must hold an image, is empty; choose another with --split")
-    pixels = load_pixels(
-        collection.limited(model.recipe.data.max_pixels),
-        image_size=model.facts.image_size,
-        channels=model.facts.channels,
-        dimensions=model.facts.dimensions,
-        fit=model.recipe.data.fit,
-        skip_unreadable=skip_unreadable,
-        progress=progress,
-    )
+        raise InputError(f"split {split} of {data} must hold an image, is empty; choose another with `split`")
+    pixels = model.read_pixels(collection, skip_unreadable=skip_unreadable, progress=progress)
     rows = pixels.readable_rows
     return BackbonePass(model, collection, rows, model.features(pixels, rows, progress))

@@ -1,6 +1,6 @@
-"""From a finished run to predictions."""
+"""A finished run as a model that predicts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, final
@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medtail.data import ImageCollection, Pixels
+from medtail.data import ImageCollection, Pixels, load_pixels
 from medtail.errors import InputError
-from medtail.methods import LossConditional, Method
+from medtail.methods import Condition, Method
 from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import Run
-from medtail.training.build import build_method
+from medtail.training.batches.preparation import ImagePreparation, memory_format
+from medtail.training.build import BuildContext, build_method
 from medtail.training.callbacks import read_checkpoint
 from medtail.training.devices import autocast, choose_precision, device
-from medtail.training.module import ImagePreparation, memory_format
 
 _METHOD_PREFIX = "method."
 
@@ -29,7 +29,7 @@ _METHOD_PREFIX = "method."
 @final
 @dataclass(frozen=True)
 class TrainedModel:
-    """A method with the weights of a run's best epoch, and what its images must be made into."""
+    """A method with the weights of a run's best epoch, and the preparation that its images need."""
 
     method: Method
     preparation: ImagePreparation
@@ -47,7 +47,7 @@ class TrainedModel:
         """
         recipe = load_recipe(run.require(run.recipe))
         facts = DatasetFacts.load(run)
-        method = build_method(recipe, facts.training_counts, dimensions=facts.dimensions, pretrained=False)
+        method = build_method(BuildContext.of(recipe, facts, for_training=False))
         weights = read_checkpoint(run.require(run.best_checkpoint))["state_dict"]
         method.load_state_dict(
             {
@@ -60,30 +60,49 @@ class TrainedModel:
         preparation = ImagePreparation.of(recipe, facts).to(device())
         return cls(method.eval(), preparation.eval(), recipe, facts)
 
-    def at(self, condition: Mapping[str, float] | None) -> "TrainedModel":
-        """Return the model reading at λ from here on; unchanged for None.
+    def at(self, condition: Condition | None) -> "TrainedModel":
+        """Return the model, which reads at λ from here on; None changes nothing.
 
         Raises:
             InputError: The method has no λ, or not this one.
         """
         if condition is None:
             return self
-        if not isinstance(self.method, LossConditional):
+        conditional = self.method.conditional
+        if conditional is None:
             raise InputError(
-                f"a condition is for a model trained with --method …_lct, this one has no λ, got "
-                f"{', '.join(condition)}; choose the operating point of this run with medtail adapt"
+                f"a condition is for a model trained with `method=…_lct`, this one has no λ, got "
+                f"{', '.join(condition)}; choose the operating point of this run with `adapt()`"
             )
-        self.method.set_condition(condition)
+        conditional.set_condition(condition)
         return self
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The precision of training, as a context."""
+        """Return a context with the precision of training."""
         precision = self.recipe.training.precision
         return autocast(choose_precision() if precision == "auto" else precision)
 
+    def read_pixels(
+        self, collection: ImageCollection, *, skip_unreadable: bool = False, progress: Progress | None = None
+    ) -> Pixels:
+        """Decode other images in the way the training images were decoded.
+
+        Raises:
+            InputError: An image cannot be read, and ``skip_unreadable`` is false.
+        """
+        return load_pixels(
+            collection.limited(self.recipe.data.max_pixels),
+            image_size=self.facts.image_size,
+            channels=self.facts.channels,
+            dimensions=self.facts.dimensions,
+            fit=self.recipe.data.fit,
+            skip_unreadable=skip_unreadable,
+            progress=progress,
+        )
+
     @torch.inference_mode()
     def features(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> Tensor:
-        """The backbone's features ``(len(rows), D)``, float32 on the CPU; at least one row."""
+        """Return the backbone's features ``(len(rows), D)``, float32 on the CPU; needs at least one row."""
         batch_size = self.recipe.training.batch_size
         parts = []
         for start in range(0, len(rows), batch_size):
@@ -96,7 +115,7 @@ class TrainedModel:
 
     @torch.inference_mode()
     def _after_features(self, compute: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
-        """Apply ``compute`` to features, batch by batch as they were made; float32 on the CPU."""
+        """Apply ``compute`` to features in batches of the size they were made in; float32 on the CPU."""
         with self.autocast():
             parts = [
                 compute(part.to(device())).float().cpu()
@@ -105,24 +124,24 @@ class TrainedModel:
         return torch.cat(parts)
 
     def probabilities(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Class or label probabilities ``(len(rows), C)`` in float64; at least one row."""
+        """Return class or label probabilities ``(len(rows), C)`` in float64; needs at least one row."""
         return self.feature_probabilities(self.features(pixels, rows, progress))
 
     def feature_probabilities(self, features: Tensor) -> np.ndarray:
-        """Class or label probabilities ``(N, C)`` in float64 from the backbone's features ``(N, D)``."""
+        """Return class or label probabilities ``(N, C)`` in float64 for the backbone's features ``(N, D)``."""
         outputs = self._after_features(self.method.predict_features, features).to(device())
         read = self.facts.task.probabilities(self.method, outputs)
         probabilities: np.ndarray = read.double().cpu().numpy()
         return probabilities
 
     def embeddings(self, features: Tensor) -> Tensor:
-        """What the last layer is given ``(N, E)`` for the backbone's features ``(N, D)``."""
+        """Return the input of the last layer ``(N, E)`` for the backbone's features ``(N, D)``."""
         return self._after_features(self.method.embed_features, features)
 
     def predictions(
         self, collection: ImageCollection, rows: np.ndarray, features: Tensor
     ) -> SavedPredictions:
-        """Predictions for rows of a collection from their backbone features, labels mapped to the run's class ids."""
+        """Return predictions for rows of a collection from their features, labels mapped to the run's class ids."""
         return self.facts.task.predictions(
             collection.table.iloc[rows], self.feature_probabilities(features), self.facts.class_names
         )
@@ -130,5 +149,5 @@ class TrainedModel:
     def predict(
         self, collection: ImageCollection, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None
     ) -> SavedPredictions:
-        """Predictions for the given rows of a collection, its labels mapped to the run's class ids."""
+        """Return predictions for rows of a collection, labels mapped to the run's class ids."""
         return self.predictions(collection, rows, self.features(pixels, rows, progress))

@@ -1,0 +1,1 @@
+"""Batches of a training step: drawn, prepared and mixed."""
