@@ -34,7 +34,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from measuring import results_file, synchronize
 
-from medtail.cli.assignments import parse_assignments
+from medtail.cli.options import parse_assignments
 from medtail.data import load_pixels, open_collection
 from medtail.data.decoded.cache import PixelCache
 from medtail.recipes.compose import compose

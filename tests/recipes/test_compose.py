@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from medtail.cli.assignments import parse_assignments
+from medtail.cli.options import parse_assignments
 from medtail.errors import InputError
 from medtail.losses import LOSSES
 from medtail.recipes.compose import (

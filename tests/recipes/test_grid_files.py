@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medtail.cli.assignments import parse_assignments
+from medtail.cli.options import parse_assignments
 from medtail.errors import InputError
 from medtail.experiments.planned_runs import check_free
 from medtail.methods import LossConditional

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from medtail.cli.assignments import parse_assignments
+from medtail.cli.options import parse_assignments
 from medtail.data import ImageArray, ImageCollection
 from medtail.recipes.compose import compose
 from medtail.recipes.schema import Recipe

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from medtail.cli.assignments import parse_assignments
+from medtail.cli.options import parse_assignments
 from medtail.data import open_collection
 from medtail.errors import InputError
 from medtail.recipes.compose import compose

@@ -91,7 +91,7 @@ def test_early_stopping_is_off_by_default_and_stops_when_asked(collection, tmp_p
     [
         ("balanced_accuracy", 0, "had the best validation balanced accuracy (0.333) and is"),
         ("auc", 1, "had the best validation area under ROC (0.900) and is"),
-        ("last_epoch", 2, "the last, is the one judged here"),
+        ("last_epoch", 2, "the last, is judged here"),
     ],
 )
 def test_the_epoch_that_is_kept_is_the_one_asked_for(

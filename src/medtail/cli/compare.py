@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medtail.cli.options import binary_subsample, given
+from medtail.cli.options import binary_subsample, given, parse_assignments
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
@@ -92,8 +92,6 @@ def compare(
         if len(items) != 1 or out is None:
             option = "--methods" if grids is None else "--grids"
             raise InputError(f"{option} trains on one DATA and needs --out DIR for the runs; give both")
-        from medtail.cli.assignments import parse_assignments
-
         changes = [given(options), parse_assignments(settings or [])]
         if methods is not None:
             result = _of_methods(items[0], methods.split(","), seeds, out, recipe, changes, reference)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from medtail.cli.options import binary_subsample, given
+from medtail.cli.options import binary_subsample, given, parse_assignments
 from medtail.errors import InputError
 
 
@@ -70,7 +70,6 @@ def train(
         },
         "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
     }
-    from medtail.cli.assignments import parse_assignments
     from medtail.cli.progress import progress_bar
     from medtail.data import open_collection
     from medtail.recipes.choose_recipe import choose_recipe

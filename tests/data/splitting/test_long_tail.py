@@ -216,7 +216,7 @@ def test_a_negative_seed_is_refused(refuses) -> None:
 
 
 def test_the_profiles_of_a_recipe_are_those_there_are() -> None:
-    from medtail.cli.assignments import parse_assignments
+    from medtail.cli.options import parse_assignments
     from medtail.recipes.compose import compose
 
     required = {"binary": "beta=10", "exponential": "imbalance_factor=10", "step": "imbalance_factor=10"}

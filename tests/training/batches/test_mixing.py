@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import Callback
 from torch.nn import functional
 
 from medtail.backbones import create_backbone
-from medtail.cli.assignments import parse_assignments
+from medtail.cli.options import parse_assignments
 from medtail.data import open_collection
 from medtail.data.samplers import ClassBalancedSampler, PairedSampler, UniformSampler
 from medtail.errors import InputError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medtail.cli.assignments import parse_assignments
+from medtail.cli.options import parse_assignments
 from medtail.errors import InputError
 
 
