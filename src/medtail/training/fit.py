@@ -49,6 +49,7 @@ from medtail.training.inference.trained_model import TrainedModel
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.prepare import PreparedData, prepare
+from medtail.training.teacher import load_teacher
 
 _RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
 
@@ -99,9 +100,11 @@ def train(
         collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
     )
 
+    teacher = load_teacher(recipe, data.facts)
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
-    module = MethodModule(build_method(BuildContext.of(recipe, data.facts)), recipe, data.facts)
+    method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher))
+    module = MethodModule(method, recipe, data.facts)
     with _quiet_lightning():
         trainer = _trainer(recipe, run, callbacks)
     if is_main_process():

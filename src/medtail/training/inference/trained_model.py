@@ -54,6 +54,7 @@ class TrainedModel:
                 name.removeprefix(_METHOD_PREFIX): value
                 for name, value in weights.items()
                 if name.startswith(_METHOD_PREFIX)
+                and not name.removeprefix(_METHOD_PREFIX).startswith(method.training_only)
             }
         )
         method.to(device(), memory_format=memory_format(facts.dimensions))  # type: ignore[call-overload]
