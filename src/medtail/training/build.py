@@ -201,8 +201,8 @@ def _check_whole_batches(context: BuildContext) -> None:
         )
     if recipe.augmentation.mixup is not None:
         raise InputError(
-            f"augmentation.mixup must be null for {what}: it {does} the batch, and a mixed image has two classes; leave "
-            f"mixup out or take a loss of single images, e.g. ce or balanced_softmax"
+            f"augmentation.mixup must be null for {what}: it {does} the batch, and a mixed image has two classes; "
+            f"leave mixup out or take a loss of single images, e.g. ce or balanced_softmax"
         )
 
 
