@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import lightning
+import pandas as pd
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
@@ -224,3 +225,21 @@ def test_frozen_backbones_of_all_experts_stay(collection, settings, tmp_path: Pa
         Run(tmp_path / "run"),
         callbacks=[Watch()],
     )
+
+
+def test_each_expert_is_judged_beside_the_ensemble(collection, settings, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    summary = train(collection, settings("ncl"), run)
+    table = pd.read_csv(run.members)
+    assert list(table["member"]) == ["expert 1", "expert 2", "ensemble"] * 2
+    test = table[table["split"] == "test"].set_index("member")
+    assert test.loc["ensemble", "balanced_accuracy"] == pytest.approx(summary["balanced_accuracy"], rel=1e-5)
+    assert test["auc"].nunique() == 3
+    assert "One expert and all experts" in run.report.read_text()
+
+
+def test_a_single_network_has_no_members(collection, settings, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    train(collection, settings("bcl"), run)
+    assert not run.members.exists()
+    assert "One expert and all experts" not in run.report.read_text()

@@ -45,6 +45,7 @@ from medtail.training.callbacks import (
 )
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
 from medtail.training.inference.condition_sweep import write_conditions
+from medtail.training.inference.members import write_members
 from medtail.training.inference.trained_model import TrainedModel
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
@@ -288,6 +289,7 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         _write_embeddings(run.features, model.embeddings(features["test"]), targets, centres)
     if model.method.conditional is not None:
         write_conditions(run, model, predictions, features)
+    write_members(run, model, predictions, features)
     summary = summarize(
         predictions["test"],
         "test",
