@@ -402,6 +402,7 @@ class NestedCollaborativeSettings(MethodSettings):
         0.3, gt=0.0, le=1.0, description="share of the classes that are hard for an image"
     )
     distillation: float = Field(0.6, ge=0.0)
+    contrast_weight: float = Field(1.0, ge=0.0, description="0 trains without momentum copies and queues")
     variant: Literal["paper", "official"] = "paper"
     queue_size: int = Field(1024, ge=1, description="keys of each expert's queue")
     projection_size: int = Field(64, ge=1)
