@@ -1,12 +1,13 @@
 """Backbones: from images ``(N, channels, H, W)`` or volumes ``(N, channels, D, H, W)`` to features ``(N, F)``."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medtail import checks
 from medtail.errors import InputError
 from medtail.naming import nearest
 
@@ -41,6 +42,10 @@ class _Block(nn.Module):
         return functional.relu(self.layers(maps) + self.shortcut(maps))
 
 
+#: By variant, what the variance of starting weights is divided by.
+_FANS: dict[str, Literal["fan_in", "fan_out"]] = {"paper": "fan_out", "official": "fan_in"}
+
+
 @final
 class CifarResNet(nn.Module):
     """The residual network of the CIFAR experiments: 6n + 2 layers, 16, 32 and 64 channels, option-A shortcuts.
@@ -51,6 +56,11 @@ class CifarResNet(nn.Module):
         blocks_per_stage: n; 5 gives the ResNet-32 of the DBM and LCT papers (464,154 parameters with a
             10-class linear head).
         channels: The number of channels of the images.
+        variant: How convolutions start: normal with variance 2 / fan-out, as in ResNets since 2015, for ``"paper"``;
+            with variance 2 / fan-in, as in the code of DBM and its baselines, for ``"official"``.
+
+    Raises:
+        InputError: The variant is unknown.
 
     Example:
         >>> import torch
@@ -62,8 +72,11 @@ class CifarResNet(nn.Module):
 
     num_features = 64
 
-    def __init__(self, blocks_per_stage: int, *, channels: int = 3) -> None:
+    def __init__(
+        self, blocks_per_stage: int, *, channels: int = 3, variant: Literal["paper", "official"] = "paper"
+    ) -> None:
         super().__init__()
+        mode = _FANS[checks.choice("variant", variant, _FANS)]
         self.stem = nn.Sequential(
             nn.Conv2d(channels, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True)
         )
@@ -73,7 +86,7 @@ class CifarResNet(nn.Module):
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features ``(N, 64)``."""
@@ -82,7 +95,7 @@ class CifarResNet(nn.Module):
 
 
 #: The CIFAR family: blocks per stage, by name.
-CIFAR_RESNETS: dict[str, int] = {"resnet8": 1, "resnet20": 3, "resnet32": 5}
+CIFAR_RESNETS: dict[str, int] = {"resnet8": 1, "resnet20": 3, "resnet32": 5, "resnet56": 9}
 
 
 @final
@@ -115,18 +128,24 @@ def backbone_names() -> Sequence[str]:
 
 
 def create_backbone(
-    name: str, *, channels: int = 3, pretrained: bool = False, dimensions: int = 2
+    name: str,
+    *,
+    channels: int = 3,
+    pretrained: bool = False,
+    dimensions: int = 2,
+    variant: Literal["paper", "official"] = "paper",
 ) -> nn.Module:
     """Build a backbone by name; it has ``num_features`` and returns features ``(N, num_features)``.
 
     Args:
-        name: ``resnet8``, ``resnet20`` or ``resnet32`` (the CIFAR family); any timm name, such as ``resnet18``,
-            ``resnext50_32x4d`` or ``convnext_tiny``; for volumes ``resnet18_3d`` or ``resnet34_3d`` (MONAI's, with a
-            stem of stride 2 and projection shortcuts without bias, as in 2D).
+        name: ``resnet8``, ``resnet20``, ``resnet32`` or ``resnet56`` (the CIFAR family); any timm name, such as
+            ``resnet18``, ``resnext50_32x4d`` or ``convnext_tiny``; for volumes ``resnet18_3d`` or ``resnet34_3d``
+            (MONAI's, with a stem of stride 2 and projection shortcuts without bias, as in 2D).
         channels: The number of channels of the images, at least 1.
         pretrained: Load timm's published weights (ImageNet's, unless the name says otherwise). Only files of tensors
             are read, so nothing in them is executed.
         dimensions: 2 for images, 3 for volumes.
+        variant: Of :class:`CifarResNet`; other networks have one.
 
     Raises:
         InputError: The name is unknown, the network and the data differ in dimensions, the weights cannot be loaded,
@@ -147,7 +166,7 @@ def create_backbone(
             raise InputError(
                 f"backbone {name} has no published weights; leave out `pretrained` or take a timm name, e.g. resnet18"
             )
-        return CifarResNet(CIFAR_RESNETS[name], channels=channels)
+        return CifarResNet(CIFAR_RESNETS[name], channels=channels, variant=variant)
 
     if not _is_timm_model(name):
         raise InputError(

@@ -20,6 +20,11 @@ def number_of_ranks() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank_number() -> int:
+    """Return the number of this process among those that share the batch, from 0; 0 without a process group."""
+    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
 def sum_over_ranks(tensor: Tensor) -> Tensor:
     """Return the sum of ``tensor`` over all ranks, on every rank, differentiably.
 

@@ -8,7 +8,7 @@ import torch
 from training.stripes import recipe
 
 from medtail.backbones import create_backbone
-from medtail.methods import Method
+from medtail.methods import Method, Teacher
 from medtail.recipes.compose import recipe_names
 from medtail.sam import SAM
 from medtail.training import build
@@ -20,14 +20,51 @@ COUNTS = np.array([60, 20, 8])
 @pytest.mark.parametrize("name", recipe_names("methods"))
 def test_a_method_and_its_settings_agree_on_what_it_can_do(name: str) -> None:
     settings = recipe(name)
-    method = build_method(BuildContext(settings, COUNTS))
+    teacher = Teacher(build_method(BuildContext(recipe("ce"), COUNTS)))
+    method = build_method(BuildContext(settings, COUNTS, teacher=teacher))
     condition = settings.method.condition
     assert (method.conditional is None) == (condition is None) == (settings.method.condition_grid is None)
     if method.conditional is not None:
         assert dict(method.conditional.condition) == condition
     assert (type(method).label_probabilities is not Method.label_probabilities) == settings.method.multi_label
-    assert method.uses_batch_statistics == BuildContext(settings, COUNTS).loss().uses_batch_statistics
-    assert method.class_centres is not None and len(method.class_centres) == len(COUNTS)
+    # Balanced contrast compares the images of a batch, whatever the loss does.
+    own = settings.method.name == "balanced_contrastive"
+    assert method.uses_batch_statistics == (
+        own or BuildContext(settings, COUNTS).loss().uses_batch_statistics
+    )
+    # The members of an ensemble have last layers of their own.
+    members = method.member_outputs(torch.randn(2, method.num_features))
+    assert (method.class_centres is None) == (members is not None)
+    assert method.class_centres is None or len(method.class_centres) == len(COUNTS)
+
+
+@pytest.mark.parametrize("name", ["bcl", "gml", "ncl"])
+def test_what_only_training_needs_is_not_needed_to_predict(name: str) -> None:
+    teacher = Teacher(build_method(BuildContext(recipe("ce"), COUNTS)))
+    trained = build_method(BuildContext(recipe(name), COUNTS, teacher=teacher)).eval()
+    weights = {
+        key: value for key, value in trained.state_dict().items() if not key.startswith(trained.training_only)
+    }
+    assert len(weights) < len(trained.state_dict())
+    assert not any("teacher" in key for key in trained.state_dict())
+    predicting = build_method(BuildContext(recipe(name), COUNTS, for_training=False)).eval()
+    predicting.load_state_dict(weights)
+    images = torch.randn(2, 1, 12, 12)
+    torch.testing.assert_close(predicting.predict(images), trained.predict(images), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["bcl", "gml", "ncl"])
+def test_images_with_several_views_are_not_mixed(refuses, name: str) -> None:
+    teacher = Teacher(build_method(BuildContext(recipe("ce"), COUNTS)))
+    mixed = recipe(name, "augmentation.mixup.alpha=0.2")
+    assert "augmentation.mixup must be null for method" in refuses(
+        build_method, BuildContext(mixed, COUNTS, teacher=teacher)
+    )
+
+
+def test_gaussian_mixtures_need_a_teacher_to_train(refuses) -> None:
+    message = refuses(build_method, BuildContext(recipe("gml"), COUNTS))
+    assert "needs a trained model to learn from, got none" in message
 
 
 @pytest.mark.parametrize("for_training", [True, False])

@@ -21,7 +21,11 @@ def train(
         str | None, typer.Option(help="Key of a method recipe, e.g. dal; see medtail list.")
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="resnet8, resnet20, resnet32 or any timm name.")
+        str | None, typer.Option(help="resnet8, resnet20, resnet32, resnet56 or any timm name.")
+    ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="A finished run of the same data to learn from; gml and dbm_gml."),
     ] = None,
     image_size: Annotated[int | None, typer.Option(help="Pixels, or voxels, per side.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
@@ -63,6 +67,8 @@ def train(
     """
     options: dict[str, Any] = {
         "backbone": {"name": backbone, "pretrained": True if pretrained else None},
+        # A run that is continued elsewhere still finds it.
+        "method": {"teacher": None if teacher is None else str(teacher.absolute())},
         "data": {
             "image_size": image_size,
             "positive": positive,

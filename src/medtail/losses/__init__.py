@@ -14,6 +14,12 @@ from medtail.losses.catalogue import (
     UNAVAILABLE_LOSSES,
     create_loss,
 )
+from medtail.losses.contrastive_losses import (
+    BalancedContrastiveLoss,
+    GaussianMixtureLoss,
+    MomentumContrastLoss,
+)
+from medtail.losses.distillation_losses import DistillationLoss, NestedCollaborativeLoss
 from medtail.losses.gradient_figure import plot_gradients
 from medtail.losses.margin_losses import (
     AdaCosLoss,
@@ -63,6 +69,7 @@ __all__ = [
     "AsymmetricLoss",
     "AsymmetricPolynomialLoss",
     "AsymmetricSoftmaxLoss",
+    "BalancedContrastiveLoss",
     "BalancedSoftmaxLoss",
     "BatchInverseFrequencyWeighting",
     "ClassBalancedLoss",
@@ -73,12 +80,16 @@ __all__ = [
     "CrossEntropyLoss",
     "DeferredWeighting",
     "DifficultyAwareMarginLoss",
+    "DistillationLoss",
     "DynamicAngularLoss",
     "EffectiveNumberWeighting",
     "FocalLoss",
+    "GaussianMixtureLoss",
     "InverseFrequencyWeighting",
     "LDAMLoss",
     "LogitAdjustedLoss",
+    "MomentumContrastLoss",
+    "NestedCollaborativeLoss",
     "NoAdjustment",
     "NoWeighting",
     "PadeAsymmetricLoss",

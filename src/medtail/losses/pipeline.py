@@ -133,6 +133,21 @@ class ClassificationLoss(nn.Module, ABC):
         with torch.autocast(outputs.device.type, enabled=False):
             return self.log_scores(outputs.to(torch.promote_types(outputs.dtype, torch.float32))).exp()
 
+    def training_scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the scores that the likelihood reads in training ``(N, C)``.
+
+        Args:
+            outputs: ``(N, C)``, of the kind that ``expects`` names.
+            targets: Class ids ``(N,)``.
+
+        Raises:
+            InputError: The loss does not compute one score per class.
+        """
+        raise InputError(
+            f"training_scores needs a loss of one score per class, {type(self).__name__} is not; "
+            "take a softmax loss, e.g. balanced_softmax"
+        )
+
     def set_epoch(self, epoch: int) -> None:
         """Tell every part which epoch begins, counted from 0; this does nothing without a schedule."""
         for part in self.modules():
@@ -195,9 +210,19 @@ class PipelineLoss(ClassificationLoss):
     @final
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss."""
-        scores = self.scale(self.margin(outputs, targets), outputs, targets)
-        losses = self.likelihood(self.adjustment(scores), targets)
+        losses = self.likelihood(self._adjusted(outputs, targets), targets)
         return REDUCTIONS[self.reduction](losses, self.weighting(outputs, targets))
+
+    @final
+    def training_scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the scaled outputs with margin and adjustment, ``(N, C)``."""
+        with torch.autocast(outputs.device.type, enabled=False):
+            return self._adjusted(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets)
+
+    def _adjusted(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        scores = self.scale(self.margin(outputs, targets), outputs, targets)
+        adjusted: Tensor = self.adjustment(scores)
+        return adjusted
 
     @final
     def log_scores(self, outputs: Tensor) -> Tensor:

@@ -45,9 +45,16 @@ class Method(nn.Module, ABC):
     Attributes:
         views: How each training image is prepared, one name of
             :data:`medtail.training.batches.preparation.VIEWS` per view. ``image`` of a batch is the first view.
+        training_only: How the names of those entries of ``state_dict`` begin that prediction does not need.
     """
 
     views: ClassVar[tuple[str, ...]] = ("augmented",)
+    training_only: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    @abstractmethod
+    def num_features(self) -> int:
+        """The size of the backbone's features, D."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> StepOutput:
@@ -81,6 +88,10 @@ class Method(nn.Module, ABC):
     def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
         """Return class probabilities ``(N, C)``, rows summing to 1, for the deployment prior ``(C,)``."""
 
+    @abstractmethod
+    def log_scores(self, outputs: Tensor) -> Tensor:
+        """Return the logarithms of the scores that the outputs give the classes ``(N, C)``, not normalised."""
+
     def label_probabilities(self, outputs: Tensor) -> Tensor:
         """Return the probability of each label by itself ``(N, C)``.
 
@@ -107,6 +118,13 @@ class Method(nn.Module, ABC):
     @property
     def class_centres(self) -> Tensor | None:
         """The last layer's weights ``(C, E)``, one direction per class; None where there is no single last layer."""
+        return None
+
+    def member_outputs(self, features: Tensor) -> Tensor | None:
+        """Return the outputs of each member of an ensemble ``(E, N, C)`` for the backbone's features ``(N, D)``.
+
+        None for a method that is no ensemble.
+        """
         return None
 
     def cosine_scale(self) -> float | None:

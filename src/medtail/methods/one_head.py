@@ -10,6 +10,17 @@ from medtail.errors import InputError
 from medtail.heads import Head
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.methods.base import Method
+from medtail.methods.freezing import Freezing
+
+
+def check_head(head: Head, loss: ClassificationLoss) -> None:
+    """Refuse a head that does not emit what the loss expects."""
+    if head.emits != loss.expects:
+        raise InputError(
+            f"head must emit what the loss expects: {type(loss).__name__} expects {loss.expects}, "
+            f"{type(head).__name__} emits {head.emits}; "
+            f"take a head that emits {loss.expects}, or leave the choice to `head.name=auto`"
+        )
 
 
 class OneHeadMethod(Method, ABC):
@@ -28,21 +39,20 @@ class OneHeadMethod(Method, ABC):
 
     def __init__(self, backbone: nn.Module, head: Head, loss: ClassificationLoss) -> None:
         super().__init__()
-        if head.emits != loss.expects:
-            raise InputError(
-                f"head must emit what the loss expects: {type(loss).__name__} expects {loss.expects}, "
-                f"{type(head).__name__} emits {head.emits}; "
-                f"take a head that emits {loss.expects}, or leave the choice to `head.name=auto`"
-            )
+        check_head(head, loss)
         self.backbone = backbone
         self.head = head
         self.loss = loss
-        self._backbone_is_frozen = False
-        self._frozen_here: list[nn.Parameter] = []
+        self._freezing = Freezing([backbone])
 
     @abstractmethod
     def head_input(self, features: Tensor) -> Tensor:
         """Return the head's input ``(N, D)`` for the backbone's features ``(N, D)``."""
+
+    @property
+    def num_features(self) -> int:
+        """The size of the backbone's features, D."""
+        return int(self.backbone.num_features)  # type: ignore[arg-type]
 
     def features(self, images: Tensor) -> Tensor:
         """Return the backbone's features ``(N, D)``."""
@@ -84,6 +94,10 @@ class OneHeadMethod(Method, ABC):
         """Return what the loss reads from the outputs."""
         return self.loss.probabilities(outputs, prior)
 
+    def log_scores(self, outputs: Tensor) -> Tensor:
+        """Return what the loss reads from the outputs."""
+        return self.loss.log_scores(outputs)
+
     def set_epoch(self, epoch: int) -> None:
         """Pass the epoch on to the loss."""
         self.loss.set_epoch(epoch)
@@ -94,20 +108,11 @@ class OneHeadMethod(Method, ABC):
         A frozen backbone has no gradients, and its batch-norm statistics stay as they are. Parameters that were frozen
         before, such as the base weights of an adapter, stay frozen when the backbone is included again.
         """
-        if frozen and not self._backbone_is_frozen:
-            self._frozen_here = [
-                parameter for parameter in self.backbone.parameters() if parameter.requires_grad
-            ]
-        for parameter in self._frozen_here:
-            parameter.requires_grad_(not frozen)
-        if not frozen:
-            self._frozen_here = []
-        self._backbone_is_frozen = frozen
+        self._freezing.set(frozen)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode, leaving a frozen backbone in evaluation mode."""
         super().train(mode)
-        if self._backbone_is_frozen:
-            self.backbone.eval()
+        self._freezing.keep()
         return self

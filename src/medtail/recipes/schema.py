@@ -135,7 +135,33 @@ class BlurSettings(Settings):
     """:class:`medtail.data.transforms.RandomGaussianBlur`."""
 
     probability: Share = 0.5
-    sigma: float = Field(1.5, ge=0.0, description="pixels: standard deviation drawn from [0, sigma]")
+    sigma: float = Field(1.5, ge=0.0, description="pixels: standard deviation drawn from [low, sigma]")
+    low: float = Field(0.0, ge=0.0)
+
+
+class ResizedCropSettings(Settings):
+    """:class:`medtail.data.transforms.RandomResizedCrop`."""
+
+    low: float = Field(0.2, gt=0.0, le=1.0, description="least share of the area")
+    high: float = Field(1.0, gt=0.0, le=1.0, description="greatest share of the area")
+    ratio: float = Field(4 / 3, ge=1.0, description="aspect ratio drawn from [1 / r, r]")
+
+
+class ColorJitterSettings(Settings):
+    """:class:`medtail.data.transforms.RandomColorJitter`."""
+
+    probability: Share = 0.8
+    brightness: float = Field(0.4, ge=0.0, lt=1.0, description="factor drawn from [1 - b, 1 + b]")
+    contrast: float = Field(0.4, ge=0.0, lt=1.0, description="factor drawn from [1 - c, 1 + c]")
+    saturation: float = Field(0.4, ge=0.0, lt=1.0, description="factor drawn from [1 - s, 1 + s]")
+    hue: float = Field(0.1, ge=0.0, le=0.5, description="turn drawn from [-h, h] of the circle of colours")
+
+
+class RandAugmentSettings(Settings):
+    """:class:`medtail.data.transforms.RandAugment`."""
+
+    operations: int = Field(2, ge=1, description="operations per image")
+    magnitude: int = Field(9, ge=0, le=30)
 
 
 class MixupSettings(Settings):
@@ -147,8 +173,8 @@ class MixupSettings(Settings):
     )
 
 
-class Augmentation(Settings):
-    """Random changes of training images; each image draws its own.
+class ViewAugmentation(Settings):
+    """Random changes of one view of training images; each image draws its own.
 
     These are the defaults of every recipe: 0 and None leave a transform out.
     """
@@ -161,14 +187,34 @@ class Augmentation(Settings):
     crop: int | None = Field(
         None, ge=8, description="pixels per side: a random part in training, the central one in evaluation"
     )
+    resized_crop: ResizedCropSettings | None = Field(
+        None, description="a part of random size, enlarged to the whole"
+    )
     shift: int = Field(0, ge=0, description="pixels: pad by this many, then crop back at a random place")
     auto_augment: Literal["cifar10"] | None = Field(None, description="policy of AutoAugment")
+    rand_augment: RandAugmentSettings | None = Field(None, description="random operations of one magnitude")
     brightness: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - b, 1 + b]")
     contrast: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - c, 1 + c]")
     gamma: GammaSettings | None = Field(None, description="power of the pixels")
     contrast_gain: ContrastGainSettings | None = Field(None, description="sigmoid contrast")
+    color_jitter: ColorJitterSettings | None = Field(
+        None, description="brightness, contrast, saturation and hue in random order"
+    )
+    grey: Share = Field(0.0, description="probability of losing all colour")
     blur: BlurSettings | None = Field(None, description="Gaussian blur")
     cutout: int = Field(0, ge=0, description="pixels per side of the square that is hidden")
+    variant: Literal["paper", "official"] = Field(
+        "paper",
+        description="official fills as the code of DBM and its baselines: AutoAugment grey, Cutout black",
+    )
+
+
+class Augmentation(ViewAugmentation):
+    """Random changes of training images, and of the further views that contrastive methods take of them."""
+
+    contrast_view: ViewAugmentation | None = Field(
+        None, description="changes of the views that a contrastive method compares"
+    )
     mixup: MixupSettings | None = Field(None, description="mix each image, and its loss, with another")
 
 
@@ -184,6 +230,9 @@ class Backbone(Settings):
     """The network up to the features."""
 
     name: str
+    variant: Literal["paper", "official"] = Field(
+        "paper", description="official starts the CIFAR family as the code of DBM and its baselines does"
+    )
     pretrained: bool = False
     frozen_epochs: int = Field(0, ge=0, description="epochs at the start that train only the head")
 
@@ -231,6 +280,11 @@ class MethodSettings(Settings):
     """
 
     multi_label: ClassVar[bool] = False
+
+    @property
+    def teacher_run(self) -> str | None:
+        """The folder of the run that is learned from; None for a method without a teacher."""
+        return None
 
     @property
     def condition(self) -> dict[str, float] | None:
@@ -311,6 +365,51 @@ class LossConditionalSettings(MethodSettings):
         return self.grid
 
 
+class BalancedContrastiveSettings(MethodSettings):
+    """:class:`medtail.methods.BalancedContrastive`."""
+
+    name: Literal["balanced_contrastive"]
+    classification_weight: float = Field(2.0, ge=0.0)
+    contrast_weight: float = Field(0.6, ge=0.0)
+    temperature: float = Field(0.1, gt=0.0)
+    hidden: int = Field(512, ge=1, description="width of the projectors")
+    projection_size: int = Field(128, ge=1)
+
+
+class GaussianMixtureSettings(MethodSettings):
+    """:class:`medtail.methods.GaussianMixtureLikelihood`."""
+
+    name: Literal["gaussian_mixture"]
+    teacher: str | None = Field(None, description="the folder of a finished run, needed in training only")
+    queue_size: int = Field(4096, ge=1, description="keys that are kept")
+    smallest_slice: int = Field(2, ge=1, description="keys of each class at least")
+    embedding_size: int = Field(32, ge=1)
+    temperature: float = Field(0.1, gt=0.0, description="where the learned temperature starts")
+    distillation_temperature: float = Field(4.0, gt=0.0)
+
+    @property
+    def teacher_run(self) -> str | None:
+        """The teacher."""
+        return self.teacher
+
+
+class NestedCollaborativeSettings(MethodSettings):
+    """:class:`medtail.methods.NestedCollaborative`."""
+
+    name: Literal["nested_collaborative"]
+    experts: int = Field(3, ge=2)
+    hard_share: float = Field(
+        0.3, gt=0.0, le=1.0, description="share of the classes that are hard for an image"
+    )
+    distillation: float = Field(0.6, ge=0.0)
+    contrast_weight: float = Field(1.0, ge=0.0, description="0 trains without momentum copies and queues")
+    variant: Literal["paper", "official"] = "paper"
+    queue_size: int = Field(1024, ge=1, description="keys of each expert's queue")
+    projection_size: int = Field(64, ge=1)
+    temperature: float = Field(0.2, gt=0.0)
+    momentum: Share = 0.999
+
+
 class Loss(BaseModel):
     """A key of ``LOSSES`` and the settings of its constructor, which checks them."""
 
@@ -372,6 +471,9 @@ class CosineSchedule(Settings):
 
     name: Literal["cosine"]
     warmup_epochs: int = Field(0, ge=0)
+    variant: Literal["paper", "official"] = Field(
+        "paper", description="official is two epochs ahead, as the code of DBM and its baselines is"
+    )
 
 
 class StepSchedule(Settings):
@@ -417,9 +519,14 @@ class Recipe(Settings):
         AutoHead | LinearHeadSettings | CosineHeadSettings | EmbeddingHeadSettings | TwoLayerHeadSettings,
         Field(discriminator="name"),
     ] = AutoHead()
-    method: Annotated[SupervisedSettings | LossConditionalSettings, Field(discriminator="name")] = (
-        SupervisedSettings()
-    )
+    method: Annotated[
+        SupervisedSettings
+        | LossConditionalSettings
+        | BalancedContrastiveSettings
+        | GaussianMixtureSettings
+        | NestedCollaborativeSettings,
+        Field(discriminator="name"),
+    ] = SupervisedSettings()
     loss: Loss
     optimizer: Annotated[SGD | Adam | AdamW, Field(discriminator="name")]
     schedule: Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Field(discriminator="name")]

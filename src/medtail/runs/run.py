@@ -78,6 +78,11 @@ class Run:
         return self.folder / "conditions.csv"
 
     @property
+    def members(self) -> Path:
+        """One row for each split and member of an ensemble, and for all of them together: every metric."""
+        return self.folder / "members.csv"
+
+    @property
     def operating_point(self) -> Path:
         """The rule that turns probabilities into decisions, chosen on validation."""
         return self.folder / "operating_point.json"

@@ -13,7 +13,19 @@ from medtail.backbones import create_backbone
 from medtail.errors import InputError
 from medtail.heads import DEFAULT_HEADS, HEADS, Head, OutputKind
 from medtail.losses import ClassificationLoss, create_loss
-from medtail.methods import Condition, LossConditional, LossFamily, Method, Supervised, create_family
+from medtail.methods import (
+    BalancedContrastive,
+    Condition,
+    Expert,
+    GaussianMixtureLikelihood,
+    LossConditional,
+    LossFamily,
+    Method,
+    NestedCollaborative,
+    Supervised,
+    Teacher,
+    create_family,
+)
 from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings
 from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
@@ -42,17 +54,26 @@ class BuildContext:
         dimensions: 2 for images, 3 for volumes.
         for_training: Whether the method is about to be trained. If it will only predict, its weights come from a
             checkpoint: published weights, and whatever else only training needs, are not loaded.
+        teacher: What the method learns from, if the recipe names one.
     """
 
     recipe: Recipe
     class_counts: np.ndarray
     dimensions: int = 2
     for_training: bool = True
+    teacher: Teacher | None = None
 
     @classmethod
-    def of(cls, recipe: Recipe, facts: DatasetFacts, *, for_training: bool = True) -> "BuildContext":
+    def of(
+        cls,
+        recipe: Recipe,
+        facts: DatasetFacts,
+        *,
+        for_training: bool = True,
+        teacher: Teacher | None = None,
+    ) -> "BuildContext":
         """Return the context of a recipe and the facts of its training data."""
-        return cls(recipe, facts.training_counts, facts.dimensions, for_training)
+        return cls(recipe, facts.training_counts, facts.dimensions, for_training, teacher)
 
     def loss(self, condition: Condition | None = None) -> ClassificationLoss:
         """Return the loss of the recipe, at λ if the method has one.
@@ -82,6 +103,7 @@ class BuildContext:
             channels=self.recipe.data.channels,
             dimensions=self.dimensions,
             pretrained=self.recipe.backbone.pretrained and self.for_training,
+            variant=self.recipe.backbone.variant,
         )
 
     def head(self, expects: OutputKind, in_features: int) -> Head:
@@ -104,7 +126,12 @@ def build_method(context: BuildContext) -> Method:
     """
     method = _BUILDERS[context.recipe.method.name](context)
     if context.for_training and method.uses_batch_statistics:
-        _check_whole_batches(context.recipe)
+        _check_whole_batches(context)
+    if context.for_training and len(method.views) > 1 and context.recipe.augmentation.mixup is not None:
+        raise InputError(
+            f"augmentation.mixup must be null for method {context.recipe.method.name}: it compares views of images, "
+            f"which a mixed image has none of; leave mixup out"
+        )
     return method
 
 
@@ -125,25 +152,57 @@ def _loss_conditional(context: BuildContext) -> Method:
     )
 
 
+def _balanced_contrastive(context: BuildContext) -> Method:
+    loss, settings = context.loss(), _arguments(context.recipe.method)
+    return BalancedContrastive(*context.network(loss), loss, **settings, for_training=context.for_training)
+
+
+def _gaussian_mixture(context: BuildContext) -> Method:
+    loss = context.loss()
+    if context.for_training and context.teacher is None:
+        raise InputError(
+            "method gaussian_mixture needs a trained model to learn from, got none; train one with "
+            "backbone.name=resnet56, then give its folder with `teacher`"
+        )
+    teacher = context.teacher if context.for_training else None
+    settings = _arguments(context.recipe.method, "teacher")
+    return GaussianMixtureLikelihood(*context.network(loss), loss, context.class_counts, teacher, **settings)
+
+
+def _nested_collaborative(context: BuildContext) -> Method:
+    loss, settings = context.loss(), _arguments(context.recipe.method)
+    experts = [Expert(*context.network(loss)) for _ in range(settings.pop("experts"))]
+    return NestedCollaborative(
+        experts, loss, context.class_counts, **settings, for_training=context.for_training
+    )
+
+
 #: How each method is built, by the name that recipes use.
 _BUILDERS: dict[str, Callable[[BuildContext], Method]] = {
     "supervised": _supervised,
     "loss_conditional": _loss_conditional,
+    "balanced_contrastive": _balanced_contrastive,
+    "gaussian_mixture": _gaussian_mixture,
+    "nested_collaborative": _nested_collaborative,
 }
 
 
-def _check_whole_batches(recipe: Recipe) -> None:
+def _check_whole_batches(context: BuildContext) -> None:
     """Refuse parts of batches and mixed images, whose losses are right only where images do not see each other."""
+    recipe = context.recipe
+    loss_counts = context.loss(recipe.method.condition).uses_batch_statistics
+    what = f"loss {recipe.loss.name}" if loss_counts else f"method {recipe.method.name}"
+    does = "counts classes in" if loss_counts else "compares the images of"
     batches = recipe.training.accumulate_batches
     if batches > 1:
         raise InputError(
-            f"training.accumulate_batches must be 1 for loss {recipe.loss.name}, got {batches}: it counts classes in "
-            f"the whole batch, so {batches} small batches are not one large one; raise training.batch_size instead"
+            f"training.accumulate_batches must be 1 for {what}, got {batches}: it {does} the whole batch, so {batches} "
+            f"small batches are not one large one; raise training.batch_size instead"
         )
     if recipe.augmentation.mixup is not None:
         raise InputError(
-            f"augmentation.mixup must be null for loss {recipe.loss.name}: it measures classes in the batch, and a "
-            f"mixed image has two; leave mixup out or take a loss of single images, e.g. ce or balanced_softmax"
+            f"augmentation.mixup must be null for {what}: it {does} the batch, and a mixed image has two classes; "
+            f"leave mixup out or take a loss of single images, e.g. ce or balanced_softmax"
         )
 
 

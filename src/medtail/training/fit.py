@@ -45,10 +45,12 @@ from medtail.training.callbacks import (
 )
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
 from medtail.training.inference.condition_sweep import write_conditions
+from medtail.training.inference.members import write_members
 from medtail.training.inference.trained_model import TrainedModel
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.prepare import PreparedData, prepare
+from medtail.training.teacher import load_teacher
 
 _RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
 
@@ -99,9 +101,11 @@ def train(
         collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
     )
 
+    teacher = load_teacher(recipe, data.facts)
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
-    module = MethodModule(build_method(BuildContext.of(recipe, data.facts)), recipe, data.facts)
+    method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher))
+    module = MethodModule(method, recipe, data.facts)
     with _quiet_lightning():
         trainer = _trainer(recipe, run, callbacks)
     if is_main_process():
@@ -285,6 +289,7 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         _write_embeddings(run.features, model.embeddings(features["test"]), targets, centres)
     if model.method.conditional is not None:
         write_conditions(run, model, predictions, features)
+    write_members(run, model, predictions, features)
     summary = summarize(
         predictions["test"],
         "test",

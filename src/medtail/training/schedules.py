@@ -19,18 +19,27 @@ def constant(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
     return warmup(epoch, warmup_epochs)
 
 
-def cosine(epoch: int, *, epochs: int, warmup_epochs: int) -> float:
+#: By variant, how many epochs the curve is ahead.
+_COSINE_OFFSETS = {"paper": 0, "official": 2}
+
+
+def cosine(epoch: int, *, epochs: int, warmup_epochs: int, variant: str = "paper") -> float:
     """Warm up, then fall from 1 towards 0 along half a cosine over the epochs that are left.
+
+    The code of DBM and its baselines (``variant="official"``) is two epochs ahead, so that the rate rises a little in
+    the last epoch.
 
     Example:
         >>> [round(cosine(epoch, epochs=4, warmup_epochs=0), 3) for epoch in range(4)]
         [1.0, 0.854, 0.5, 0.146]
+        >>> [round(cosine(epoch, epochs=4, warmup_epochs=0, variant="official"), 3) for epoch in range(4)]
+        [0.5, 0.146, 0.0, 0.146]
     """
     if epoch < warmup_epochs:
         return warmup(epoch, warmup_epochs)
     # PyTorch also asks for the factor of the epoch after the last.
-    progress = (epoch - warmup_epochs) / max(epochs - warmup_epochs, 1)
-    return 0.5 * (1.0 + math.cos(math.pi * progress))
+    ahead = epoch - warmup_epochs + _COSINE_OFFSETS[variant]
+    return 0.5 * (1.0 + math.cos(math.pi * ahead / max(epochs - warmup_epochs, 1)))
 
 
 def step(epoch: int, *, epochs: int, warmup_epochs: int, milestones: Sequence[int], factor: float) -> float:

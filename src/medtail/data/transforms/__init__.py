@@ -5,7 +5,8 @@ global generators. Nothing waits for the device: decisions are masks, never bran
 """
 
 from medtail.data.transforms.augmentation import AUGMENTATION, build_augmentation
-from medtail.data.transforms.auto_augment import CifarAutoAugment
+from medtail.data.transforms.auto_augment import CifarAutoAugment, RandAugment
+from medtail.data.transforms.colour import RandomColorJitter, RandomGrey
 from medtail.data.transforms.cutout import Cutout
 from medtail.data.transforms.geometry import (
     CentreCrop,
@@ -25,6 +26,7 @@ from medtail.data.transforms.intensity import (
     RandomGaussianBlur,
 )
 from medtail.data.transforms.normalization import MaskedNormalize, Normalize
+from medtail.data.transforms.resized_crop import RandomResizedCrop
 
 __all__ = [
     "AUGMENTATION",
@@ -33,16 +35,20 @@ __all__ = [
     "Cutout",
     "MaskedNormalize",
     "Normalize",
+    "RandAugment",
     "RandomAffine",
     "RandomBrightness",
+    "RandomColorJitter",
     "RandomContrast",
     "RandomContrastGain",
     "RandomCrop",
     "RandomDepthFlip",
     "RandomGamma",
     "RandomGaussianBlur",
+    "RandomGrey",
     "RandomHorizontalFlip",
     "RandomQuarterTurn",
+    "RandomResizedCrop",
     "RandomShift",
     "RandomVerticalFlip",
     "build_augmentation",

@@ -48,7 +48,7 @@ class RandomContrast(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         factors = uniform(1.0 - self.strength, 1.0 + self.strength, images)
-        mean = _luminance(images).mean(dim=tuple(range(1, images.ndim)), keepdim=True)
+        mean = luminance(images).mean(dim=tuple(range(1, images.ndim)), keepdim=True)
         return (mean + factors * (images - mean)).clamp(0.0, 1.0)
 
 
@@ -100,17 +100,19 @@ class RandomGaussianBlur(nn.Module):
 
     Args:
         probability: For each image; 0.5 in Scholz et al. (2024, B.1.2), on volumes.
-        sigma: The standard deviation of each image is uniform in [0, sigma] pixels; 1.5 in the paper.
+        sigma: The standard deviation of each image is uniform in [low, sigma] pixels; 1.5 in the paper.
+        low: 0 in the paper; SimCLR blurs between 0.1 and 2.
     """
 
-    def __init__(self, probability: float = 0.5, sigma: float = 1.5) -> None:
+    def __init__(self, probability: float = 0.5, sigma: float = 1.5, low: float = 0.0) -> None:
         super().__init__()
         self.probability = check_probability("blur.probability", probability)
         self.sigma = number("blur.sigma", sigma, low=0, remedy="e.g. 1.5")
+        self.low = number("blur.low", low, low=0, high=self.sigma, remedy="0 is usual, and 0.1 in SimCLR")
 
     def forward(self, images: Tensor) -> Tensor:
         is_chosen = chosen(self.probability, images)
-        sigmas = uniform(0.0, self.sigma, images)
+        sigmas = uniform(self.low, self.sigma, images)
         blurred = images
         # Autocast would round a product of matrices to bfloat16.
         with torch.autocast(images.device.type, enabled=False):
@@ -135,7 +137,8 @@ def _blur_weights(sigmas: Tensor, side: int) -> Tensor:
     return weights / weights.sum(dim=-1, keepdim=True)
 
 
-def _luminance(images: Tensor) -> Tensor:
+def luminance(images: Tensor) -> Tensor:
+    """Return the luminance ``(N, 1, …)`` of images of three channels; others stay as they are."""
     if images.shape[1] != len(_LUMINANCE):
         return images
     red, green, blue = images.unbind(1)

@@ -58,6 +58,7 @@ def _run_parts() -> tuple[Part, ...]:
     from medtail.evaluation.report.sections.model.angles import angles
     from medtail.evaluation.report.sections.model.conditions import conditions
     from medtail.evaluation.report.sections.model.geometry import geometry
+    from medtail.evaluation.report.sections.model.members import members
     from medtail.evaluation.report.sections.model.operating_point import operating_point
     from medtail.evaluation.report.sections.performance.calibration import calibration
     from medtail.evaluation.report.sections.performance.confusion import confusion
@@ -84,6 +85,7 @@ def _run_parts() -> tuple[Part, ...]:
         curves,
         calibration,
         conditions,
+        members,
         epochs,
         angles,
         geometry,

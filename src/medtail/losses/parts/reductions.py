@@ -8,6 +8,7 @@ numbers of samples: the numerator of the rank times the number of ranks, divided
 from collections.abc import Callable
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from medtail.distributed import number_of_ranks, sum_over_ranks
@@ -41,3 +42,8 @@ REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "sum": _sum,
     "none": _none,
 }
+
+
+def mean_over_batch(losses: Tensor) -> Tensor:
+    """Return the mean ``()`` of one value per sample, reduced as ``mean`` reduces."""
+    return REDUCTIONS["mean"](losses, torch.ones_like(losses))

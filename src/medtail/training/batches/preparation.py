@@ -6,8 +6,15 @@ from typing import final
 import torch
 from torch import Tensor, nn
 
-from medtail.data.transforms import CentreCrop, MaskedNormalize, Normalize, build_augmentation
-from medtail.recipes.schema import Recipe
+from medtail.data.transforms import (
+    AUGMENTATION,
+    CentreCrop,
+    MaskedNormalize,
+    Normalize,
+    build_augmentation,
+)
+from medtail.errors import InputError
+from medtail.recipes.schema import Recipe, ViewAugmentation
 from medtail.runs.facts import DatasetFacts
 
 
@@ -37,10 +44,33 @@ class ImagePreparation(nn.Module):
     @classmethod
     def of(cls, recipe: Recipe, facts: DatasetFacts) -> "ImagePreparation":
         """Build the preparation of a recipe, with the statistics of its training data."""
+        return cls._of(recipe.augmentation, recipe, facts)
+
+    @classmethod
+    def of_contrast_view(cls, recipe: Recipe, facts: DatasetFacts) -> "ImagePreparation":
+        """Build the preparation of the views that a contrastive method compares.
+
+        Raises:
+            InputError: The recipe does not say how.
+        """
+        settings = recipe.augmentation.contrast_view
+        if settings is None:
+            raise InputError(
+                f"augmentation.contrast_view is required by method {recipe.method.name}: it says how the views are "
+                f"changed that are compared; take it from recipe bcl"
+            )
+        return cls._of(settings, recipe, facts)
+
+    @classmethod
+    def _of(cls, settings: ViewAugmentation, recipe: Recipe, facts: DatasetFacts) -> "ImagePreparation":
         crop = recipe.augmentation.crop
         masked = recipe.data.normalization == "masked"
+        # Views of one image must have one size.
+        own = settings.model_dump(include=set(AUGMENTATION)) | {
+            "crop": None if settings.resized_crop else crop
+        }
         return cls(
-            build_augmentation(recipe.augmentation.model_dump(exclude={"mixup"}), mean=facts.mean),
+            build_augmentation(own, mean=facts.mean, size=crop, variant=settings.variant),
             MaskedNormalize() if masked else Normalize(facts.mean, facts.standard_deviation),
             None if crop is None else CentreCrop(crop),
         )
@@ -58,7 +88,10 @@ class ImagePreparation(nn.Module):
 
 
 #: The views that a method may ask for, by name, each built from the recipe and the facts of the training data.
-VIEWS: dict[str, Callable[[Recipe, DatasetFacts], ImagePreparation]] = {"augmented": ImagePreparation.of}
+VIEWS: dict[str, Callable[[Recipe, DatasetFacts], ImagePreparation]] = {
+    "augmented": ImagePreparation.of,
+    "contrast": ImagePreparation.of_contrast_view,
+}
 
 
 @final

@@ -54,6 +54,7 @@ class TrainedModel:
                 name.removeprefix(_METHOD_PREFIX): value
                 for name, value in weights.items()
                 if name.startswith(_METHOD_PREFIX)
+                and not name.removeprefix(_METHOD_PREFIX).startswith(method.training_only)
             }
         )
         method.to(device(), memory_format=memory_format(facts.dimensions))  # type: ignore[call-overload]
@@ -133,6 +134,20 @@ class TrainedModel:
         read = self.facts.task.probabilities(self.method, outputs)
         probabilities: np.ndarray = read.double().cpu().numpy()
         return probabilities
+
+    @torch.inference_mode()
+    def member_probabilities(self, features: Tensor) -> np.ndarray | None:
+        """Return the probabilities of each member ``(E, N, C)`` in float64; None if the method is no ensemble."""
+        with self.autocast():
+            outputs = [
+                self.method.member_outputs(part.to(device()))
+                for part in torch.split(features, self.recipe.training.batch_size)
+            ]
+        if any(part is None for part in outputs):
+            return None
+        joined = torch.cat([part for part in outputs if part is not None], dim=1).float()
+        tables = [self.facts.task.probabilities(self.method, member) for member in joined]
+        return torch.stack(tables).double().cpu().numpy()
 
     def embeddings(self, features: Tensor) -> Tensor:
         """Return the input of the last layer ``(N, E)`` for the backbone's features ``(N, D)``."""

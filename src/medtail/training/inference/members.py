@@ -1,0 +1,43 @@
+"""The members of an ensemble one by one, beside all of them together."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+
+from medtail.files import replacing
+from medtail.runs.predictions import SavedPredictions
+from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit, Run
+from medtail.training.inference.trained_model import TrainedModel
+
+
+def write_members(
+    run: Run,
+    model: TrainedModel,
+    predictions: Mapping[EvaluatedSplit, SavedPredictions],
+    features: Mapping[EvaluatedSplit, Tensor],
+) -> None:
+    """Write ``members.csv``, the metrics of each member; nothing for a method that is no ensemble.
+
+    Args:
+        run: Gets the file.
+        model: Trained.
+        predictions: Those of the ensemble, of both splits.
+        features: Backbone features ``(N, D)`` of both splits.
+    """
+    rows: list[dict[str, Any]] = []
+    for split in EVALUATED_SPLITS:
+        tables = model.member_probabilities(features[split])
+        if tables is None:
+            return
+        ensemble = predictions[split]
+        members = {f"expert {number}": table for number, table in enumerate(tables, start=1)}
+        for name, table in {**members, "ensemble": ensemble.probabilities}.items():
+            values = replace(ensemble, probabilities=table).measure()
+            rows.append(
+                {"split": split, "member": name} | {key: float(value[0]) for key, value in values.items()}
+            )
+    with replacing(run.members) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
