@@ -4,6 +4,7 @@ A data set is a table plus pixels (:class:`ImageCollection`). Only the training 
 """
 
 from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
+from medtail.data.datasets.columns import TableColumns
 from medtail.data.datasets.opening import BUILT_IN, open_collection
 from medtail.data.decoded.batches import ImageBatches, PairedBatches, batch_loader
 from medtail.data.decoded.pixels import Pixels, load_pixels
@@ -26,6 +27,7 @@ __all__ = [
     "PairedBatches",
     "Pixels",
     "Split",
+    "TableColumns",
     "UnreadableImage",
     "UnreadableImageError",
     "assign_splits",
