@@ -93,8 +93,8 @@ def open_cifar(folder: Path, data: str) -> ImageCollection:
     class_ids = np.concatenate(labels)
     if len(class_ids) and class_ids.max() >= len(names):
         raise InputError(
-            f"labels of {folder} must be below the {len(names)} classes of {layout.names}, got {class_ids.max()}; unpack "
-            f"the archive again"
+            f"labels of {folder} must be below {len(names)}, the number of classes in {layout.names}, got "
+            f"{class_ids.max()}; unpack the archive again"
         )
     tell(data, labels="the files", groups=None, splits="the files")
     return ImageCollection.build(

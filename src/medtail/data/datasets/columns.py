@@ -140,6 +140,10 @@ class TableColumns:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
+#: Every column by its name.
+BY_NAME = TableColumns()
+
+
 def canonical(name: str) -> str:
     """The name of a column without case, blanks and punctuation.
 
@@ -190,7 +194,7 @@ def _holds_groups(table: pd.DataFrame, column: str) -> bool:
         return False
     # A bare "case" or "study" may also be a kind of case, or a cohort.
     if name in _GROUP_WORDS and name not in ("patient", "subject"):
-        return 3 <= distinct and len(table) <= _MOST_IMAGES_PER_GROUP * distinct
+        return distinct >= 3 and len(table) <= _MOST_IMAGES_PER_GROUP * distinct
     return distinct > 0
 
 

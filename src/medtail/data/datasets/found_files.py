@@ -26,7 +26,7 @@ class FoundFiles:
 
     A name is a path with or without extension, below the folder or below its folder ``images``, or that of a folder
     of DICOM slices. Where there is no such file, the one file is taken whose path is the same but for the case of
-    letters, the way accents are composed, ``\\`` for ``/``, the extension, or leading folders.
+    letters, the way accents are composed, backslashes, the extension, or leading folders.
 
     Args:
         folder: The folder that names are relative to.
@@ -187,7 +187,7 @@ def relative_to(folder: Path, name: str) -> str | None:
     path = Path(os.path.normpath(root / name))
     if root in path.parents:
         return path.relative_to(root).as_posix()
-    if not os.path.isabs(name):
+    if not Path(name).is_absolute():
         return None
     # Only folders are resolved: a link to an image may lead anywhere.
     real_root, real_path = Path(os.path.realpath(root)), Path(os.path.realpath(path.parent)) / path.name

@@ -7,11 +7,11 @@ from pathlib import Path
 from medtail.data.collection import DataWarning, ImageCollection
 from medtail.data.datasets.cifar import is_cifar, open_cifar
 from medtail.data.datasets.class_folders import open_class_folders
+from medtail.data.datasets.columns import BY_NAME, TableColumns
 from medtail.data.datasets.digits import open_digits
 from medtail.data.datasets.list_files import LIST_EXTENSION, list_files, open_list_files, with_siblings
 from medtail.data.datasets.medmnist import is_medmnist_name, open_medmnist
 from medtail.data.datasets.npz import open_npz
-from medtail.data.datasets.columns import TableColumns
 from medtail.data.datasets.table import TABLE_NAMES, describes_images, open_table
 from medtail.data.datasets.table_files import TABLE_EXTENSIONS
 from medtail.data.formats.base import MAX_PIXELS
@@ -23,7 +23,7 @@ BUILT_IN: dict[str, Callable[[], ImageCollection]] = {"digits-lt": open_digits}
 
 
 def open_collection(
-    data: str | Path, *, columns: TableColumns = TableColumns(), max_pixels: int = MAX_PIXELS
+    data: str | Path, *, columns: TableColumns = BY_NAME, max_pixels: int = MAX_PIXELS
 ) -> ImageCollection:
     """Open a data set: its table is read, its pixels are not.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from medtail.data.collection import DataWarning, ImageCollection, Split, split_name
 from medtail.data.datasets.columns import (
+    BY_NAME,
     IMAGE_NAMES,
     TableColumns,
     canonical,
@@ -49,7 +50,7 @@ class _Images:
 
 
 def open_table(
-    table_file: Path, data: str, max_pixels: int, columns: TableColumns = TableColumns()
+    table_file: Path, data: str, max_pixels: int, columns: TableColumns = BY_NAME
 ) -> ImageCollection:
     """Read a table with a row for each image.
 
@@ -265,7 +266,7 @@ def describes_images(table_file: Path) -> bool:
                 named.append(pair[0])
             if not named:
                 return False
-            read_labels(table, table_file, TableColumns(), named)
+            read_labels(table, table_file, BY_NAME, named)
     except InputError:
         return False
     return True

@@ -80,6 +80,8 @@ def _read_text(table_file: Path) -> tuple[pd.DataFrame, list[str]]:
     table = pd.DataFrame(content, columns=range(len(header)), dtype=object)
     unnamed = [place for place, name in enumerate(header) if not name]
     # A column without a name is an index that was saved along.
+    if any(row[place].strip() for row in content for place in unnamed):
+        notes.append("a column without a name is not used")
     table = table.drop(columns=unnamed)
     table.columns = pd.Index([name for name in header if name])
     repeated = [name for name, count in Counter(table.columns).items() if count > 1]
