@@ -67,6 +67,7 @@ class ImageCollection:
         class_names: In class-id order: by number if all labels are numbers, else alphabetically.
         source: Pixels of each row.
         group_column: Column that the groups come from, e.g. ``patient_id``.
+        class_choice: What :func:`medtail.data.choose_classes` was asked for; None if all classes are as they came.
 
     Collections are immutable: methods return new ones.
     """
@@ -77,6 +78,7 @@ class ImageCollection:
     class_names: tuple[str, ...]
     source: ImageSource
     group_column: str | None
+    class_choice: tuple[object, ...] | None = None
 
     @classmethod
     def build(

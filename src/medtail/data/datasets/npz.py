@@ -4,6 +4,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None)
         splits="the keys",
         unused=[key for key in shapes if key not in used],
     )
-    common = {
+    common: dict[str, Any] = {
         "name": path.stem,
         "data": data,
         "ids": [f"{prefix}/{row}" for prefix in parts for row in range(shapes[f"{prefix}_images"][0])],

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +29,7 @@ def is_missing(text: str) -> bool:
     return text in _MISSING
 
 
-def texts(column: "pd.Series[object]") -> list[str]:
+def texts(column: "pd.Series[Any]") -> list[str]:
     """A column as text: cleaned, missing values empty, and every whole number in one spelling.
 
     Where all values are whole numbers, ``7.0`` is ``7``, in CSV as in Parquet, which stores whole numbers as floats
