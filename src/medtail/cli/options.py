@@ -8,7 +8,6 @@ import yaml
 
 from medtail.errors import InputError
 
-
 ImageColumn = Annotated[
     str | None,
     typer.Option("--image-column", metavar="NAME", help="Column of a table with paths or ids of images."),

@@ -41,6 +41,10 @@ _FILLERS = (
 )
 
 
+#: As in HAM10000_images_part_1 and imgs_part_2.
+_PART = re.compile(r"(^|[ _-])part[ _-]?[0-9]+$", re.IGNORECASE)
+
+
 @final
 @dataclass
 class _Found:
@@ -171,6 +175,11 @@ def _split_folders(folder: Path) -> Mapping[str, Split]:
     }
     if len(set(named.values())) > 1 or (named and len(named) == len(folders)):
         return named
+    if len(folders) > 1 and all(_PART.search(entry.name) for entry in folders):
+        raise InputError(
+            f"folders of {folder} look like parts of one set of images and not like classes: "
+            f"{listing(entry.name for entry in folders)}; rename them, or give a table of labels"
+        )
     if len(set(mentioned.values())) > 1:
         raise InputError(
             f"folders of {folder} look like splits and not like classes: {listing(mentioned)}; rename them to train, "

@@ -217,19 +217,20 @@ def _distinct(table: pd.DataFrame, column: str) -> int:
     return len(set(texts(table[column])) - {""})
 
 
-def label_column(table: pd.DataFrame, candidates: Sequence[str]) -> str:
+def label_column(table: pd.DataFrame, candidates: list[str]) -> str:
     """Of several columns of labels the one to use: names win over numbers, and earlier ones over later ones.
 
     A warning names those that are not used and say something else about some images.
     """
+    values = {column: texts(table[column]) for column in candidates}
     # False sorts before True, and min keeps the first of equals.
-    chosen = min(candidates, key=lambda column: _all_numbers(texts(table[column])))
-    own = texts(table[chosen])
+    chosen = min(candidates, key=lambda column: _all_numbers(values[column]))
+    own = values[chosen]
     # A column that merges classes of the chosen one, or numbers them, contradicts nothing.
     others = [
         column
         for column in candidates
-        if column != chosen and len(set(zip(own, texts(table[column]), strict=True))) > len(set(own))
+        if column != chosen and len(set(zip(own, values[column], strict=True))) > len(set(own))
     ]
     if others:
         warnings.warn(

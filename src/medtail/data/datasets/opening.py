@@ -48,7 +48,8 @@ def open_collection(
     """
     table = _table(Path(data))
     if table is not None:
-        return open_table(table, str(data), max_pixels, columns)
+        root = Path(data) if Path(data).is_dir() else table.parent
+        return open_table(table, str(data), max_pixels, columns, root)
     if columns.given():
         raise InputError(
             f"`{next(iter(columns.given()))}` names a column of a table, but {data} is read without one; leave it out, "
@@ -63,24 +64,39 @@ def _table(path: Path) -> Path | None:
         return path
     if not path.is_dir():
         return None
-    tables = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in TABLE_EXTENSIONS)
-    tables = [table for table in tables if table.is_file() and not table.name.startswith(".")]
+    tables = _tables_in(path)
     named = [table for table in tables if table.name.lower() in TABLE_NAMES]
-    # What a contest wants to be sent is no truth.
-    others = [table for table in tables if "submission" not in table.name.lower()]
-    found = named or [table for table in others if describes_images(table)]
+    found = named or [table for table in tables if describes_images(table, path)]
+    if not found:
+        # The ground truth of ISIC has a folder of its own, beside that of the images.
+        inside = [
+            table for folder in sorted(path.iterdir()) if folder.is_dir() for table in _tables_in(folder)
+        ]
+        found = [table for table in inside if describes_images(table, path)]
     if len(found) > 1:
         raise InputError(
             f"{path} must hold one table of labels, but has {' and '.join(table.name for table in found)}; name one"
         )
     if found and not named:
         warnings.warn(
-            f"labels are read from {found[0]}, the only table there whose images exist; folders beside it are no "
-            f"classes",
+            f"labels are read from {found[0]}, the only table in {path} with labels of images that exist; folders there "
+            f"are no classes",
             DataWarning,
             stacklevel=3,
         )
     return found[0] if found else None
+
+
+def _tables_in(folder: Path) -> list[Path]:
+    # What a contest wants to be sent is no truth.
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in TABLE_EXTENSIONS
+        and entry.is_file()
+        and not entry.name.startswith(".")
+        and "submission" not in entry.name.lower()
+    )
 
 
 def _open_without_table(path: Path, data: str, max_pixels: int) -> ImageCollection:

@@ -50,7 +50,11 @@ class _Images:
 
 
 def open_table(
-    table_file: Path, data: str, max_pixels: int, columns: TableColumns = BY_NAME
+    table_file: Path,
+    data: str,
+    max_pixels: int,
+    columns: TableColumns = BY_NAME,
+    root: Path | None = None,
 ) -> ImageCollection:
     """Read a table with a row for each image.
 
@@ -78,6 +82,7 @@ def open_table(
         data: DATA as the user gave it.
         max_pixels: Files with more pixels are refused when they are read.
         columns: Columns that their names do not tell.
+        root: The folder that the images lie in; that of the table if None.
 
     Raises:
         InputError: A column or a value is missing, a split is unknown, an id occurs twice, an indicator is neither 0
@@ -88,7 +93,7 @@ def open_table(
     if not len(table):
         raise InputError(f"table {table_file} must have a row for each image, but has none; fill it")
     table = _one_row_per_side(table, columns)
-    files = FoundFiles(table_file.parent)
+    files = FoundFiles(root or table_file.parent)
     images = _images(table, table_file, files, max_pixels, columns)
     group = _named_or(
         table, table_file, "group_column", columns.group_column, group_column(table, images.columns[0])
@@ -251,13 +256,13 @@ def _splits(table: pd.DataFrame, column: str, table_file: Path) -> list[Split]:
     return splits
 
 
-def describes_images(table_file: Path) -> bool:
-    """Whether a table, whatever its name, has a column of images that exist and labels of them."""
+def describes_images(table_file: Path, root: Path) -> bool:
+    """Whether a table, whatever its name, has a column of images that exist below ``root``, and labels of them."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             table, _ = read_table(table_file)
-            files = FoundFiles(table_file.parent)
+            files = FoundFiles(root)
             named = [
                 column for column in columns_called(table, IMAGE_NAMES) if files.some(texts(table[column]))
             ]
