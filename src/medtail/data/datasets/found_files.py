@@ -1,5 +1,6 @@
 """From the names of images in a table or list to files below its folder."""
 
+import logging
 import os
 import unicodedata
 import warnings
@@ -12,6 +13,8 @@ from medtail.data.collection import DataWarning
 from medtail.data.formats.image_files import EXTENSIONS, walk_images, without_extension
 from medtail.errors import InputError
 from medtail.naming import listing, nearest
+
+_log = logging.getLogger(__name__)
 
 #: Extensions that are spellings of one another.
 _SPELLINGS = {"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tiff": "tif"}
@@ -155,15 +158,19 @@ class FoundFiles:
     def _warn(
         self, names: Sequence[str], exact: Sequence[str | None], found: Sequence[str | None], where: Path
     ) -> None:
-        alike = [
-            f"{file} for {name}"
+        elsewhere = [
+            (name, file)
             for name, plain, file in zip(names, exact, found, strict=True)
             if plain is None and file is not None
         ]
+        moved = [f"{file} for {name}" for name, file in elsewhere if _only_moved(name, file)]
+        alike = [f"{file} for {name}" for name, file in elsewhere if not _only_moved(name, file)]
         missing = [name for name, file in zip(names, found, strict=True) if file is None]
+        if moved:
+            _log.info(f"{len(moved)} of {len(names)} images are in other folders: {listing(moved, most=1)}")
         if alike:
             warnings.warn(
-                f"images are not where {where} says, but there is one file of that name for each: {len(alike)} of "
+                f"images are not called as {where} says, but one file is called alike for each: {len(alike)} of "
                 f"{len(names)} ({listing(alike, most=3)})",
                 DataWarning,
                 stacklevel=5,
@@ -192,6 +199,12 @@ def relative_to(folder: Path, name: str) -> str | None:
     # Only folders are resolved: a link to an image may lead anywhere.
     real_root, real_path = Path(os.path.realpath(root)), Path(os.path.realpath(path.parent)) / path.name
     return real_path.relative_to(real_root).as_posix() if real_root in real_path.parents else None
+
+
+def _only_moved(name: str, file: str) -> bool:
+    """Whether a file lies in other folders than its name says, and is called the same."""
+    ends = (PurePosixPath(file).name, PurePosixPath(without_extension(file)).name)
+    return PurePosixPath(name.replace("\\", "/")).name in ends
 
 
 def _parts(path: str) -> list[str]:

@@ -13,7 +13,7 @@ from medtail.data.datasets.list_files import LIST_EXTENSION, list_files, open_li
 from medtail.data.datasets.medmnist import is_medmnist_name, open_medmnist
 from medtail.data.datasets.npz import open_npz
 from medtail.data.datasets.table import TABLE_NAMES, describes_images, open_table
-from medtail.data.datasets.table_files import TABLE_EXTENSIONS
+from medtail.data.datasets.table_files import TABLE_EXTENSIONS, tables_in
 from medtail.data.formats.base import MAX_PIXELS
 from medtail.errors import InputError
 from medtail.naming import nearest
@@ -64,13 +64,13 @@ def _table(path: Path) -> Path | None:
         return path
     if not path.is_dir():
         return None
-    tables = _tables_in(path)
+    tables = tables_in(path)
     named = [table for table in tables if table.name.lower() in TABLE_NAMES]
     found = named or [table for table in tables if describes_images(table, path)]
     if not found:
         # The ground truth of ISIC has a folder of its own, beside that of the images.
         inside = [
-            table for folder in sorted(path.iterdir()) if folder.is_dir() for table in _tables_in(folder)
+            table for folder in sorted(path.iterdir()) if folder.is_dir() for table in tables_in(folder)
         ]
         found = [table for table in inside if describes_images(table, path)]
     if len(found) > 1:
@@ -79,24 +79,12 @@ def _table(path: Path) -> Path | None:
         )
     if found and not named:
         warnings.warn(
-            f"labels are read from {found[0]}, the only table in {path} with labels of images that exist; folders there "
-            f"are no classes",
+            f"labels are read from {found[0]}, the only table in {path} with labels of images that exist; folders "
+            f"there are no classes",
             DataWarning,
             stacklevel=3,
         )
     return found[0] if found else None
-
-
-def _tables_in(folder: Path) -> list[Path]:
-    # What a contest wants to be sent is no truth.
-    return sorted(
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in TABLE_EXTENSIONS
-        and entry.is_file()
-        and not entry.name.startswith(".")
-        and "submission" not in entry.name.lower()
-    )
 
 
 def _open_without_table(path: Path, data: str, max_pixels: int) -> ImageCollection:

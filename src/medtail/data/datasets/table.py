@@ -23,7 +23,7 @@ from medtail.data.datasets.columns import (
 from medtail.data.datasets.found_files import FoundFiles
 from medtail.data.datasets.groups import groups_in_paths, groups_of
 from medtail.data.datasets.origins import tell
-from medtail.data.datasets.table_files import read_table
+from medtail.data.datasets.table_files import read_table, tables_in
 from medtail.data.datasets.table_labels import TableLabels, read_labels, required
 from medtail.data.datasets.values import texts
 from medtail.data.formats.image_files import ImageFiles, is_image_name
@@ -101,18 +101,24 @@ def open_table(
     split = _named_or(table, table_file, "split_column", columns.split_column, split_column(table))
     taken = [*images.columns, *(column for column in (group, split) if column is not None)]
     labels = read_labels(table, table_file, columns, taken)
-    used = [*taken, *labels.columns]
-    if group is None:
-        groups = groups_in_paths(images.ids) if split is None else None
-    else:
+    unused = [column for column in table.columns if column not in (*taken, *labels.columns)]
+    groups, origin = None, group
+    if group is not None:
         groups = groups_of(texts(table[group]), group, images.ids, str(table_file))
-    from_paths = group is None and groups is not None
-    unused = [column for column in table.columns if column not in used]
+    elif beside := _groups_beside(table_file, images.ids):
+        group, values = beside
+        groups, origin = (
+            groups_of(values, group, images.ids, "the table beside it"),
+            f"{group} of the table beside it",
+        )
+    # Numbers of patients may start anew in every split.
+    elif split is None and (groups := groups_in_paths(images.ids)) is not None:
+        group, origin = "patient", "the paths"
     warn_about_unused(table, unused, groups, split)
     tell(
         table_file,
         labels=listing(labels.columns, most=20),
-        groups="the paths" if from_paths else group,
+        groups=origin,
         splits=split,
         notes=[*([labels.note] if labels.note else []), *notes],
         unused=unused,
@@ -124,7 +130,7 @@ def open_table(
         ids=images.ids,
         source=images.source,
         groups=groups,
-        group_column="patient" if from_paths else group,
+        group_column=group,
         splits=None if split is None else _splits(table, split, table_file),
     )
 
@@ -256,22 +262,51 @@ def _splits(table: pd.DataFrame, column: str, table_file: Path) -> list[Split]:
     return splits
 
 
+# --- tables of other names
+
+
 def describes_images(table_file: Path, root: Path) -> bool:
     """Whether a table, whatever its name, has a column of images that exist below ``root``, and labels of them."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             table, _ = read_table(table_file)
-            files = FoundFiles(root)
-            named = [
-                column for column in columns_called(table, IMAGE_NAMES) if files.some(texts(table[column]))
-            ]
-            pair = _sides(table)
-            if pair is not None and files.some(texts(table[pair[0]])):
-                named.append(pair[0])
+            candidates = [*columns_called(table, IMAGE_NAMES), *(_sides(table) or ())]
+            files = FoundFiles(root) if candidates else None
+            named = [column for column in candidates if files and files.some(texts(table[column]))]
             if not named:
                 return False
             read_labels(table, table_file, BY_NAME, named)
     except InputError:
         return False
     return True
+
+
+def _groups_beside(table_file: Path, ids: Sequence[str]) -> tuple[str, list[str]] | None:
+    """Groups of these images in another table of the folder, as those of ISIC 2018 and 2019; None if there are none.
+
+    Returns:
+        The column, and the value of each image, empty where there is none.
+    """
+    for other in tables_in(table_file.parent):
+        if other == table_file:
+            continue
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                table, _ = read_table(other)
+        except InputError:
+            continue
+        images = [
+            column for column in columns_called(table, IMAGE_NAMES) if set(ids) <= set(texts(table[column]))
+        ]
+        column = group_column(table, images[0]) if images else None
+        if column is not None and canonical(column) != "id":
+            of_image = dict(zip(texts(table[images[0]]), texts(table[column]), strict=True))
+            warnings.warn(
+                f"groups are read from column {column} of {other}, because {table_file.name} has none",
+                DataWarning,
+                stacklevel=4,
+            )
+            return column, [of_image[identity] for identity in ids]
+    return None

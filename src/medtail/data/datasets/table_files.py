@@ -30,6 +30,18 @@ _MARKS = {
 }
 
 
+def tables_in(folder: Path) -> list[Path]:
+    """The tables that lie in a folder, by name; not those that a contest wants to be sent, which hold no truth."""
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in TABLE_EXTENSIONS
+        and entry.is_file()
+        and not entry.name.startswith(".")
+        and "submission" not in entry.name.lower()
+    )
+
+
 def read_table(table_file: Path) -> tuple[pd.DataFrame, list[str]]:
     """Read a table, and say how if not in the plainest way.
 

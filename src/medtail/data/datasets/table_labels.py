@@ -162,7 +162,7 @@ def _of_bare_indicators(table: pd.DataFrame, table_file: Path, taken: Sequence[s
     if (values.sum(axis=1) == 1).all():
         empty = [column for column in columns if not indicators[column].any()]
         classes = [columns[position] for position in values.argmax(axis=1)]
-        note = f"{listing(empty)} has no image and is no class" if empty else ""
+        note = f"columns without an image left out: {listing(empty)}" if empty else ""
         return TableLabels(columns, classes=classes, note=note)
     warnings.warn(
         f"columns of {table_file} hold 0 and 1 and are read as labels, of which an image may carry several: "
