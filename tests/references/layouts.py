@@ -108,7 +108,10 @@ def aptos(folder: Path) -> Path:
     )
 
 
-ODIR = "ID,Patient Age,Patient Sex,Left-Fundus,Right-Fundus,Left-Diagnostic Keywords,Right-Diagnostic Keywords,N,D,G,C,A,H,M,O"
+ODIR = (
+    "ID,Patient Age,Patient Sex,Left-Fundus,Right-Fundus,Left-Diagnostic Keywords,Right-Diagnostic Keywords,"
+    "N,D,G,C,A,H,M,O"
+)
 
 
 def _odir_row(patient: int) -> tuple[object, ...]:

@@ -131,17 +131,15 @@ def _of_joined(values: Sequence[str], column: str, table_file: Path, separator: 
 def _separator(values: Sequence[str]) -> str | None:
     """What joins labels in some values; None if nothing does.
 
-    A separator counts if the parts it leaves recur by themselves or in other combinations: "Carcinoma, squamous" is
-    one class, unless "squamous" is another.
+    Bars and semicolons do wherever they stand. Other separators do if the parts of some value all recur, by themselves
+    or in other combinations: "Carcinoma, squamous" is one class, unless "Carcinoma" and "squamous" are others.
     """
     distinct = list(dict.fromkeys(values))
     for separator in _SEPARATORS:
         parts = {value: [part.strip() for part in value.split(separator)] for value in distinct}
         joined = {value for value, pieces in parts.items() if len(pieces) > 1 and all(pieces)}
         uses = Counter(part for pieces in parts.values() for part in set(pieces))
-        if joined and all(uses[part] > 1 for value in joined for part in parts[value]):
-            return separator
-        if joined and separator == "|":
+        if any(separator in "|;" or all(uses[part] > 1 for part in parts[value]) for value in joined):
             return separator
     return None
 
