@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medtail.cli.options import binary_subsample, given, parse_assignments
+from medtail.cli.options import (
+    Classes,
+    GroupColumn,
+    ImageColumn,
+    LabelColumn,
+    LabelSeparator,
+    Merge,
+    SplitColumn,
+    binary_subsample,
+    given,
+    parse_assignments,
+    parse_classes,
+    parse_merge,
+)
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,6 +65,13 @@ def compare(
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="For every run.")] = None,
     epochs: Annotated[int | None, typer.Option(help="For every run.")] = None,
+    classes: Classes = None,
+    merge: Merge = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    split_column: SplitColumn = None,
+    label_separator: LabelSeparator = None,
     positive: Annotated[
         str | None, typer.Option(metavar="CLASS", help="This class against the rest, for every run.")
     ] = None,
@@ -69,6 +89,7 @@ def compare(
     they are worth on test.
     """
     # Runs are read with pandas, which --help need not wait for.
+    from medtail.data import TableColumns
     from medtail.runs.grid import GridRuns
 
     if methods is not None and grids is not None:
@@ -82,7 +103,16 @@ def compare(
         raise InputError("--reference is a method to test others against, which grids are not; leave it out")
     options: dict[str, dict[str, Any]] = {
         "backbone": {"name": backbone},
-        "data": {"positive": positive, "subsample": binary_subsample(beta)},
+        "data": {
+            "classes": parse_classes(classes),
+            "merge": parse_merge(merge),
+            "columns": TableColumns(
+                image_column, label_column, group_column, split_column, label_separator
+            ).given()
+            or None,
+            "positive": positive,
+            "subsample": binary_subsample(beta),
+        },
         "training": {"epochs": epochs},
     }
     result: Comparison | Tuning

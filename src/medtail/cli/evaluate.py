@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from medtail.cli.options import GroupColumn, ImageColumn, LabelColumn, LabelSeparator, SplitColumn
+from medtail.errors import InputError
+
 if TYPE_CHECKING:
+    from medtail.data import TableColumns
     from medtail.runs.predictions import SavedPredictions
     from medtail.runs.run import EvaluatedSplit, Run
 
@@ -31,6 +35,11 @@ def evaluate(
     split: Annotated[
         Split, typer.Option(help="The split to judge; for other data without splits, all images.")
     ] = Split.test,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    split_column: SplitColumn = None,
+    label_separator: LabelSeparator = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also save the predictions, as Parquet.")] = None,
     skip_unreadable: Annotated[
@@ -45,16 +54,23 @@ def evaluate(
 ) -> None:
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
     from medtail.cli.tables import print_summary
+    from medtail.data import TableColumns
     from medtail.evaluation.summaries.summary import summarize
     from medtail.runs.facts import DatasetFacts
     from medtail.runs.run import Run
 
     folder = Run(run)
     own = data is None or Path(data).resolve() == Path(DatasetFacts.load(folder).data).resolve()
+    columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
+    if own and columns.given():
+        raise InputError(
+            f"`{next(iter(columns.given()))}` names a column of other data, but the run is judged on its own; name "
+            f"other data with `data`, or leave it out"
+        )
     read = (
         _own_predictions(folder, split.value)
         if own
-        else _other_predictions(folder, str(data), split.value, skip_unreadable)
+        else _other_predictions(folder, str(data), split.value, columns, skip_unreadable)
     )
     predictions, before = read(None), None
     if operating_point:
@@ -95,12 +111,14 @@ def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
 
 
 def _other_predictions(
-    run: "Run", data: str, split: "EvaluatedSplit", skip_unreadable: bool
+    run: "Run", data: str, split: "EvaluatedSplit", columns: "TableColumns", skip_unreadable: bool
 ) -> "ReadPredictions":
     """Return a reader of other data at λ, or at the default for None, from one pass of the backbone."""
     from medtail.cli.progress import progress_bar
     from medtail.training.inference.other_data import pass_other_data
 
     with progress_bar() as progress:
-        passed = pass_other_data(run, data, split, skip_unreadable=skip_unreadable, progress=progress)
+        passed = pass_other_data(
+            run, data, split, columns=columns, skip_unreadable=skip_unreadable, progress=progress
+        )
     return passed.predictions

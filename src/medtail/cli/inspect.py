@@ -6,6 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medtail.cli.options import (
+    Classes,
+    GroupColumn,
+    ImageColumn,
+    LabelColumn,
+    LabelSeparator,
+    Merge,
+    SplitColumn,
+    parse_classes,
+    parse_merge,
+)
 from medtail.naming import listing
 
 if TYPE_CHECKING:
@@ -20,6 +31,13 @@ def inspect(
             help="Folder of class folders, table with images, .npz, or MedMNIST or built-in name."
         ),
     ],
+    classes: Classes = None,
+    merge: Merge = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    split_column: SplitColumn = None,
+    label_separator: LabelSeparator = None,
     positive: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Inspect this class against the rest.")
     ] = None,
@@ -34,10 +52,12 @@ def inspect(
 ) -> None:
     """Count classes, sizes and unreadable files; find shared patients and repeated images; suggest a recipe."""
     from medtail.cli.progress import progress_bar
-    from medtail.data import open_collection, positive_versus_rest
+    from medtail.data import TableColumns, choose_classes, open_collection, positive_versus_rest
     from medtail.inspection.audit import audit
 
-    collection = open_collection(data, max_pixels=max_pixels)
+    columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
+    collection = open_collection(data, columns=columns, max_pixels=max_pixels)
+    collection = choose_classes(collection, parse_classes(classes), parse_merge(merge))
     if positive is not None:
         collection = positive_versus_rest(collection, positive)
     with progress_bar() as progress:

@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from medtail.cli.options import binary_subsample, given, parse_assignments
+from medtail.cli.options import (
+    Classes,
+    GroupColumn,
+    ImageColumn,
+    LabelColumn,
+    LabelSeparator,
+    Merge,
+    SplitColumn,
+    binary_subsample,
+    given,
+    parse_assignments,
+    parse_classes,
+    parse_merge,
+)
 from medtail.errors import InputError
 
 
@@ -32,6 +45,8 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="Images per step, over all devices.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, order and augmentation.")] = None,
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from published weights.")] = False,
+    classes: Classes = None,
+    merge: Merge = None,
     positive: Annotated[
         str | None, typer.Option(metavar="CLASS", help="This class against the rest: two classes.")
     ] = None,
@@ -42,6 +57,11 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set loss.scale=8.")
     ] = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    group_column: GroupColumn = None,
+    split_column: SplitColumn = None,
+    label_separator: LabelSeparator = None,
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -71,24 +91,29 @@ def train(
         "method": {"teacher": None if teacher is None else str(teacher.absolute())},
         "data": {
             "image_size": image_size,
+            "classes": parse_classes(classes),
+            "merge": parse_merge(merge),
             "positive": positive,
             "subsample": binary_subsample(beta),
         },
         "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
     }
     from medtail.cli.progress import progress_bar
-    from medtail.data import open_collection
-    from medtail.recipes.choose_recipe import choose_recipe
+    from medtail.data import TableColumns, choose_classes, open_collection
+    from medtail.recipes.choose_recipe import choose_recipe, chosen_columns
     from medtail.runs.run import Run
 
+    columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
+    options["data"]["columns"] = columns.given() or None
     changes = [given(options), parse_assignments(settings or [])]
     if method is None and not (recipe or "").endswith((".yaml", ".yml")):
         raise InputError(
             "--method is required unless --recipe names a saved recipe.yaml; see medtail list methods"
         )
     with progress_bar() as progress:
-        collection = open_collection(data)
+        collection = open_collection(data, columns=chosen_columns(recipe, changes))
         chosen = choose_recipe(collection, method, recipe, changes)
+        collection = choose_classes(collection, chosen.data.classes, chosen.data.merge)
         rest = f", {chosen.data.positive} against the rest" if chosen.data.positive else ""
         typer.echo(
             f"{collection.name}: {len(collection.table)} images, {len(collection.class_names)} classes{rest}; "

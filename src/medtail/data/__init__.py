@@ -4,17 +4,20 @@ A data set is a table plus pixels (:class:`ImageCollection`). Only the training 
 """
 
 from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
+from medtail.data.datasets.columns import BY_NAME, TableColumns
 from medtail.data.datasets.opening import BUILT_IN, open_collection
 from medtail.data.decoded.batches import ImageBatches, PairedBatches, batch_loader
 from medtail.data.decoded.pixels import Pixels, load_pixels
 from medtail.data.decoded.reading import UnreadableImage
 from medtail.data.formats.image_files import ImageFiles, image_paths
 from medtail.data.formats.sources import ImageArray, ImageForm, ImageSource, UnreadableImageError
+from medtail.data.splitting.classes import choose_classes
 from medtail.data.splitting.one_versus_rest import positive_versus_rest
 from medtail.data.splitting.splits import assign_splits, read_splits, shared_groups, write_splits
 
 __all__ = [
     "BUILT_IN",
+    "BY_NAME",
     "SPLITS",
     "DataWarning",
     "ImageArray",
@@ -26,10 +29,12 @@ __all__ = [
     "PairedBatches",
     "Pixels",
     "Split",
+    "TableColumns",
     "UnreadableImage",
     "UnreadableImageError",
     "assign_splits",
     "batch_loader",
+    "choose_classes",
     "image_paths",
     "load_pixels",
     "open_collection",

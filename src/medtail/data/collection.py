@@ -1,6 +1,7 @@
 """A set of labelled images: one table, one source of pixels."""
 
 import hashlib
+import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ from medtail.runs.tasks import LABEL_PREFIX
 
 Split = Literal["train", "validation", "test"]
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 #: Other names of the splits.
@@ -28,13 +31,11 @@ _SPLIT_ALIASES: dict[str, Split] = {
     "validation": "validation",
     "valid": "validation",
     "val": "validation",
+    "validate": "validation",
     "dev": "validation",
     "test": "test",
     "testing": "test",
 }
-
-#: Columns that say which images belong together, the coarsest grouping first.
-GROUP_COLUMNS = ("patient", "patient_id", "lesion_id")
 
 
 class DataWarning(UserWarning):
@@ -45,10 +46,10 @@ def split_name(text: str) -> Split | None:
     """Our name for a split, however it is written; None if the text names no split.
 
     Example:
-        >>> split_name("Val"), split_name("holdout")
+        >>> split_name(" Val"), split_name("holdout")
         ('validation', None)
     """
-    return _SPLIT_ALIASES.get(text.strip().lower())
+    return _SPLIT_ALIASES.get(text.strip(" _-").casefold())
 
 
 @final
@@ -62,10 +63,11 @@ class ImageCollection:
         table: One row per image, index 0, 1, …; columns ``id`` (unique), ``label`` (class name), ``target`` (class
             id), ``group`` (only if known; images of one group never cross splits) and ``split`` (only if known:
             train, validation or test). A multi-label table has a column ``label_<class>`` of 0/1 for each class in
-            place of ``label`` and ``target``.
-        class_names: In class-id order: by number if all labels are whole numbers, else alphabetically.
+            place of ``label`` and ``target``; where a label is unknown it holds NaN, and such columns are float64.
+        class_names: In class-id order: by number if all labels are numbers, else alphabetically.
         source: Pixels of each row.
         group_column: Column that the groups come from, e.g. ``patient_id``.
+        class_choice: What :func:`medtail.data.choose_classes` was asked for; None if all classes are as they came.
 
     Collections are immutable: methods return new ones.
     """
@@ -76,6 +78,7 @@ class ImageCollection:
     class_names: tuple[str, ...]
     source: ImageSource
     group_column: str | None
+    class_choice: tuple[object, ...] | None = None
 
     @classmethod
     def build(
@@ -136,7 +139,7 @@ class ImageCollection:
             name: Short name.
             data: DATA as the user gave it.
             ids: Image ids ``(N,)``.
-            labels: From the name of each class to whether each image carries it: 0/1 ``(N,)``.
+            labels: From the name of each class to whether each image carries it: 0/1 ``(N,)``, NaN where unknown.
             source: Pixels of each row.
             groups: Group of each image.
             group_column: Column that the groups come from.
@@ -146,7 +149,7 @@ class ImageCollection:
             InputError: There is no image, or an id occurs twice.
         """
         names = tuple(sort_labels(labels))
-        columns = {LABEL_PREFIX + label: np.asarray(labels[label], dtype=np.int64) for label in names}
+        columns = {LABEL_PREFIX + label: _whole_if_known(labels[label]) for label in names}
         table = _table(data, ids, columns, groups, splits)
         _warn_about_similar(names)
         return cls(name, data, table, names, source, group_column)
@@ -163,7 +166,10 @@ class ImageCollection:
 
     @property
     def targets(self) -> np.ndarray:
-        """Targets for a loss, int64: class ids ``(N,)``, or 0/1 labels ``(N, C)``."""
+        """Targets for a loss, int64: class ids ``(N,)``, or 0/1 labels ``(N, C)``.
+
+        Where the table has unknown labels, they are float64 with NaN for those.
+        """
         columns = self.label_columns if self.multi_label else "target"
         targets: np.ndarray = self.table[columns].to_numpy()
         return targets
@@ -250,15 +256,15 @@ def memberships(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Every pair of an image and a class that it belongs to: positions and class ids, sorted by position.
 
     Args:
-        targets: Class ids ``(N,)``, or 0/1 labels ``(N, C)``.
+        targets: Class ids ``(N,)``, or 0/1 labels ``(N, C)``, NaN where unknown.
 
     Example:
-        >>> memberships(np.array([[1, 1], [0, 0], [0, 1]]))
+        >>> memberships(np.array([[1, 1], [0, np.nan], [0, 1]]))
         (array([0, 0, 2]), array([0, 1, 1]))
     """
     if targets.ndim == 1:
         return np.arange(len(targets)), targets
-    positions, classes = np.nonzero(targets)
+    positions, classes = np.nonzero(targets == 1)
     return positions, classes
 
 
@@ -290,16 +296,21 @@ def _check_ids(ids: Sequence[str], data: str) -> None:
 
 
 def sort_labels(labels: Iterable[str]) -> list[str]:
-    """Labels in class-id order: by number if all are whole numbers, else alphabetically.
+    """Labels in class-id order: by number if all are numbers, else alphabetically.
 
     Example:
-        >>> sort_labels(["10", "9"]), sort_labels(["nv", "10", "9"])
-        (['9', '10'], ['10', '9', 'nv'])
+        >>> sort_labels(["10", "9"]), sort_labels(["2.5", "-1", "10"]), sort_labels(["nv", "10", "9"])
+        (['9', '10'], ['-1', '2.5', '10'], ['10', '9', 'nv'])
     """
     texts = list(labels)
-    if all(text.isdecimal() for text in texts):
-        return sorted(texts, key=lambda text: (int(text), text))
+    if all(_NUMBER.fullmatch(text) for text in texts):
+        return sorted(texts, key=lambda text: (float(text), text))
     return sorted(texts)
+
+
+def _whole_if_known(labels: np.ndarray) -> np.ndarray:
+    values = np.asarray(labels)
+    return values if np.isnan(values).any() else values.astype(np.int64)
 
 
 def _warn_about_similar(names: Iterable[str]) -> None:

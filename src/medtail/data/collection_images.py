@@ -7,11 +7,13 @@ import numpy as np
 import pandas as pd
 
 from medtail.data.collection import ImageCollection
+from medtail.data.datasets.columns import TableColumns
 from medtail.data.datasets.opening import open_collection
 from medtail.data.decoded.image_shape import viewable
 from medtail.errors import InputError
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
+from medtail.runs.settings import RunSettings
 
 
 def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
@@ -23,7 +25,8 @@ def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
 def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
     """As :func:`read_image`, for the data that a run was trained on; None if it is no longer at hand."""
     try:
-        collection = open_collection(DatasetFacts.load(run).data)
+        columns = RunSettings.load(run).get("data.columns") or {}
+        collection = open_collection(DatasetFacts.load(run).data, columns=TableColumns(**columns))
     except (InputError, OSError):
         return None
     known = pd.read_csv(run.require(run.splits), dtype={"id": str})["id"]

@@ -9,7 +9,7 @@ from typing import Any, final
 from medtail.data import open_collection
 from medtail.errors import InputError
 from medtail.progress import Progress
-from medtail.recipes.choose_recipe import choose_recipe
+from medtail.recipes.choose_recipe import choose_recipe, chosen_columns
 from medtail.runs.grid import GridRuns
 from medtail.runs.run import Run
 from medtail.training.fit import check_same_recipe, train
@@ -84,7 +84,7 @@ def train_missing(
     Raises:
         InputError: A method or setting is wrong (before any training), or a run was made with other settings.
     """
-    collection = open_collection(data)
+    collection = open_collection(data, columns=chosen_columns(recipe, changes))
     if collection.multi_label:
         raise InputError(
             f"methods are compared on one class per image, {data} has columns of several labels; train each with "

@@ -10,7 +10,7 @@ import numpy as np
 from medtail.data.collection import SPLITS, ImageCollection
 from medtail.data.decoded.reading import UnreadableImage, read_all
 from medtail.data.formats.sources import ImageForm
-from medtail.data.splitting.splits import shared_groups
+from medtail.data.splitting.splits import shared_groups, small_classes
 from medtail.inspection.copies import (
     Copies,
     Duplicate,
@@ -71,6 +71,7 @@ class Audit:
         near_duplicates: Images that look the same, within splits and across.
         suggestion: What to try first; None if no image can be read.
         several_labels: For multi-label data; None for single-label data, and then left out of :meth:`to_dict`.
+        small_classes: Classes with too few groups (images, if groups are unknown) to be in every split that is drawn.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Audit:
     near_duplicates: Sequence[NearDuplicate]
     suggestion: Suggestion | None
     several_labels: LabelsPerImage | None = None
+    small_classes: Sequence[str] = ()
 
     @property
     def duplicates_across_splits(self) -> list[Duplicate]:
@@ -159,6 +161,11 @@ class Audit:
             f"({listing(f'{name}: {count}' for name, count in counts.items())})"
             for place, counts in self.rare_classes.items()
         ]
+        if self.small_classes:
+            lines.append(
+                f"classes too small for the splits that are drawn: {len(self.small_classes)} "
+                f"({listing(self.small_classes)}); leave them out or merge them"
+            )
         repeated = sum(not copies.leak for copies in (*self.duplicates, *self.near_duplicates))
         if repeated:
             lines.append(
@@ -239,11 +246,12 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         near_duplicates=_near_duplicates(readable, looks, contents, progress),
         suggestion=suggest(readable, training) if looks and len(present) else None,
         several_labels=_several_labels(collection) if collection.multi_label else None,
+        small_classes=small_classes(collection),
     )
 
 
 def _several_labels(collection: ImageCollection) -> LabelsPerImage:
-    sizes = collection.targets.sum(axis=1)
+    sizes = (collection.targets == 1).sum(axis=1)
     images: dict[str, int] = (
         {str(split): len(collection.rows(split)) for split in SPLITS}
         if "split" in collection.table

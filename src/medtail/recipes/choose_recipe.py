@@ -1,11 +1,12 @@
 """The choice of a recipe for a data set if the user names none."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from medtail.data import ImageCollection
-from medtail.recipes.compose import compose, load_recipe, recipe_names
+from medtail.data import ImageCollection, TableColumns
+from medtail.recipes.compose import compose, load_recipe, merge, read_recipe, recipe_names
 from medtail.recipes.schema import Recipe
 
 #: Images of up to so many pixels or voxels per side suit a CIFAR network better than one with an ImageNet stem.
@@ -19,6 +20,31 @@ def choose_dataset_recipe(collection: ImageCollection) -> str:
     form = collection.first_form()
     small, large = ("small_images", "images") if form.depth is None else ("small_volumes", "volumes")
     return small if min(form.shape) <= SMALL_IMAGE else large
+
+
+def chosen_columns(recipe: str | None, changes: Sequence[Mapping[str, Any]] = ()) -> TableColumns:
+    """Return the columns to open the data with: those of a saved recipe, with changes laid over them.
+
+    Args:
+        recipe: As for :func:`choose_recipe`.
+        changes: Laid over it, in order.
+
+    Raises:
+        InputError: The recipe cannot be read.
+    """
+    settings = read_recipe(Path(recipe)) if _is_file(recipe) else {}
+    for change in changes:
+        settings = merge(settings, change)
+    columns = (settings.get("data") or {}).get("columns") or {}
+    known = {field.name for field in fields(TableColumns)}
+    # Other settings are refused with the rest of the recipe.
+    return TableColumns(
+        **{name: str(value) for name, value in columns.items() if name in known and value is not None}
+    )
+
+
+def _is_file(recipe: str | None) -> TypeGuard[str]:
+    return recipe is not None and recipe.endswith((".yaml", ".yml"))
 
 
 def choose_recipe(
@@ -38,7 +64,7 @@ def choose_recipe(
     Raises:
         InputError: A name or a setting is wrong.
     """
-    if recipe is not None and recipe.endswith((".yaml", ".yml")):
+    if _is_file(recipe):
         return load_recipe(Path(recipe), *changes)
     dataset = choose_dataset_recipe(collection) if recipe is None else recipe
     return compose(dataset, str(method), _of_the_data(collection), *changes)

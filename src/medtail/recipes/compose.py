@@ -91,6 +91,18 @@ def load_recipe(path: Path, *changes: Mapping[str, Any]) -> Recipe:
     Raises:
         InputError: The file is missing or is no YAML mapping, or a setting is wrong.
     """
+    settings = read_recipe(path)
+    for change in changes:
+        settings = merge(settings, change)
+    return validate(settings)
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """Read the settings of a saved recipe, whatever they are.
+
+    Raises:
+        InputError: The file is missing or is no YAML mapping.
+    """
     try:
         settings = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -103,9 +115,7 @@ def load_recipe(path: Path, *changes: Mapping[str, Any]) -> Recipe:
         raise InputError(
             f"recipe file {path} must hold sections (data, loss, …), got {type(settings).__name__}"
         )
-    for change in changes:
-        settings = merge(settings, change)
-    return validate(settings)
+    return settings
 
 
 def validate(settings: Mapping[str, Any]) -> Recipe:

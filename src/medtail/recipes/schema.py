@@ -69,6 +69,16 @@ class StepSubsample(Settings):
     seed: int = Field(0, ge=0)
 
 
+class Columns(Settings):
+    """:class:`medtail.data.TableColumns`: columns of a table that their names do not tell."""
+
+    image_column: str | None = None
+    label_column: str | None = None
+    group_column: str | None = None
+    split_column: str | None = None
+    label_separator: str | None = Field(None, description="between several labels in one value")
+
+
 class Data(Settings):
     """How images are read and, if the data set comes without splits, how it is split."""
 
@@ -96,6 +106,9 @@ class Data(Settings):
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     split_seed: int = Field(0, ge=0)
+    columns: Columns = Columns()
+    merge: dict[str, list[str]] = Field({}, description="from a new class to the classes it stands for")
+    classes: list[str] | None = Field(None, description="the classes to keep, after merging; all when null")
     positive: str | None = Field(
         None,
         coerce_numbers_to_str=True,

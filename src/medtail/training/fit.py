@@ -94,6 +94,7 @@ def train(
     recipe = with_precision(recipe)
     if is_main_process():
         _check_no_folds(run)
+        check_outside(run, collection)
         check_folder(run, recipe, resume=resume)
     if collection.multi_label:
         check_multi_label_recipe(recipe, collection)
@@ -127,6 +128,20 @@ def train(
     if not trainer.is_global_zero:
         return {}
     return _finish(run, data, started=started, progress=progress)
+
+
+def check_outside(run: Run, collection: ImageCollection) -> None:
+    """Make sure that what the run writes does not become part of the data.
+
+    Raises:
+        InputError: The folder of the run lies in the folder of the data.
+    """
+    data = Path(collection.data).resolve()
+    if data.is_dir() and run.folder.resolve().is_relative_to(data):
+        raise InputError(
+            f"`out` must lie outside DATA, or its files are read as data, but {run.folder} is in {collection.data}; "
+            f"choose another folder"
+        )
 
 
 def check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:

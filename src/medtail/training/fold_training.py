@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from medtail.data import ImageCollection, positive_versus_rest
+from medtail.data import ImageCollection, choose_classes, positive_versus_rest
 from medtail.data.collection_images import read_image
 from medtail.data.splitting.folds import (
     assign_folds,
@@ -29,7 +29,14 @@ from medtail.progress import Progress
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 from medtail.training.callbacks import AtStart
-from medtail.training.fit import check_folder, check_same_recipe, environment, train, with_precision
+from medtail.training.fit import (
+    check_folder,
+    check_outside,
+    check_same_recipe,
+    environment,
+    train,
+    with_precision,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +82,9 @@ def cross_validate(
             f"each fold by itself"
         )
     recipe = with_precision(recipe)
+    check_outside(run, collection)
     check_folder(run, recipe, resume=resume)
+    collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
     if recipe.data.positive is not None:
         collection = positive_versus_rest(collection, recipe.data.positive)
     images = without_test_split(collection)

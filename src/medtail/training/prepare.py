@@ -14,6 +14,7 @@ from medtail.data import (
     ImageCollection,
     Pixels,
     assign_splits,
+    choose_classes,
     load_pixels,
     positive_versus_rest,
 )
@@ -84,6 +85,7 @@ def prepare(
         InputError: An image cannot be read (all are named), or the data cannot be relabelled, split or subsampled
             as asked.
     """
+    collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
     if recipe.data.positive is not None:
         collection = positive_versus_rest(collection, recipe.data.positive)
     check_learnable(collection)

@@ -75,7 +75,7 @@ def test_parquet_may_hold_numbers(several, dtype: str) -> None:
     assert np.array_equal(open_collection(folder / "labels.parquet").targets, text.targets)
 
 
-@pytest.mark.parametrize("value", ["2", "-1", "yes", "0.5"])
+@pytest.mark.parametrize("value", ["2", "-2", "yes", "0.5"])
 def test_other_values_than_0_and_1_are_refused(several, refuses, value: str) -> None:
     folder = several(label_edema=["1"] * 4 + [value] + ["0"] * 25)
     sentence = refuses(open_collection, folder)
@@ -85,8 +85,13 @@ def test_other_values_than_0_and_1_are_refused(several, refuses, value: str) -> 
     assert "1 of 30 rows" in sentence
 
 
-def test_missing_values_are_refused(several, refuses) -> None:
-    assert "column label_edema" in refuses(open_collection, several(label_edema=["1", ""] + ["0"] * 28))
+@pytest.mark.parametrize("value", ["", "-1", "-1.0", "NaN"])
+def test_empty_values_and_minus_one_are_unknown(several, value: str) -> None:
+    with pytest.warns(DataWarning, match="unknown where they are empty or -1, of 30 images: edema 1;"):
+        collection = open_collection(several(label_edema=["1", value] + ["0"] * 28))
+    assert collection.targets.dtype == np.float64
+    np.testing.assert_array_equal(collection.targets[:3], [[1, 1], [np.nan, 0], [0, 0]])
+    assert collection.class_counts().tolist() == [1, 10]  # an unknown label is not counted
 
 
 def test_a_lone_label_column_is_refused(several, edit, refuses) -> None:

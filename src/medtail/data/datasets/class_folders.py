@@ -1,9 +1,17 @@
 """Folders with one sub-folder per class."""
 
-from collections.abc import Sequence
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import final
 
-from medtail.data.collection import ImageCollection, Split, sort_labels, split_name
+from medtail.data.collection import DataWarning, ImageCollection, Split, sort_labels, split_name
+from medtail.data.datasets.groups import groups_in_paths
+from medtail.data.datasets.masks import mask_files
+from medtail.data.datasets.origins import tell
+from medtail.data.datasets.values import clean
 from medtail.data.formats.image_files import (
     EXTENSIONS,
     ImageFiles,
@@ -14,12 +22,48 @@ from medtail.data.formats.image_files import (
 from medtail.errors import InputError
 from medtail.naming import listing
 
+#: Words that may stand beside the name of a split in that of a folder: train_data, "Test Images".
+_FILLERS = (
+    *(
+        "data",
+        "dataset",
+        "set",
+        "images",
+        "image",
+        "imgs",
+        "img",
+        "pictures",
+        "samples",
+        "files",
+        "folder",
+        "split",
+    ),
+)
+
+
+#: As in HAM10000_images_part_1 and imgs_part_2.
+_PART = re.compile(r"(^|[ _-])part[ _-]?[0-9]+$", re.IGNORECASE)
+
+
+@final
+@dataclass
+class _Found:
+    """Images below class folders, and what was left out."""
+
+    classes: set[str] = field(default_factory=set)
+    ids: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    splits: list[Split] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
 
 def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollection:
     """Read a folder of class folders, or of split folders (train, val, test) that hold class folders.
 
     Labels are folder names, ids are paths below ``folder``. Files without the extension of an image are ignored; an
-    empty class folder is a class without images.
+    empty class folder is a class without images. Two or more folders with names of splits (``Train``, ``valid``,
+    ``test_data``) are splits. What is no class then (folders beside the splits, a copy of the data inside itself,
+    segmentation masks, images in no class folder) is left out, and a warning names it.
 
     Args:
         folder: Folder of class folders.
@@ -27,55 +71,159 @@ def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollect
         max_pixels: Files with more pixels are refused when they are read.
 
     Raises:
-        InputError: There is no class folder, or no class folder holds an image.
+        InputError: There is no class folder, no class folder holds an image, or folders may be splits or classes.
     """
-    parts = _parts(folder)
-    classes: set[str] = set()
-    ids: list[str] = []
-    labels: list[str] = []
-    splits: list[Split] = []
-    for split, part in parts:
-        for class_folder in _folders(part):
-            classes.add(class_folder.name)
-            images = [
-                (class_folder / name).relative_to(folder).as_posix() for name in walk_images(class_folder)
-            ]
-            ids += images
-            labels += [class_folder.name] * len(images)
-            if split is not None:
-                splits += [split] * len(images)
-    if not ids:
+    found = _Found()
+    split_folders = _split_folders(folder)
+    if split_folders:
+        beside = [part for part in _folders(folder) if part.name not in split_folders]
+        found.left_out += [f"{part.name} ({_kind(part)})" for part in beside]
+        for name, split in split_folders.items():
+            _collect(folder, folder / name, split, found)
+    else:
+        _collect(folder, folder, None, found)
+    if not found.ids:
         raise InputError(
             f"DATA must be a folder with one sub-folder of images ({', '.join(EXTENSIONS)}) per class, or hold "
             f"labels.csv; {folder} holds {_content(folder)}; check the path"
         )
+    loose = [part for part in (folder, *(folder / name for name in split_folders)) if _loose_images(part)]
+    found.left_out += [f"{_loose_images(part)} images directly in {part}" for part in loose]
+    if found.left_out:
+        warnings.warn(
+            f"what is no class of {folder} is left out: {listing(found.left_out)}; move it elsewhere, or the images "
+            f"into class folders",
+            DataWarning,
+            stacklevel=3,
+        )
+    # Numbers of patients may start anew in every split.
+    groups = None if found.splits else groups_in_paths([identity.partition("/")[2] for identity in found.ids])
+    tell(
+        data,
+        labels="the folders",
+        groups=None if groups is None else "the paths",
+        splits=listing(split_folders) or None,
+    )
     return ImageCollection.build(
         name=folder.resolve().name,
         data=data,
-        ids=ids,
-        labels=labels,
-        source=ImageFiles((folder / name for name in ids), max_pixels),
-        class_names=sort_labels(classes),
-        splits=splits or None,
+        ids=found.ids,
+        labels=found.labels,
+        source=ImageFiles((folder / name for name in found.ids), max_pixels),
+        class_names=sort_labels(found.classes),
+        groups=groups,
+        group_column=None if groups is None else "patient",
+        splits=found.splits or None,
     )
+
+
+def _collect(root: Path, part: Path, split: Split | None, found: _Found) -> None:
+    """Add the class folders of one part of the data."""
+    folders = _folders(part)
+    names = {entry.name for entry in folders}
+    images: dict[Path, list[str]] = {}
+    for entry in folders:
+        copied = sorted(names.intersection(inner.name for inner in _folders(entry)))
+        if len(copied) > 1:
+            found.left_out.append(
+                f"{entry.relative_to(root).as_posix()} (a copy of {listing(copied, most=3)})"
+            )
+        else:
+            images[entry] = [(entry / name).relative_to(root).as_posix() for name in walk_images(entry)]
+    masks = mask_files(name for own in images.values() for name in own)
+    if masks:
+        found.left_out.append(f"{len(masks)} segmentation masks in {part} ({listing(sorted(masks), most=2)})")
+    for entry, own in images.items():
+        kept = [name for name in own if name not in masks]
+        if own and not kept:
+            continue
+        if split is not None and split_name(entry.name) is not None:
+            warnings.warn(
+                f"folder {entry} has the name of a split, but is read as a class, because it lies in another",
+                DataWarning,
+                stacklevel=4,
+            )
+        label = clean(entry.name)
+        found.classes.add(label)
+        found.ids += kept
+        found.labels += [label] * len(kept)
+        if split is not None:
+            found.splits += [split] * len(kept)
 
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not is_ignored_folder(entry.name))
 
 
-def _parts(folder: Path) -> Sequence[tuple[Split | None, Path]]:
-    """The folders that hold class folders, each with its split; a single one if the data has no splits."""
+def _split_folders(folder: Path) -> Mapping[str, Split]:
+    """The folders that are splits; none if the folders are classes.
+
+    Raises:
+        InputError: Folders have names of splits in longer names.
+    """
     folders = _folders(folder)
-    named = [(split_name(part.name), part) for part in folders]
-    # Folders such as "train" and "test" are splits, but only if no other folder lies beside them.
-    if folders and all(split is not None for split, _ in named):
+    words = {entry.name: _words(entry.name) for entry in folders}
+    mentioned: dict[str, Split] = {
+        name: splits[0]
+        for name, own in words.items()
+        if len(splits := [split for word in own if (split := split_name(word)) is not None]) == 1
+    }
+    named = {
+        name: split
+        for name, split in mentioned.items()
+        if all(word in _FILLERS or split_name(word) is not None for word in words[name])
+    }
+    if len(set(named.values())) > 1 or (named and len(named) == len(folders)):
         return named
-    return [(None, folder)]
+    if len(folders) > 1 and all(_PART.search(entry.name) for entry in folders):
+        raise InputError(
+            f"folders of {folder} look like parts of one set of images and not like classes: "
+            f"{listing(entry.name for entry in folders)}; rename them, or give a table of labels"
+        )
+    if len(set(mentioned.values())) > 1:
+        raise InputError(
+            f"folders of {folder} look like splits and not like classes: {listing(mentioned)}; rename them to train, "
+            f"val and test, or write a labels.csv"
+        )
+    for name in named:
+        # Cars, trucks and trains are classes; a folder of class folders is none.
+        if len(_folders(folder / name)) > 1:
+            warnings.warn(
+                f"folder {folder / name} has the name of a split, but is read as a class, because no other split lies "
+                f"beside it",
+                DataWarning,
+                stacklevel=4,
+            )
+    return {}
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name, without numbers: TrainSet, train_set and trainset are train and set."""
+    parts = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name))
+    words: list[str] = []
+    for part in (part.casefold() for part in parts):
+        ending = next((filler for filler in _FILLERS if part.endswith(filler) and part != filler), "")
+        stem = part.removesuffix(ending)
+        words += [stem, ending] if ending and split_name(stem) else [part]
+    return words
+
+
+def _kind(folder: Path) -> str:
+    """What a folder beside splits is, as far as its names tell."""
+    inside = _folders(folder)
+    copied = [entry.name for entry in inside if split_name(entry.name) is not None]
+    if len(copied) > 1:
+        return f"a copy with {listing(copied)}"
+    count = sum(1 for _ in walk_images(folder))
+    return f"{count} images" if count else "no image"
+
+
+def _loose_images(folder: Path) -> int:
+    return sum(is_image_name(entry.name) and entry.is_file() for entry in folder.iterdir())
 
 
 def _content(folder: Path) -> str:
-    names = sorted(entry.name for entry in folder.iterdir())
+    names: Sequence[str] = sorted(entry.name for entry in folder.iterdir())
     if any(is_image_name(name) for name in names):
         return "images that lie in no class folder"
     return f"only {listing(names, most=5)}" if names else "nothing"

@@ -1,11 +1,11 @@
 """Lists of images, one ``path label`` per line and one file per split: ImageNet-LT, iNaturalist 2018, Places-LT."""
 
-import os
-import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 
 from medtail.data.collection import ImageCollection, Split, sort_labels, split_name
+from medtail.data.datasets.found_files import FoundFiles, relative_to
+from medtail.data.datasets.origins import tell
 from medtail.data.formats.image_files import ImageFiles
 from medtail.errors import InputError
 from medtail.naming import listing
@@ -61,16 +61,22 @@ def open_list_files(files: Sequence[Path], data: str, max_pixels: int) -> ImageC
         if split is not None:
             splits += [split] * len(paths)
     if ids and not any((folder / name).exists() for name in ids):
-        raise InputError(
-            f"none of the {len(ids)} images named in {listing(file.name for file in files)} is in {folder} "
-            f"(first: {ids[0]}); put the lists into the folder that their paths start from"
-        )
+        found = FoundFiles(folder)
+        if not found.some(ids):
+            raise InputError(
+                f"none of the {len(ids)} images named in {listing(file.name for file in files)} is in {folder} "
+                f"(first: {ids[0]}){found.nearest(ids[0])}; put the lists into the folder that their paths start from"
+            )
+        paths_of_images = found.resolve(ids, files[0])
+    else:
+        paths_of_images = [folder / name for name in ids]
+    tell(data, labels="the lists", groups=None, splits="the names of the lists" if splits else None)
     return ImageCollection.build(
         name=names.pop() or folder.resolve().name,
         data=data,
         ids=ids,
         labels=labels,
-        source=ImageFiles((folder / name for name in ids), max_pixels),
+        source=ImageFiles(paths_of_images, max_pixels),
         class_names=sort_labels(set(labels)),
         splits=splits or None,
     )
@@ -102,7 +108,6 @@ def _read(file: Path) -> tuple[list[str], list[str]]:
         raise InputError(f"list {file} must be text in UTF-8, but is not ({error}); save it again") from error
     paths: list[str] = []
     labels: list[str] = []
-    root = Path.cwd() / file.parent
     for number, line in enumerate(lines, start=1):
         words = line.rsplit(maxsplit=1)
         if not words:
@@ -112,9 +117,8 @@ def _read(file: Path) -> tuple[list[str], list[str]]:
                 f"line {number} of {file} must be a path and a class id (a whole number), e.g. train/0001.jpg 17, got "
                 f"{_short(line.strip())!r}; fix it, or move the file elsewhere if it is not a list of images"
             )
-        name = os.path.relpath(words[0], root) if posixpath.isabs(words[0]) else words[0]
-        path = posixpath.normpath(name.strip())
-        if path == "." or path == ".." or path.startswith("../"):
+        path = relative_to(file.parent, words[0].strip())
+        if path is None:
             raise InputError(
                 f"line {number} of {file} must name an image below {file.parent}, got {_short(words[0])!r}; move the "
                 f"image or the list"

@@ -1,12 +1,15 @@
 """MedMNIST-style archives: ``{train,val,test}_{images,labels}``."""
 
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from medtail.data.collection import ImageCollection, Split, sort_labels, split_name
+from medtail.data.collection import DataWarning, ImageCollection, Split, sort_labels, split_name
+from medtail.data.datasets.origins import tell
 from medtail.data.formats.sources import ARRAY_SHAPES, ImageArray
 from medtail.errors import InputError
 from medtail.naming import listing
@@ -15,10 +18,15 @@ _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError)
 
 
 def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None) -> ImageCollection:
-    """Read an archive of uint8 images or volumes (:class:`ImageArray`) and labels ``(N,)`` or ``(N, 1)``.
+    """Read an archive of uint8 images or volumes (:class:`ImageArray`) and their labels.
 
-    Labels are names or numbers. Numbers are named by the key ``class_names`` of the archive, else by the argument, else
-    by themselves. Nothing in the file is executed: pickled arrays are refused.
+    Labels are names or numbers ``(N,)`` or ``(N, 1)``, or 0 and 1 for each of L classes ``(N, L)``: one class per image
+    where every row holds a single 1, else any number of labels, where -1 and NaN are unknown. Classes are named by the
+    key ``class_names`` of the archive, else by the argument, else by their numbers. Nothing in the file is executed:
+    pickled arrays are refused.
+
+    Images with an axis of 3 or 4 in front of much longer ones have their channels first, and a last axis of 4 is RGBA;
+    both are converted, and a warning says so.
 
     Args:
         path: The archive.
@@ -26,7 +34,7 @@ def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None)
         class_names: In class-id order.
 
     Raises:
-        InputError: A key is missing, a shape or type is not one of these, or images have several labels.
+        InputError: A key is missing, or a shape or type is not one of these.
     """
     try:
         headers = _headers(path)
@@ -41,7 +49,7 @@ def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None)
     try:
         with np.load(path, allow_pickle=False) as archive:
             images = _joined([f"{prefix}_images" for prefix in parts], shapes, archive)
-            labels = np.concatenate([archive[f"{prefix}_labels"].reshape(-1) for prefix in parts])
+            labels = np.concatenate([_flat(archive[f"{prefix}_labels"]) for prefix in parts])
             given_names = archive["class_names"].tolist() if "class_names" in shapes else class_names
     except MemoryError as error:
         raise InputError(
@@ -50,16 +58,111 @@ def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None)
         ) from error
     except _UNREADABLE as error:
         raise InputError(f"{path} must hold plain arrays, but is damaged ({error}); save it again") from error
+    used = {f"{prefix}_{kind}" for prefix in parts for kind in ("images", "labels")} | {"class_names"}
+    tell(
+        data,
+        labels="the keys *_labels",
+        groups=None,
+        splits="the keys",
+        unused=[key for key in shapes if key not in used],
+    )
+    common: dict[str, Any] = {
+        "name": path.stem,
+        "data": data,
+        "ids": [f"{prefix}/{row}" for prefix in parts for row in range(shapes[f"{prefix}_images"][0])],
+        "source": ImageArray(_channels_last(path, images)),
+        "splits": [split for prefix, split in parts.items() for _ in range(shapes[f"{prefix}_images"][0])],
+    }
+    if labels.ndim == 2:
+        known = _indicators(path, labels)
+        names = _names_of_columns(path, labels.shape[1], given_names)
+        if not (known.sum(axis=1) == 1).all():
+            return ImageCollection.build_multi_label(
+                labels={name: known[:, place] for place, name in enumerate(names)}, **common
+            )
+        labels, given_names = known.argmax(axis=1), names
     texts = _label_texts(path, labels, given_names)
     return ImageCollection.build(
-        name=path.stem,
-        data=data,
-        ids=[f"{prefix}/{row}" for prefix in parts for row in range(shapes[f"{prefix}_images"][0])],
         labels=texts,
-        source=ImageArray(images),
         class_names=sort_labels(set(texts)) if given_names is None else [str(name) for name in given_names],
-        splits=[split for prefix, split in parts.items() for _ in range(shapes[f"{prefix}_images"][0])],
+        **common,
     )
+
+
+def _flat(labels: np.ndarray) -> np.ndarray:
+    return labels.reshape(-1) if labels.size == len(labels) else labels
+
+
+def _indicators(path: Path, labels: np.ndarray) -> np.ndarray:
+    """Labels of 0 and 1 as float64 ``(N, L)``, NaN where unknown."""
+    if labels.dtype.kind not in "iufb":
+        raise InputError(
+            f"labels of {path} must be 0 or 1 for each class, as their shape is {labels.shape}, got {labels.dtype}; "
+            f"convert them, or save one class per image"
+        )
+    values = labels.astype(np.float64)
+    values[values == -1] = np.nan
+    wrong = values[~(np.isin(values, (0, 1)) | np.isnan(values))]
+    if wrong.size:
+        raise InputError(
+            f"labels of {path} must be 0 or 1 for each class, as their shape is {labels.shape}, got {wrong[0]:g}; save "
+            f"one class id per image, or 0 and 1 (-1 where unknown)"
+        )
+    if np.isnan(values).any():
+        warnings.warn(
+            f"labels of {path} are unknown where they are -1 or NaN: {int(np.isnan(values).sum())} of {values.size}",
+            DataWarning,
+            stacklevel=4,
+        )
+    return values
+
+
+def _names_of_columns(path: Path, count: int, given_names: Sequence[object] | None) -> list[str]:
+    names = [str(name) for name in (range(count) if given_names is None else given_names)]
+    if len(names) != count or len(set(names)) < count:
+        raise InputError(
+            f"class_names of {path} must name each of {count} columns of labels differently, but has {len(names)} "
+            f"names; fix the names"
+        )
+    return names
+
+
+#: How many times as long as the axis of channels the others are, at least.
+_MUCH_LONGER = 4
+
+
+def _channels_last(path: Path, images: np.ndarray) -> np.ndarray:
+    """The same images, with a last axis of 1 or 3 where there is one of channels."""
+    if images.ndim != 4:
+        return images
+    _, first, height, width = images.shape
+    if first in (3, 4) and min(height, width) >= _MUCH_LONGER * first:
+        warnings.warn(
+            f"images of {path} of shape {images.shape} are read as {height} x {width} with {first} channels first; "
+            f"give volumes of {first} slices a fifth axis, (N, D, H, W, 1)",
+            DataWarning,
+            stacklevel=4,
+        )
+        images = np.moveaxis(images, 1, -1)
+    if images.shape[3] == 4 and min(images.shape[1:3]) >= _MUCH_LONGER * 4:
+        if first != 4:
+            warnings.warn(
+                f"images of {path} of shape {images.shape} are read as RGBA; give volumes that are 4 voxels wide a "
+                f"fifth axis, (N, D, H, W, 1)",
+                DataWarning,
+                stacklevel=4,
+            )
+        return _on_black(images)
+    return images
+
+
+def _on_black(images: np.ndarray) -> np.ndarray:
+    """RGBA as RGB, transparent pixels black, as in picture files; one image at a time, to save memory."""
+    flat = np.empty((*images.shape[:3], 3), dtype=np.uint8)
+    for place, image in enumerate(images):
+        colours, alpha = image[..., :3].astype(np.uint16), image[..., 3:].astype(np.uint16)
+        flat[place] = (colours * alpha + 127) // 255
+    return flat
 
 
 def _joined(
@@ -139,16 +242,17 @@ def _check_shapes(path: Path, shapes: dict[str, tuple[int, ...]], parts: dict[st
             raise InputError(
                 f"{prefix}_images of {path} must have shape {ARRAY_SHAPES}, got {images}; reshape them"
             )
-        if len(labels) == 2 and labels[1] > 1:
-            raise InputError(
-                f"{prefix}_labels of {path} must hold one class id per image, shape (N,) or (N, 1), got {labels}; "
-                f"use a table with columns label_<class> for several labels per image"
-            )
         if len(labels) not in (1, 2) or labels[0] != images[0]:
             raise InputError(
-                f"{prefix}_labels of {path} must hold one class id for each of {images[0]} images, got shape "
-                f"{labels}; fix the archive"
+                f"{prefix}_labels of {path} must hold one class id, or 0 or 1 for each class, for each of {images[0]} "
+                f"images, got shape {labels}; fix the archive"
             )
+    widths = {(*shapes[f"{prefix}_labels"], 1)[1] for prefix in parts}
+    if len(widths) > 1:
+        raise InputError(
+            f"labels of {path} must have one number of columns in all splits, got {listing(sorted(widths))}; save one "
+            f"class id per image, or 0 or 1 for each class, in all of them"
+        )
     if len(forms) > 1:
         raise InputError(
             f"images of {path} must have one shape in all splits, got {listing(sorted(forms))}; resize them"

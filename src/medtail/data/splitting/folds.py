@@ -104,8 +104,8 @@ def _check_classes(
     if (in_folds < 2).any():
         raise InputError(
             f"every class must lie in at least two folds, or else the model that judges it has never seen it, but "
-            f"{collection.data} has too few images of {named(np.flatnonzero(in_folds < 2))}; add images or remove the "
-            f"class"
+            f"{collection.data} has too few images of {named(np.flatnonzero(in_folds < 2))}; add images, keep "
+            f"the other classes with `classes`, or make one class of several with `merge`"
         )
     if (in_folds < folds).any():
         warnings.warn(

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -58,12 +58,9 @@ def assign_splits(
     fractions: dict[Split, float] = {"validation": validation_fraction, "test": test_fraction}
     if "split" in collection.table:
         check_no_shared_groups(collection)
-        present = set(collection.table["split"])
-        drawn = {split: share for split, share in fractions.items() if split not in present}
-        # The given splits stay apart; only training images are divided further.
-        pool = collection.rows("train")
-    else:
-        drawn, pool = fractions, np.arange(len(collection))
+    _warn_about_small_classes(collection)
+    pool, splits_to_draw = _to_draw(collection)
+    drawn = {split: fractions[split] for split in splits_to_draw}
     if drawn and len(pool):
         splits = (
             collection.table["split"].to_numpy(dtype=object).copy()
@@ -87,14 +84,17 @@ def _check_fractions(validation_fraction: float, test_fraction: float) -> None:
 
 
 def check_learnable(collection: ImageCollection) -> None:
-    """Refuse labels that nothing can be learned from, before any pixel is read.
+    """Refuse labels that nothing can be learned from, and name classes that are too small, before any pixel is read.
 
     Raises:
-        InputError: There is only one class, or a class has no image, or no training image if splits are given.
+        InputError: There is only one class, or a class has no image, or, if splits are given, no training image, or
+            they share a group.
     """
     _check_classes(collection)
     if "split" in collection.table:
+        check_no_shared_groups(collection)
         _check_training_classes(collection)
+    _warn_about_small_classes(collection)
 
 
 def _check_classes(collection: ImageCollection) -> None:
@@ -108,7 +108,7 @@ def _check_classes(collection: ImageCollection) -> None:
     if empty:
         raise InputError(
             f"every class needs images, but {collection.data} has none of {listing(empty)}; add images or remove the "
-            f"class"
+            f"class (keep the others with `classes`)"
         )
 
 
@@ -126,7 +126,7 @@ def _check_training_classes(collection: ImageCollection) -> None:
     if elsewhere:
         raise InputError(
             f"every class needs a training image, because a label never seen in training cannot be learned: "
-            f"{listing(elsewhere)}; move images to train or remove the class"
+            f"{listing(elsewhere)}; move images to train, or remove the class (keep the others with `classes`)"
         )
 
 
@@ -169,27 +169,51 @@ def _draw(
     shares.update({str(split): share for split, share in drawn.items()})
     tiers = [(split,) for split in _FIRST_SERVED if split in shares]
     split_of = Stratification(members, shares, seed, tiers=tiers, essential="train").run()
-    _warn_about_small_classes(collection, members, list(shares))
     return np.array([split_of[key] for key in keys], dtype=object)
 
 
-def _warn_about_small_classes(
-    collection: ImageCollection, members: Mapping[str, Mapping[int, int]], splits: Sequence[str]
-) -> None:
-    groups = groups_of_classes(members)
+def small_classes(collection: ImageCollection) -> list[str]:
+    """Classes with too few groups to be in every split, if splits are to be drawn, as text; empty if there are none.
+
+    Example:
+        >>> from medtail.data import open_collection
+        >>> small_classes(open_collection("digits-lt"))
+        []
+    """
+    pool, drawn = _to_draw(collection)
+    splits = [split for split in _FIRST_SERVED if split == "train" or split in drawn]
+    if not drawn or not len(pool):
+        return []
+    _, members = group_members(collection, pool)
     kind = collection.group_column or "image"
     names = [*collection.class_names, "no label"]
-    served = [split for split in _FIRST_SERVED if split in splits]
-    small = [
-        f"{names[target]} ({count} {kind}{'' if count == 1 else 's'}: {' and '.join(served[:count])} only)"
-        for target, count in sorted(groups.items())
+    return [
+        f"{names[target]} ({count} {kind}{'' if count == 1 else 's'}: {' and '.join(splits[:count])} only)"
+        for target, count in sorted(groups_of_classes(members).items())
         if count < len(splits)
     ]
+
+
+def _to_draw(collection: ImageCollection) -> tuple[np.ndarray, list[Split]]:
+    """The rows that are divided, and the splits that are drawn from them beside train."""
+    if "split" not in collection.table:
+        return np.arange(len(collection)), ["validation", "test"]
+    present = set(collection.table["split"])
+    # The given splits stay apart; only training images are divided further.
+    return collection.rows("train"), [split for split in SPLITS[1:] if split not in present]
+
+
+def _warn_about_small_classes(collection: ImageCollection) -> None:
+    small = small_classes(collection)
     if small:
+        _, drawn = _to_draw(collection)
+        # Said before images are decoded and again when splits are drawn; one line of source shows it once.
         warnings.warn(
-            f"classes with fewer than {len(splits)} {kind}s cannot be in {' and '.join(splits)}: {listing(small)}",
+            f"classes with fewer than {1 + len(drawn)} {collection.group_column or 'image'}s cannot be in "
+            f"{' and '.join(['train', *drawn])}: {listing(small)}; leave them out with `classes`, or make one class of "
+            f"several with `merge`",
             DataWarning,
-            stacklevel=4,
+            stacklevel=1,
         )
 
 

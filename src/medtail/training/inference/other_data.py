@@ -6,13 +6,15 @@ from typing import final
 import numpy as np
 from torch import Tensor
 
-from medtail.data import ImageCollection, open_collection, positive_versus_rest
+from medtail.data import BY_NAME, ImageCollection, TableColumns, open_collection, positive_versus_rest
+from medtail.data.splitting.classes import choose_classes_present
 from medtail.errors import InputError
 from medtail.methods import Condition
 from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EvaluatedSplit, Run
+from medtail.runs.settings import RunSettings
 from medtail.training.inference.trained_model import TrainedModel
 
 
@@ -40,6 +42,7 @@ def pass_other_data(
     data: str,
     split: EvaluatedSplit,
     *,
+    columns: TableColumns = BY_NAME,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> BackbonePass:
@@ -49,6 +52,7 @@ def pass_other_data(
         run: A finished run.
         data: As :func:`medtail.data.open_collection` takes it.
         split: The split to take.
+        columns: Columns of the data that their names do not tell.
         skip_unreadable: Leave unreadable images out instead of refusing them.
         progress: Told about decoding and predicting.
 
@@ -56,7 +60,10 @@ def pass_other_data(
         InputError: The labels are not those of the run, an image cannot be read, or the split is empty.
     """
     facts = DatasetFacts.load(run)
-    collection = open_collection(data)
+    settings = RunSettings.load(run)
+    collection = choose_classes_present(
+        open_collection(data, columns=columns), settings.get("data.classes"), settings.get("data.merge")
+    )
     if facts.positive is not None:
         collection = positive_versus_rest(collection, facts.positive)
     facts.task.check_classes(collection, facts.class_names)
