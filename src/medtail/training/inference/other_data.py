@@ -71,7 +71,9 @@ def pass_other_data(
     if "split" in collection.table:
         collection = collection.select(collection.rows(split))
     if not len(collection.table):
-        raise InputError(f"split {split} of {data} must hold at least one image, but is empty; choose another with `split`")
+        raise InputError(
+            f"split {split} of {data} must hold at least one image, but is empty; choose another with `split`"
+        )
     pixels = model.read_pixels(collection, skip_unreadable=skip_unreadable, progress=progress)
     rows = pixels.readable_rows
     return BackbonePass(model, collection, rows, model.features(pixels, rows, progress))
