@@ -12,7 +12,7 @@ from training.stripes import SIZES, recipe, stripes
 from medtail.data import ImageCollection
 from medtail.errors import InputError
 from medtail.methods import NestedCollaborative
-from medtail.methods.queues import ClassQueue, KeyQueue
+from medtail.methods.parts.queues import ClassQueue, KeyQueue
 from medtail.runs.run import Run
 from medtail.training.fit import train
 from medtail.training.inference import TrainedModel

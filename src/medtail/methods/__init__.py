@@ -8,8 +8,8 @@ from medtail.methods.gaussian_mixture import GaussianMixtureLikelihood
 from medtail.methods.linear_density import LinearDensity
 from medtail.methods.loss_conditional import LossConditional
 from medtail.methods.nested_collaborative import Expert, NestedCollaborative
+from medtail.methods.parts.teacher import Teacher
 from medtail.methods.supervised import Supervised
-from medtail.methods.teacher import Teacher
 
 __all__ = [
     "FAMILIES",

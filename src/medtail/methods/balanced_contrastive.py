@@ -12,7 +12,7 @@ from medtail.losses import BalancedContrastiveLoss
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.methods.base import Batch, StepOutput
 from medtail.methods.one_head import OneHeadMethod
-from medtail.methods.projectors import projector
+from medtail.methods.parts.projectors import projector
 
 
 @final

@@ -15,9 +15,9 @@ from medtail.losses import DistillationLoss, GaussianMixtureLoss
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.methods.base import Batch, StepOutput
 from medtail.methods.one_head import OneHeadMethod
-from medtail.methods.projectors import projector
-from medtail.methods.queues import ClassQueue
-from medtail.methods.teacher import Teacher
+from medtail.methods.parts.projectors import projector
+from medtail.methods.parts.queues import ClassQueue
+from medtail.methods.parts.teacher import Teacher
 from medtail.tensor_checks import ClassCounts
 
 

@@ -13,11 +13,11 @@ from medtail.heads import Head
 from medtail.losses import MomentumContrastLoss, NestedCollaborativeLoss
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.methods.base import Batch, Method, StepOutput
-from medtail.methods.freezing import Freezing
-from medtail.methods.momentum_copy import MomentumCopy
 from medtail.methods.one_head import check_head
-from medtail.methods.projectors import plain_projector
-from medtail.methods.queues import KeyQueue
+from medtail.methods.parts.freezing import Freezing
+from medtail.methods.parts.momentum_copy import MomentumCopy
+from medtail.methods.parts.projectors import plain_projector
+from medtail.methods.parts.queues import KeyQueue
 from medtail.tensor_checks import ClassCounts
 
 

@@ -10,7 +10,7 @@ from medtail.errors import InputError
 from medtail.heads import Head
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.methods.base import Method
-from medtail.methods.freezing import Freezing
+from medtail.methods.parts.freezing import Freezing
 
 
 def check_head(head: Head, loss: ClassificationLoss) -> None:

@@ -1,0 +1,1 @@
+"""What methods with several branches are made of."""
