@@ -17,10 +17,19 @@ def test_the_cifar_family_has_64_features_for_any_size(name: str, channels: int)
         assert backbone(torch.randn(2, channels, size, size)).shape == (2, 64)
 
 
-@pytest.mark.parametrize(("blocks", "layers"), [(1, 8), (3, 20), (5, 32)])
+@pytest.mark.parametrize(("blocks", "layers"), [(1, 8), (3, 20), (5, 32), (9, 56)])
 def test_the_name_counts_the_layers_with_weights(blocks: int, layers: int) -> None:
     convolutions = sum(isinstance(module, torch.nn.Conv2d) for module in CifarResNet(blocks).modules())
     assert convolutions + 1 == layers  # the classifier is the last
+
+
+@pytest.mark.parametrize(("variant", "fan"), [("paper", 16 * 9), ("official", 3 * 9)])
+def test_convolutions_start_as_the_variant_says(variant: str, fan: int) -> None:
+    torch.manual_seed(0)
+    stems = torch.cat([create_backbone("resnet8", variant=variant).stem[0].weight for _ in range(20)])
+    assert stems.std().item() == pytest.approx((2 / fan) ** 0.5, rel=0.05)
+    with pytest.raises(InputError, match="variant must be one of paper, official"):
+        create_backbone("resnet8", variant="released")
 
 
 def test_resnet32_has_the_published_number_of_parameters() -> None:

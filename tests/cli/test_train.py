@@ -166,6 +166,8 @@ def test_resuming_nothing_is_refused(refuses, tmp_path: Path) -> None:
         (("--method", "ce", "--recipe", "digits"), "dataset recipe must be one of"),
         ((), "--method is required"),
         (("--method", "ce", "--pretrained"), "resnet8 has no published weights"),
+        (("--method", "gml"), "give its folder with --teacher"),
+        (("--method", "gml", "--teacher", "nowhere"), "--teacher must be the folder of a finished run"),
     ],
 )
 def test_wrong_settings_are_one_sentence_and_leave_no_run(

@@ -330,6 +330,14 @@ def test_only_what_is_asked_for_is_built() -> None:
     assert names == ["shift", "contrast"]
 
 
+def test_official_fills_are_black_and_grey() -> None:
+    settings = {"cutout": 4, "auto_augment": "cifar10"}
+    for variant, fill in (("paper", 0.5), ("official", 0.0)):
+        chain = build_augmentation(settings, mean=(0.5, 0.5, 0.5), variant=variant)
+        assert chain.auto_augment.variant == variant
+        assert (chain.cutout.fill == fill).all()
+
+
 def test_recipes_and_transforms_have_the_same_defaults() -> None:
     # Mixup mixes images and targets, so it is not a transform; the others are no changes of one view.
     no_transforms = {"mixup", "contrast_view", "variant"}

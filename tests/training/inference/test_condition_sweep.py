@@ -220,7 +220,11 @@ def test_a_grid_must_list_every_parameter(run: Run, grid) -> None:
         ("method.default={tua: 1}", "method.default must name parameters.*got 'tua'; did you mean tau"),
         ("method.film=nope", "method.film must be one of identity, plain, none, got 'nope'"),
         ("method.flim=none", "no key method.flim .*did you mean film"),
-        ("method.name=lct", "method.name must be one of supervised, loss_conditional, got 'lct'"),
+        (
+            "method.name=lct",
+            "method.name must be one of supervised, loss_conditional, balanced_contrastive, gaussian_mixture, "
+            "nested_collaborative, got 'lct'",
+        ),
     ],
 )
 def test_wrong_settings_are_refused_in_one_sentence(assignment: str, message: str) -> None:
