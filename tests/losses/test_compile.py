@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from medtail.losses import COMPOSITIONS, create_loss
+from medtail.losses import (
+    COMPOSITIONS,
+    BalancedContrastiveLoss,
+    DistillationLoss,
+    GaussianMixtureLoss,
+    MomentumContrastLoss,
+    NestedCollaborativeLoss,
+    create_loss,
+)
 
 COUNTS = [400, 37, 90, 12, 5]
 
@@ -37,3 +45,46 @@ def test_is_one_graph(composition):
 @pytest.mark.parametrize("composition", COMPOSITIONS)
 def test_compiles_to_the_same_numbers(composition):
     check(composition, backend="inductor")
+
+
+def unit(*shape):
+    drawn = torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+    return torch.nn.functional.normalize(drawn, dim=-1)
+
+
+TARGETS = torch.arange(8) % 4
+
+#: Losses of features and of several networks, with what they take besides the first argument.
+OF_FEATURES = {
+    "balanced contrast": (BalancedContrastiveLoss(), unit(8, 2, 6), (TARGETS, unit(5, 6))),
+    "gaussian mixture": (
+        GaussianMixtureLoss(COUNTS),
+        unit(8, 6),
+        (TARGETS, unit(20, 6), torch.arange(20) % 5, torch.zeros(8, 20, dtype=torch.bool), torch.tensor(0.1)),
+    ),
+    "momentum contrast": (MomentumContrastLoss(), unit(8, 6), (unit(8, 6), unit(20, 6))),
+    "distillation": (DistillationLoss(), unit(8, 5), (unit(8, 5),)),
+    "nested collaboration": (
+        NestedCollaborativeLoss(hard_categories=3),
+        unit(3, 8, 5),
+        (TARGETS, unit(8, 5)),
+    ),
+    "nested collaboration, official": (
+        NestedCollaborativeLoss(COUNTS, hard_categories=3, variant="official"),
+        unit(3, 8, 5),
+        (TARGETS, unit(8, 5)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_FEATURES)
+def test_losses_of_features_are_one_graph(name):
+    torch._dynamo.reset()
+    loss, features, others = OF_FEATURES[name]
+    features = features.clone().requires_grad_()
+    value = loss(features, *others)
+    (gradient,) = torch.autograd.grad(value, features)
+    compiled_value = torch.compile(loss, fullgraph=True, backend="aot_eager")(features, *others)
+    (compiled_gradient,) = torch.autograd.grad(compiled_value, features)
+    torch.testing.assert_close(compiled_value, value, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(compiled_gradient, gradient, rtol=1e-4, atol=1e-6)
