@@ -1,7 +1,7 @@
 """Augmentation and normalisation of whole batches on the device, with a random decision for each image.
 
 Images are float ``(N, channels, H, W)`` in [0, 1], volumes ``(N, channels, D, H, W)``. Randomness comes from PyTorch's
-global generators. Nothing waits for the device: decisions are masks, never branches.
+global generators. Nothing waits for the device: decisions are masks on it, or drawn on the host.
 """
 
 from medtail.data.transforms.augmentation import AUGMENTATION, build_augmentation
