@@ -1,5 +1,7 @@
 """Small methods with several branches, and batches for them."""
 
+from typing import Literal
+
 import torch
 from torch import nn
 
@@ -80,9 +82,10 @@ def gaussian_mixture(kind: str = "balanced_cosines", queue_size: int = 17) -> Ga
     ).double()
 
 
-def nested_collaborative(kind: str = "balanced_softmax") -> NestedCollaborative:
+def nested_collaborative(
+    kind: str = "balanced_softmax", variant: Literal["paper", "official"] = "paper"
+) -> NestedCollaborative:
     head, loss = CLASSIFIERS[kind]
     experts = [Expert(Pixels(), head(8, len(COUNTS))) for _ in range(3)]
-    return NestedCollaborative(
-        experts, loss(), COUNTS, hard_share=0.5, queue_size=20, projection_size=5, momentum=0.9
-    ).double()
+    settings = {"hard_share": 0.5, "queue_size": 20, "projection_size": 5, "momentum": 0.9}
+    return NestedCollaborative(experts, loss(), COUNTS, variant=variant, **settings).double()

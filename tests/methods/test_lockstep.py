@@ -31,6 +31,12 @@ def ncl(kind):
     return method, naive.NestedCollaborative(method.state_dict(), kind, COUNTS, **settings)
 
 
+def official_ncl(kind):
+    method = nested_collaborative(kind, "official")
+    settings = {"experts": 3, "hard": 2, "momentum_of_copies": 0.9, "official": True}
+    return method, naive.NestedCollaborative(method.state_dict(), kind, COUNTS, **settings)
+
+
 CASES = {
     "bcl": (bcl, "balanced_softmax"),
     "dbm_bcl": (bcl, "dbm_bs"),
@@ -38,6 +44,7 @@ CASES = {
     "dbm_gml": (gml, "dbm_bs"),
     "ncl": (ncl, "balanced_softmax"),
     "dbm_ncl": (ncl, "dbm_bs"),
+    "ncl, official": (official_ncl, "balanced_softmax"),
 }
 
 

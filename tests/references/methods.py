@@ -72,11 +72,11 @@ def cross_entropy(scores, targets):
     ) / len(targets)
 
 
-def divergence(teacher, student):
-    """Mean KL(teacher ‖ student) of two tables of scores."""
+def divergence(teacher, student, offset=0):
+    """Mean KL(teacher ‖ student) of two tables of scores; the student's probabilities may be offset."""
     p = teacher.exp() / teacher.exp().sum(1, keepdim=True)
     q = student.exp() / student.exp().sum(1, keepdim=True)
-    return (p * (p.log() - q.log())).sum() / len(p)
+    return (p * (p.log() - (q + offset).log())).sum() / len(p)
 
 
 class Trained:
@@ -211,8 +211,11 @@ class GaussianMixture(Trained):
 
 
 class NestedCollaborative(Trained):
-    def __init__(self, weights, kind, counts, *, experts, hard, momentum_of_copies, **settings):
+    def __init__(
+        self, weights, kind, counts, *, experts, hard, momentum_of_copies, official=False, **settings
+    ):
         super().__init__(weights, kind, counts, **settings)
+        self.official = official
         self.experts, self.hard, self.follow = experts, hard, momentum_of_copies
         self.queues = [list(self.weights[f"contrast.{expert}.queue.keys"]) for expert in range(experts)]
         self.positions = [0] * experts
@@ -236,14 +239,28 @@ class NestedCollaborative(Trained):
             others.sort(key=lambda label, row=outputs[0][number]: -float(row[label].detach()))
             kept = [target, *others[: self.hard - 1]]
             for expert in range(self.experts):
-                hard[expert].append(torch.stack([scores[expert][number, label] for label in kept]))
+                row = scores[expert][number]
+                if self.official:
+                    # The others stay, with score 0, where scores have the counts in place of their shares.
+                    offset = math.log(sum(self.counts))
+                    hard[expert].append(
+                        torch.stack(
+                            [
+                                row[label] + offset if label in kept else 0 * row[label]
+                                for label in range(len(self.counts))
+                            ]
+                        )
+                    )
+                else:
+                    hard[expert].append(torch.stack([row[label] for label in kept]))
         hard = [torch.stack(rows) for rows in hard]
-        total = total + sum(cross_entropy(own, torch.zeros_like(targets)) for own in hard)
+        places = targets if self.official else torch.zeros_like(targets)
+        total = total + sum(cross_entropy(own, places) for own in hard)
         for tables in (scores, hard):
             for teacher in range(self.experts):
                 for student in range(self.experts):
                     if teacher != student:
-                        pair = divergence(tables[teacher], tables[student])
+                        pair = divergence(tables[teacher], tables[student], 1e-9 if self.official else 0)
                         total = total + 0.6 * pair / (self.experts - 1)
         self.pending = []
         for expert, own in enumerate(features):
