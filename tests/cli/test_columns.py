@@ -125,7 +125,7 @@ def test_joined_labels_are_named_with_the_option_that_reads_them(medtail, clinic
 
 @pytest.mark.parametrize("text", ["malignant", "=mel+bcc", "malignant=mel+"])
 def test_a_merge_without_names_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="--merge takes NEW=A.B, got"):
+    with pytest.raises(InputError, match=r"--merge takes NEW=A\+B, got"):
         parse_merge([text])
 
 
