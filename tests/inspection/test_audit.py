@@ -423,3 +423,12 @@ def test_volumes_with_nan_or_infinity_are_unreadable_and_equal_ones_are_found(tm
     assert [copies.ids for copies in found.label_conflicts] == [("healthy/4.nii.gz", "tumour/3.nii.gz")]
     assert len(found.sizes) == 1
     assert sum(found.channels.values()) == 4
+
+
+def test_classes_too_small_for_drawn_splits_are_worth_knowing(edit) -> None:
+    found = audit(open_collection(edit(dx=["nv"] * 20 + ["mel"] * 8 + ["df"] * 2)))
+    assert found.small_classes == ["df (1 patient_id: train only)"]
+    assert any(
+        line.startswith("classes too small for the splits that are drawn: 1 (df") for line in found.warnings
+    )
+    assert found.to_dict()["small_classes"] == found.small_classes

@@ -20,12 +20,13 @@ def parts(*shape: int) -> dict[str, np.ndarray]:
     }
 
 
-def test_channels_may_come_first(write_npz) -> None:
-    given = parts(3, 28, 28)
-    with pytest.warns(DataWarning, match="are read as 28 x 28 with 3 channels first"):
+@pytest.mark.parametrize("shape", [(3, 28, 28), (1, 28, 28), (1, 12, 12, 12)])
+def test_channels_may_come_first(write_npz, shape: tuple[int, ...]) -> None:
+    given = parts(*shape)
+    with pytest.warns(DataWarning, match=f"with {shape[0]} channels first"):
         collection = open_collection(write_npz(**given))
-    assert collection.dimensions == 2
-    np.testing.assert_array_equal(collection.source.read(2), given["train_images"][2].transpose(1, 2, 0))
+    assert collection.dimensions == len(shape) - 1
+    np.testing.assert_array_equal(collection.source.read(2), np.moveaxis(given["train_images"][2], 0, -1))
 
 
 @pytest.mark.parametrize("first", [False, True])

@@ -100,6 +100,34 @@ SPLIT_NAMES = (
     "fold",
 )
 
+#: Columns of yes and no that tell splits apart; they are named, not used.
+SPLIT_FLAGS = (
+    *(
+        "train",
+        "istrain",
+        "training",
+        "istraining",
+        "trainset",
+        "intrain",
+        "test",
+        "istest",
+        "testset",
+        "intest",
+    ),
+    *(
+        "val",
+        "isval",
+        "valid",
+        "isvalid",
+        "validation",
+        "isvalidation",
+        "valset",
+        "holdout",
+        "isholdout",
+        "traintest",
+    ),
+)
+
 #: In the name of a column, these speak of groups, unless one of the words below says otherwise.
 _GROUP_WORDS = (
     *("patient", "subject", "participant", "person", "individual", "donor", "animal", "mouse", "mrn"),
@@ -288,7 +316,9 @@ def _looks_like_split(table: pd.DataFrame, column: str) -> bool:
     values = set(texts(table[column])) - {""}
     if not 2 <= len(values) <= 12:
         return False
-    return canonical(column) in SPLIT_NAMES or all(split_name(value) is not None for value in values)
+    return canonical(column) in (*SPLIT_NAMES, *SPLIT_FLAGS) or all(
+        split_name(value) is not None for value in values
+    )
 
 
 def _looks_like_groups(table: pd.DataFrame, column: str, groups: Sequence[str] | None) -> bool:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from medtail.data.collection import ImageCollection, Split
-from medtail.data.datasets.origins import tell
 from medtail.data.formats.sources import ImageArray
 
 NAME = "digits-lt"
@@ -39,7 +38,6 @@ def open_digits() -> ImageCollection:
         chosen["test"] += members[:TEST_PER_CLASS].tolist()
         chosen["validation"] += members[TEST_PER_CLASS:held_out].tolist()
         chosen["train"] += members[held_out : held_out + kept].tolist()
-    tell(NAME, labels="the data set", groups=None, splits="the data set")
     positions = np.array([position for split in chosen for position in chosen[split]])
     return ImageCollection.build(
         name=NAME,

@@ -189,16 +189,15 @@ def relative_to(folder: Path, name: str) -> str | None:
 
     An absolute path may also lead there through links, because DATA is often a link to where the images lie.
     """
+    # Text and not paths: a table may have a row for each of a million images.
     name = name.replace("\\", "/")
-    root = Path(os.path.normpath(Path.cwd() / folder))
-    path = Path(os.path.normpath(root / name))
-    if root in path.parents:
-        return path.relative_to(root).as_posix()
-    if not Path(name).is_absolute():
-        return None
-    # Only folders are resolved: a link to an image may lead anywhere.
-    real_root, real_path = Path(os.path.realpath(root)), Path(os.path.realpath(path.parent)) / path.name
-    return real_path.relative_to(real_root).as_posix() if real_root in real_path.parents else None
+    root = os.path.normpath(Path.cwd() / folder)
+    absolute = name.startswith("/")
+    path = os.path.normpath(name if absolute else f"{root}/{name}")
+    if absolute and not path.startswith(f"{root}/"):
+        # Only folders are resolved: a link to an image may lead anywhere.
+        root, path = os.path.realpath(root), f"{os.path.realpath(Path(path).parent)}/{Path(path).name}"
+    return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else None
 
 
 def _only_moved(name: str, file: str) -> bool:

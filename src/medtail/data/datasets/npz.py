@@ -132,23 +132,28 @@ _MUCH_LONGER = 4
 
 
 def _channels_last(path: Path, images: np.ndarray) -> np.ndarray:
-    """The same images, with a last axis of 1 or 3 where there is one of channels."""
-    if images.ndim != 4:
-        return images
-    _, first, height, width = images.shape
-    if first in (3, 4) and min(height, width) >= _MUCH_LONGER * first:
+    """The same images, with channels behind the axes of space and transparent pixels black."""
+    first, *others = images.shape[1:]
+    # Few slices in front of much longer axes are channels, unless the last axis may be those.
+    channels_first = (
+        len(others) > 1
+        and first in (1, 3, 4)
+        and min(others) >= _MUCH_LONGER * first
+        and (images.ndim == 4 or others[-1] > 4)
+    )
+    if channels_first:
         warnings.warn(
-            f"images of {path} of shape {images.shape} are read as {height} x {width} with {first} channels first; "
-            f"give volumes of {first} slices a fifth axis, (N, D, H, W, 1)",
+            f"images of {path} of shape {images.shape} are read as {' x '.join(map(str, others))} with {first} "
+            f"channels first; save volumes of {first} slices as (N, D, H, W, channels)",
             DataWarning,
             stacklevel=4,
         )
         images = np.moveaxis(images, 1, -1)
-    if images.shape[3] == 4 and min(images.shape[1:3]) >= _MUCH_LONGER * 4:
-        if first != 4:
+    if images.ndim == 4 and images.shape[3] == 4 and min(images.shape[1:3]) >= _MUCH_LONGER * 4:
+        if not channels_first:
             warnings.warn(
-                f"images of {path} of shape {images.shape} are read as RGBA; give volumes that are 4 voxels wide a "
-                f"fifth axis, (N, D, H, W, 1)",
+                f"images of {path} of shape {images.shape} are read as RGBA; save volumes that are 4 voxels wide as "
+                f"(N, D, H, W, channels)",
                 DataWarning,
                 stacklevel=4,
             )

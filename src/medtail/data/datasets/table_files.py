@@ -83,7 +83,7 @@ def _read_text(table_file: Path) -> tuple[pd.DataFrame, list[str]]:
     rows = [
         (number, row)
         for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), start=1)
-        if any(row)
+        if any(field.strip() for field in row)
     ]
     if not rows:
         raise ValueError("it is empty")

@@ -15,7 +15,9 @@ from medtail.data.collection import DataWarning
 from medtail.data.datasets.columns import (
     LABEL_NAMES,
     PLAIN_LABEL_NAMES,
+    SPLIT_FLAGS,
     TableColumns,
+    canonical,
     columns_called,
     label_column,
     named_column,
@@ -149,7 +151,11 @@ def _separator(values: Sequence[str]) -> str | None:
 
 def _of_bare_indicators(table: pd.DataFrame, table_file: Path, taken: Sequence[str]) -> TableLabels:
     """Columns that are named like the classes, as in the ground truth of ISIC 2018 and 2019, CheXpert and ODIR."""
-    columns = [column for column in table.columns if column not in taken and _is_indicator(table, column)]
+    columns = [
+        column
+        for column in table.columns
+        if column not in taken and canonical(column) not in SPLIT_FLAGS and _is_indicator(table, column)
+    ]
     if len(columns) < 2:
         raise InputError(
             f"none of the columns {', '.join(PLAIN_LABEL_NAMES)} is in {table_file} (columns: "
