@@ -223,6 +223,11 @@ class AdaptivelyWeightedBalancedLoss(ClassificationLoss):
         """Always true."""
         return True
 
+    @property
+    def needs_one_class(self) -> str:
+        """Means and deviations run over the samples of a class."""
+        return "means and deviations are those of the samples of a class"
+
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss."""
         return functional.adaptively_weighted_balanced(outputs.softmax(1), targets)
