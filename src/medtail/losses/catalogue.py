@@ -159,6 +159,7 @@ def create_loss(
     class_counts: ClassCounts,
     settings: Mapping[str, Any] | None = None,
     num_epochs: int | None = None,
+    positive: int | None = None,
     constructors: Mapping[str, Callable[..., ClassificationLoss]] = LOSSES,
 ) -> ClassificationLoss:
     """Build a loss by name, passing on the arguments that its constructor names.
@@ -168,6 +169,7 @@ def create_loss(
         class_counts: ``(C,)``, training counts in class-id order.
         settings: Arguments of the constructor. A part is given by its name, or as ``{"name": …, its settings}``.
         num_epochs: The length of the training, for schedules.
+        positive: The id of the positive class of two, where one is named; otherwise the rarer class.
         constructors: The constructor of each name.
 
     Raises:
@@ -185,7 +187,11 @@ def create_loss(
     """
     if name in UNAVAILABLE_LOSSES:
         raise InputError(f"loss {name} is {UNAVAILABLE_LOSSES[name]}; choose one of {', '.join(LOSSES)}")
-    measured = {"class_counts": class_counts, "num_classes": len(class_counts)}
+    measured: dict[str, Any] = {
+        "class_counts": class_counts,
+        "num_classes": len(class_counts),
+        "positive": positive,
+    }
     if num_epochs is not None:
         measured["num_epochs"] = num_epochs
     loss: ClassificationLoss = _build("loss", name, constructors, settings or {}, measured)

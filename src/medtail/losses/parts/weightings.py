@@ -206,11 +206,26 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
 }
 
 
-def alpha_weighting(alpha: float | Sequence[float] | np.ndarray | Tensor | None) -> Weighting:
-    """Return the class weights of focal loss: none, (1 - α, α) for a number, or one per class."""
+def alpha_weighting(
+    alpha: float | Sequence[float] | np.ndarray | Tensor | None,
+    class_counts: ClassCounts | None = None,
+    positive: int | None = None,
+) -> Weighting:
+    """Return the class weights of focal loss: none, α of the positive class and 1 - α of the other, or one per class.
+
+    The positive class is ``positive``; by default the one with fewer training images, as in LCT, and class 1 where
+    counts are equal or unknown.
+    """
     if alpha is None:
         return NoWeighting()
     if np.ndim(alpha) > 0:
         return ClassWeighting(tensor_checks.class_vector("alpha", alpha))
-    positive = checks.number("alpha", alpha, low=0, high=1)
-    return ClassWeighting([1 - positive, positive])
+    share = checks.number("alpha", alpha, low=0, high=1)
+    if positive is None:
+        positive = 1
+        if class_counts is not None:
+            counts = tensor_checks.class_counts(class_counts)
+            positive = int(counts[1] <= counts[0])
+    elif positive not in (0, 1):
+        raise InputError(f"positive must be class 0 or 1, got {positive!r}; give alpha one weight per class")
+    return ClassWeighting([1 - share, share] if positive else [share, 1 - share])
