@@ -35,6 +35,7 @@ from medtail.metrics.intervals import (
     wilson_interval,
 )
 from medtail.metrics.labels import LabelOutcomes, exact_match, label_balanced_accuracy
+from medtail.metrics.log_odds import label_log_odds, log_odds
 from medtail.metrics.metric import LABEL_METRICS, METRICS, POSITIVE_CLASS_METRICS, Metric
 from medtail.metrics.ranking import (
     average_precision,
@@ -78,7 +79,9 @@ __all__ = [
     "geometric_mean",
     "index_balanced_accuracy",
     "label_balanced_accuracy",
+    "label_log_odds",
     "label_roc_auc",
+    "log_odds",
     "macro_f1",
     "matthews_correlation",
     "max_balanced_accuracy",

@@ -38,8 +38,9 @@ def summarize(
         ``split``, ``n``, ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
         ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
         bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. Undefined values are None. For
-        multi-label images, ``n`` of a class counts the images that carry it, ``accuracy`` is the share of images with
-        every label right, and the other means run over labels. With 20 classes or more and one per image, also
+        multi-label images, ``n`` of a class counts the images that carry it, ``known`` those of which the label is
+        known where some are not, ``accuracy`` is the share of images with every known label right, and the other means
+        run over labels. With 20 classes or more and one per image, also
         ``groups``: metrics of those with many, a medium number of, and few training images. With two classes also
         ``binary``: :func:`medtail.evaluation.summaries.binary.binary_summary`.
 
@@ -50,7 +51,7 @@ def summarize(
         raise InputError(
             f"predictions of the {split} split must hold at least one image, got none; choose another split"
         )
-    outcomes = predictions.outcomes()
+    outcomes, known = predictions.outcomes(), predictions.known
     drawn = metrics.bootstrap(
         lambda weights: np.stack(list(predictions.measure(weights).values()), axis=-1),
         predictions.units,
@@ -69,6 +70,7 @@ def summarize(
             {
                 "name": name,
                 "n": int(outcomes.targets[0, index]),
+                **({} if known.all() else {"known": int(known[:, index].sum())}),
                 "recall": defined(float(outcomes.recalls[0, index])),
                 "precision": defined(float(outcomes.precisions[0, index])),
                 "f1": defined(float(outcomes.f1[0, index])),
