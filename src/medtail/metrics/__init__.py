@@ -17,6 +17,7 @@ from medtail.metrics.confusion import (
     balanced_accuracy,
     confusion_matrix,
     f1_per_class,
+    f_beta_per_class,
     geometric_mean,
     index_balanced_accuracy,
     macro_f1,
@@ -47,6 +48,7 @@ from medtail.metrics.ranking import (
 from medtail.metrics.thresholds import (
     max_balanced_accuracy,
     max_f1,
+    max_f_beta,
     precision_at_recall,
     precisions_at_recalls,
 )
@@ -75,6 +77,7 @@ __all__ = [
     "expected_calibration_error",
     "expected_cost",
     "f1_per_class",
+    "f_beta_per_class",
     "fisher_separability",
     "geometric_mean",
     "index_balanced_accuracy",
@@ -86,6 +89,7 @@ __all__ = [
     "matthews_correlation",
     "max_balanced_accuracy",
     "max_f1",
+    "max_f_beta",
     "percentile_interval",
     "precision_at_recall",
     "precision_per_class",

@@ -97,9 +97,39 @@ def max_f1(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None =
         >>> round(max_f1([0, 1, 0, 1, 1], [0.1, 0.3, 0.4, 0.8, 0.9]), 3)
         0.857
     """
-    found = _Found.of(targets, scores, weights)
-    f1 = ratio(2 * found.true_positives, found.true_positives + found.false_positives + found.positives)
-    return _judged("max_f1", f1.max(axis=0, initial=0.0), found.positives, "no positive", weights)
+    return _max_f_beta("max_f1", _Found.of(targets, scores, weights), 1.0, weights)
+
+
+def max_f_beta(
+    targets: ArrayLike, scores: ArrayLike, beta: float, *, weights: ArrayLike | None = None
+) -> Value:
+    """Return the highest F_β of any threshold (LCT eq. 15). NaN without positives.
+
+    F_β = (1 + β²)·precision·recall / (β²·precision + recall) = (1 + β²)·tp / (tp + fp + β²·n₊).
+
+    Args:
+        targets: 0 or 1 ``(N,)``.
+        scores: Score of class 1 ``(N,)``; for class c of several pass ``targets == c`` and column c.
+        beta: How many times as important as precision recall is; positive. 1 is F1, 2 is usual where misses are worse.
+        weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
+
+    Raises:
+        InputError: ``beta`` is not positive, the scores have several columns, or are not finite.
+
+    Example:
+        >>> round(max_f_beta([0, 1, 0, 1, 1], [0.1, 0.3, 0.4, 0.8, 0.9], beta=2), 3)
+        0.938
+    """
+    beta = checks.positive("beta", beta, remedy="1 is F1")
+    return _max_f_beta("max_f_beta", _Found.of(targets, scores, weights), beta, weights)
+
+
+def _max_f_beta(name: str, found: _Found, beta: float, weights: ArrayLike | None) -> Value:
+    values = ratio(
+        (1 + beta**2) * found.true_positives,
+        found.true_positives + found.false_positives + beta**2 * found.positives,
+    )
+    return _judged(name, values.max(axis=0, initial=0.0), found.positives, "no positive", weights)
 
 
 def max_balanced_accuracy(

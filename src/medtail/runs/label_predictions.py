@@ -62,8 +62,8 @@ class MultiLabelPredictions(SavedPredictions):
         shapes_agree = self.targets.shape == self.probabilities.shape
         if not shapes_agree or not (np.isin(self.targets, (0, 1)) | ~self.known).all():
             raise InputError(
-                f"targets must be 0 or 1, or NaN where unknown, with one row per image and one column per label, "
-                f"{self.probabilities.shape}, got {self.targets.dtype} of shape {self.targets.shape}"
+                f"targets must be 0 or 1, with one row per image and one column per label, {self.probabilities.shape}, "
+                f"and NaN where a label is unknown, got {self.targets.dtype} of shape {self.targets.shape}"
             )
         in_range = (self.probabilities >= 0) & (self.probabilities <= 1)
         for row, column in np.argwhere(~in_range)[:1]:

@@ -127,6 +127,11 @@ class SavedPredictions(ABC):
         """What a bootstrap draws: the group of each image, or the image itself where none is known."""
         return np.arange(len(self.ids)) if self.groups is None else self.groups
 
+    @property
+    def num_groups(self) -> int | None:
+        """How many groups a bootstrap draws from; None where it draws images."""
+        return None if self.groups is None else len(np.unique(self.groups))
+
     def once(self) -> np.ndarray:
         """Return the weights ``(N, 1)`` that count every image once."""
         return np.ones((len(self.ids), 1))

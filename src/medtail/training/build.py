@@ -27,7 +27,7 @@ from medtail.methods import (
     create_family,
 )
 from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings
-from medtail.runs.facts import DatasetFacts
+from medtail.runs.facts import DatasetFacts, positive_class
 from medtail.sam import SAM
 from medtail.training.schedules import SCHEDULES
 
@@ -94,6 +94,7 @@ class BuildContext:
             "class_counts": self.class_counts,
             "settings": self.recipe.loss.settings,
             "num_epochs": self.recipe.training.epochs,
+            "positive": positive_class(self.class_counts, self.recipe.data.positive),
         }
 
     def backbone(self) -> nn.Module:

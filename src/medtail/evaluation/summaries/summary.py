@@ -35,7 +35,7 @@ def summarize(
         resamples: Of the bootstrap, by group where groups are known, else by image.
 
     Returns:
-        ``split``, ``n``, ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
+        ``split``, ``n``, ``groups_resampled`` (how many groups the bootstrap draws from, where it draws groups), ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
         ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
         bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. Undefined values are None. For
         multi-label images, ``n`` of a class counts the images that carry it, ``known`` those of which the label is
@@ -66,6 +66,7 @@ def summarize(
     return {
         "split": split,
         "n": len(predictions.ids),
+        **({} if predictions.num_groups is None else {"groups_resampled": predictions.num_groups}),
         "classes": [
             {
                 "name": name,

@@ -4,6 +4,7 @@ from typing import Any
 
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
+from medtail.metrics.intervals import FEW_UNITS
 
 
 def overview(evidence: Evidence) -> Section:
@@ -34,6 +35,8 @@ def overview(evidence: Evidence) -> Section:
             "unjudged": unjudged,
             "unknown": sum(summary["n"] - entry.get("known", summary["n"]) for entry in summary["classes"]),
             "grouped_by": evidence.facts.group_column,
+            "groups": evidence.test.num_groups,
+            "few_groups": (evidence.test.num_groups or FEW_UNITS) < FEW_UNITS,
         },
     )
 
