@@ -41,6 +41,10 @@ class Sample:
         with np.errstate(invalid="ignore"):
             return np.nanmean((weights @ self.hits) / (weights @ self.images), axis=1)
 
+    def balanced_accuracy_of_columns(self, weights: np.ndarray) -> np.ndarray:
+        """The same for weights ``(G, R)``, as :func:`medtail.metrics.bootstrap` passes them."""
+        return self.balanced_accuracy(weights.T)
+
     def standard_error(self, weights: np.ndarray) -> np.ndarray:
         """Standard error of :meth:`balanced_accuracy` ``(R,)``, linearised."""
         hits, images = weights @ self.hits, weights @ self.images

@@ -14,6 +14,7 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.errors import InputError
 from medtail.metrics.arguments import Value, sample_weights, targets_and_predictions
 from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined

@@ -81,6 +81,13 @@ class _Found:
             negatives=columns[~positive].sum(axis=0),
         )
 
+    def max_f_beta(self, beta: float) -> np.ndarray:
+        """Return the highest F_β ``(R,)``."""
+        weight = beta**2
+        decided = self.true_positives + self.false_positives
+        values = ratio((1 + weight) * self.true_positives, decided + weight * self.positives)
+        return np.asarray(values.max(axis=0, initial=0.0))
+
 
 def max_f1(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
     """Return the highest F1 of any threshold, F1 = 2·tp / (tp + fp + n₊) (LCT eq. 14). NaN without positives.
@@ -97,7 +104,8 @@ def max_f1(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None =
         >>> round(max_f1([0, 1, 0, 1, 1], [0.1, 0.3, 0.4, 0.8, 0.9]), 3)
         0.857
     """
-    return _max_f_beta("max_f1", _Found.of(targets, scores, weights), 1.0, weights)
+    found = _Found.of(targets, scores, weights)
+    return _judged("max_f1", found.max_f_beta(1.0), found.positives, "no positive", weights)
 
 
 def max_f_beta(
@@ -121,15 +129,8 @@ def max_f_beta(
         0.938
     """
     beta = checks.positive("beta", beta, remedy="1 is F1")
-    return _max_f_beta("max_f_beta", _Found.of(targets, scores, weights), beta, weights)
-
-
-def _max_f_beta(name: str, found: _Found, beta: float, weights: ArrayLike | None) -> Value:
-    values = ratio(
-        (1 + beta**2) * found.true_positives,
-        found.true_positives + found.false_positives + beta**2 * found.positives,
-    )
-    return _judged(name, values.max(axis=0, initial=0.0), found.positives, "no positive", weights)
+    found = _Found.of(targets, scores, weights)
+    return _judged("max_f_beta", found.max_f_beta(beta), found.positives, "no positive", weights)
 
 
 def max_balanced_accuracy(

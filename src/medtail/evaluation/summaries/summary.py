@@ -35,14 +35,15 @@ def summarize(
         resamples: Of the bootstrap, by group where groups are known, else by image.
 
     Returns:
-        ``split``, ``n``, ``groups_resampled`` (how many groups the bootstrap draws from, where it draws groups), ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
+        ``split``, ``n``, ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
         ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
-        bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. Undefined values are None. For
-        multi-label images, ``n`` of a class counts the images that carry it, ``known`` those of which the label is
-        known where some are not, ``accuracy`` is the share of images with every known label right, and the other means
-        run over labels. With 20 classes or more and one per image, also
-        ``groups``: metrics of those with many, a medium number of, and few training images. With two classes also
-        ``binary``: :func:`medtail.evaluation.summaries.binary.binary_summary`.
+        bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. ``groups_resampled`` is the number of
+        groups that the bootstrap draws from, where these are known. Undefined values are None. For multi-label images,
+        ``n`` of a class counts the images that carry it, ``known`` those of which the label is known where some are
+        not, ``accuracy`` is the share of images with every known label right, and the other means run over labels. With
+        20 classes or more and one per image, also ``groups``: metrics of those with many, a medium number of, and few
+        training images. With two classes also ``binary``:
+        :func:`medtail.evaluation.summaries.binary.binary_summary`.
 
     Raises:
         InputError: There are no images.
@@ -66,7 +67,6 @@ def summarize(
     return {
         "split": split,
         "n": len(predictions.ids),
-        **({} if predictions.num_groups is None else {"groups_resampled": predictions.num_groups}),
         "classes": [
             {
                 "name": name,
@@ -86,6 +86,7 @@ def summarize(
             name: bootstrap_interval(METRICS[name], value, column)
             for (name, value), column in zip(values.items(), drawn.T, strict=True)
         },
+        **({} if predictions.num_groups is None else {"groups_resampled": predictions.num_groups}),
         **(
             {"binary": binary_summary(predictions, positive, seed=seed, resamples=resamples)}
             if predictions.binary
