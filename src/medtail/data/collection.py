@@ -274,7 +274,6 @@ def memberships(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return positions, classes
 
 
-
 def _table(
     data: str,
     ids: Sequence[str],

@@ -32,6 +32,8 @@ class ClassificationLoss(nn.Module, ABC):
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``; ``"batch"`` for a loss in which a single
             sample has no value.
         multi_label: Whether the loss takes labels ``(N, C)`` besides class ids ``(N,)``.
+        needs_one_class: Why the loss takes no class probabilities ``(N, C)``, to end a sentence after "because"; empty
+            for a loss that takes them.
 
     It computes in float32 or better whatever the autocast dtype, and holds no parameters and, with few documented
     exceptions, no state. In distributed training the mean over ranks of its value, and of the gradients of the
@@ -41,6 +43,7 @@ class ClassificationLoss(nn.Module, ABC):
     expects: OutputKind
     reduction: str
     multi_label: bool = False
+    needs_one_class: str = ""
     class_counts: Tensor | None
 
     def __init__(
@@ -56,12 +59,6 @@ class ClassificationLoss(nn.Module, ABC):
     @abstractmethod
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss of checked targets and of outputs in float32 or better."""
-
-    @property
-    def needs_one_class(self) -> str:
-        """Why the loss takes no class probabilities ``(N, C)``, to end a sentence after "because"; empty if it does."""
-        reasons = (part.needs_one_class for part in self.modules() if isinstance(part, Part))
-        return next(filter(None, reasons), "")
 
     @abstractmethod
     def log_scores(self, outputs: Tensor) -> Tensor:
@@ -290,6 +287,8 @@ class PipelineLoss(ClassificationLoss):
         self.weighting = NoWeighting() if weighting is None else weighting
         # A weighting needs the one class of a sample, so only unweighted sums of binary decisions are multi-label.
         self.multi_label = self.likelihood.multi_label and isinstance(self.weighting, NoWeighting)
+        reasons = (part.needs_one_class for part in self.modules() if isinstance(part, Part))
+        self.needs_one_class = next(filter(None, reasons), "")
 
     @final
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -379,13 +378,7 @@ class WeightedSumLoss(ClassificationLoss):
         self.losses = nn.ModuleList(loss for loss, _ in terms)
         self.weights = [checks.number("weight", weight, low=0) for _, weight in terms]
         self.multi_label = all(loss.multi_label for loss, _ in terms)
-
-    @property
-    def needs_one_class(self) -> str:
-        """The reason of the first term that has one."""
-        return next(
-            filter(None, (cast(ClassificationLoss, loss).needs_one_class for loss in self.losses)), ""
-        )
+        self.needs_one_class = next(filter(None, (loss.needs_one_class for loss, _ in terms)), "")
 
     @property
     def uses_batch_statistics(self) -> bool:

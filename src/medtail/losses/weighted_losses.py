@@ -219,6 +219,8 @@ class AdaptivelyWeightedBalancedLoss(ClassificationLoss):
     Source: Yue et al., 2023, as their released code computes it, including the offset of 1e-6 inside the logarithm.
     """
 
+    needs_one_class = "means and deviations are those of the samples of a class"
+
     def __init__(self) -> None:
         super().__init__(expects="logits", reduction="batch")
 
@@ -226,11 +228,6 @@ class AdaptivelyWeightedBalancedLoss(ClassificationLoss):
     def uses_batch_statistics(self) -> bool:
         """Always true."""
         return True
-
-    @property
-    def needs_one_class(self) -> str:
-        """Means and deviations run over the samples of a class."""
-        return "means and deviations are those of the samples of a class"
 
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss."""

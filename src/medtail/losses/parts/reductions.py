@@ -67,4 +67,4 @@ REDUCTIONS: dict[str, Callable[[SampleLosses], Tensor]] = {
 
 def mean_over_batch(losses: Tensor) -> Tensor:
     """Return the mean ``()`` of one value per sample, reduced as ``mean`` reduces."""
-    return REDUCTIONS["mean"](losses, torch.ones_like(losses))
+    return REDUCTIONS["mean"](SampleLosses(losses, torch.ones_like(losses)))
