@@ -61,7 +61,9 @@ def soft_batch():
 
 def soft_value_and_gradient(key, reduction, rows):
     """The loss of some rows of the batch for soft targets, and its gradient."""
-    loss = create_loss(key, class_counts=COUNTS, settings={"reduction": reduction})
+    loss = create_loss(
+        key, class_counts=COUNTS, settings={"reduction": reduction}, unknown_labels="leave_out"
+    )
     features, weight, _ = batch()
     weight.requires_grad_()
     value = loss(features[rows] @ weight, soft_batch()[key][rows])

@@ -111,7 +111,9 @@ def test_unknown_labels_have_no_part_in_value_and_gradient(key, reduction):
     unknown[6] = True
     labels = one_hot(IDS).double()
     scores = outputs()
-    loss = create_loss(key, class_counts=COUNTS, settings={"reduction": reduction})
+    loss = create_loss(
+        key, class_counts=COUNTS, settings={"reduction": reduction}, unknown_labels="leave_out"
+    )
     value = loss(scores, labels.masked_fill(unknown, torch.nan))
     (gradient,) = torch.autograd.grad(value.sum(), scores)
     assert bool(gradient[~unknown].abs().gt(0).any()) and not bool(gradient[unknown].any())
@@ -127,7 +129,8 @@ def test_unknown_labels_have_no_part_in_value_and_gradient(key, reduction):
 
 def test_a_batch_without_a_known_label_costs_nothing():
     scores = outputs()
-    value = AsymmetricLoss()(scores, torch.full_like(scores, torch.nan).detach())
+    leaves_out = AsymmetricLoss(unknown_labels="leave_out")
+    value = leaves_out(scores, torch.full_like(scores, torch.nan).detach())
     (gradient,) = torch.autograd.grad(value, scores)
     assert value == 0
     assert not bool(gradient.any())
@@ -136,8 +139,10 @@ def test_a_batch_without_a_known_label_costs_nothing():
 @pytest.mark.parametrize("value", [-1.0, 255.0, torch.inf])
 def test_what_is_no_probability_is_refused(value):
     labels = one_hot(IDS).double().index_fill(0, torch.tensor([2]), value)
-    with pytest.raises(InputError, match=f"NaN where a label is unknown, got {value:g}; "):
+    with pytest.raises(InputError, match=f"a probability in between for each label, got {value:g}; "):
         AsymmetricLoss()(outputs(), labels)
+    with pytest.raises(InputError, match=f"NaN where a label is unknown, got {value:g}; "):
+        AsymmetricLoss(unknown_labels="leave_out")(outputs(), labels)
     with pytest.raises(InputError, match=rf"class probabilities in \[0, 1\], got {value:g}; "):
         CrossEntropyLoss()(outputs(), labels)
     with pytest.raises(InputError, match="must sum to 1 per row, got 0; divide each row by its sum"):
@@ -171,20 +176,41 @@ def test_a_sum_takes_what_all_of_its_terms_take():
     torch.testing.assert_close(both(outputs(), mixed(IDS)), terms)
 
 
-@pytest.mark.parametrize(("key", "form"), [("focal", "probabilities"), ("asl", "NaN")])
-def test_no_value_is_read_on_the_host(key, form):
+@pytest.mark.parametrize("key", multi_label_losses())
+def test_an_unknown_label_is_refused_unless_it_is_to_be_left_out(key):
+    labels = TARGET_FORMS["NaN"].make(IDS)
+    with pytest.raises(InputError, match=r'got nan; if NaN marks .* with unknown_labels="leave_out"'):
+        build(key)(outputs(), labels)
+    with pytest.raises(InputError, match="unknown_labels must be one of refuse, leave_out, got 'skip'"):
+        LOSSES[key](unknown_labels="skip")
+    term = LOSSES[key](unknown_labels="leave_out")
+    assert torch.equal(WeightedSumLoss([(term, 1.0)])(outputs(), labels), term(outputs(), labels))
+
+
+def bare(composition):
+    """A loss that knows no class counts, and so holds no tensor."""
+    key, settings = COMPOSITIONS[composition]
+    return LOSSES[key](**settings)
+
+
+FORMS = [("focal", "probabilities"), ("asl, unknown labels", "NaN")]
+
+
+@pytest.mark.parametrize(("composition", "form"), FORMS)
+def test_no_value_is_read_on_the_host(composition, form):
     targets = TARGET_FORMS[form].make(IDS)
+    loss = bare(composition)
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         scores = torch.empty(len(IDS), len(COUNTS), requires_grad=True)
-        LOSSES[key]()(scores, mode.from_tensor(targets)).backward()
+        loss(scores, mode.from_tensor(targets)).backward()
         assert scores.grad.shape == scores.shape
 
 
-@pytest.mark.parametrize(("key", "form"), [("focal", "probabilities"), ("asl", "NaN")])
-def test_compiles_to_one_graph_that_still_refuses(key, form):
+@pytest.mark.parametrize(("composition", "form"), FORMS)
+def test_compiles_to_one_graph_that_still_refuses(composition, form):
     torch._dynamo.reset()
-    loss, targets = LOSSES[key](), TARGET_FORMS[form].make(IDS)
-    compiled = torch.compile(LOSSES[key](), fullgraph=True, backend="aot_eager")
+    loss, targets = bare(composition), TARGET_FORMS[form].make(IDS)
+    compiled = torch.compile(bare(composition), fullgraph=True, backend="aot_eager")
     torch.testing.assert_close(compiled(outputs(), targets), loss(outputs(), targets))
     with pytest.raises(RuntimeError, match="targets must be"):
         compiled(outputs(), targets.nan_to_num() + 255)

@@ -18,6 +18,7 @@ from medtail.losses.parts.margins import Margin, NoMargin
 from medtail.losses.parts.reductions import REDUCTIONS, Reduction, SampleLosses
 from medtail.losses.parts.scales import NoScale, Scale
 from medtail.losses.parts.weightings import NoWeighting, Weighting
+from medtail.losses.targets import UNKNOWN_LABELS, UnknownLabels
 from medtail.tensor_checks import ClassCounts
 
 #: How far outputs may leave [-1, 1] and still be cosines: half precision rounds by as much.
@@ -34,6 +35,7 @@ class ClassificationLoss(nn.Module, ABC):
         multi_label: Whether the loss takes labels ``(N, C)`` besides class ids ``(N,)``.
         needs_one_class: Why the loss takes no class probabilities ``(N, C)``, to end a sentence after "because"; empty
             for a loss that takes them.
+        unknown_labels: Whether a multi-label loss leaves out labels that are NaN, ``"leave_out"``, or refuses them.
 
     It computes in float32 or better whatever the autocast dtype, and holds no parameters and, with few documented
     exceptions, no state. In distributed training the mean over ranks of its value, and of the gradients of the
@@ -44,6 +46,7 @@ class ClassificationLoss(nn.Module, ABC):
     reduction: str
     multi_label: bool = False
     needs_one_class: str = ""
+    unknown_labels: UnknownLabels = "refuse"
     class_counts: Tensor | None
 
     def __init__(
@@ -98,9 +101,10 @@ class ClassificationLoss(nn.Module, ABC):
                 - Class ids ``(N,)`` or ``(N, 1)``, in 0…C-1.
                 - Class probabilities ``(N, C)``, floating-point, from mixed or smoothed labels, unless the loss
                   ``needs_one_class``. The value is the expectation over classes, Σ y_c w_c ℓ_c.
-                - For a multi-label loss, labels ``(N, C)`` in [0, 1]; a value in between counts linearly. NaN is an
-                  unknown label, which is left out. A sample then adds its share of known labels, k/C, to the N of
-                  ``"mean"``, so that the mean is C times that of a known label. Without any known label it is 0.
+                - For a multi-label loss, labels ``(N, C)`` in [0, 1]; a value in between counts linearly. With
+                  ``unknown_labels="leave_out"``, NaN is an unknown label, which has no part in value and gradient. A
+                  sample then adds its share of known labels, k/C, to the N of ``"mean"``, so that the mean is C times
+                  that of a known label. Without any known label it is 0.
 
         Raises:
             InputError: Shapes, types or values are wrong. Values on a device are refused by its assertions, so that no
@@ -110,7 +114,11 @@ class ClassificationLoss(nn.Module, ABC):
         tensor_checks.outputs(outputs, num_classes=num_classes)
         outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         targets = target_checks.checked(
-            outputs, targets, multi_label=self.multi_label, needs_one_class=self.needs_one_class
+            outputs,
+            targets,
+            multi_label=self.multi_label,
+            needs_one_class=self.needs_one_class,
+            unknown_labels=self.unknown_labels,
         )
         self._check_outputs(outputs)
         with torch.autocast(outputs.device.type, enabled=False):
@@ -263,6 +271,7 @@ class PipelineLoss(ClassificationLoss):
         likelihood: The value of a sample; cross-entropy by default.
         weighting: The weight of a sample; 1 by default.
         class_counts: Training counts, needed only by :meth:`probabilities` with a prior.
+        unknown_labels: Of a multi-label loss: ``"refuse"``, or ``"leave_out"`` labels that are NaN.
         reduction: ``"mean"`` is Σwℓ / N, ``"weighted_mean"`` is Σwℓ / Σw; or ``"sum"`` or ``"none"``.
     """
 
@@ -276,10 +285,13 @@ class PipelineLoss(ClassificationLoss):
         likelihood: Likelihood | None = None,
         weighting: Weighting | None = None,
         class_counts: ClassCounts | None = None,
+        unknown_labels: UnknownLabels = "refuse",
         reduction: Reduction = "mean",
     ) -> None:
         checks.choice("reduction", reduction, REDUCTIONS)
+        checks.choice("unknown_labels", unknown_labels, UNKNOWN_LABELS)
         super().__init__(expects=expects, reduction=reduction, class_counts=class_counts)
+        self.unknown_labels = unknown_labels
         self.margin = NoMargin() if margin is None else margin
         self.scale = NoScale() if scale is None else scale
         self.adjustment = NoAdjustment() if adjustment is None else adjustment
@@ -379,6 +391,8 @@ class WeightedSumLoss(ClassificationLoss):
         self.weights = [checks.number("weight", weight, low=0) for _, weight in terms]
         self.multi_label = all(loss.multi_label for loss, _ in terms)
         self.needs_one_class = next(filter(None, (loss.needs_one_class for loss, _ in terms)), "")
+        if all(loss.unknown_labels == "leave_out" for loss, _ in terms):
+            self.unknown_labels = "leave_out"
 
     @property
     def uses_batch_statistics(self) -> bool:

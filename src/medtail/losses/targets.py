@@ -4,17 +4,31 @@ The host reads values on the CPU only, where it need not wait. On a CUDA device,
 the device refuses wrong values: that of the indexing by class ids, and ``torch._assert_async`` for other targets.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor
 
 from medtail import tensor_checks
 from medtail.errors import InputError
 
+#: What a multi-label loss does with an unknown label, which is NaN.
+UnknownLabels = Literal["refuse", "leave_out"]
+
+UNKNOWN_LABELS: tuple[UnknownLabels, ...] = ("refuse", "leave_out")
+
 #: How far class probabilities may be from a sum of 1; half precision rounds by as much.
 SUM_TOLERANCE = 0.01
 
 
-def checked(outputs: Tensor, targets: Tensor, *, multi_label: bool, needs_one_class: str) -> Tensor:
+def checked(
+    outputs: Tensor,
+    targets: Tensor,
+    *,
+    multi_label: bool,
+    needs_one_class: str,
+    unknown_labels: UnknownLabels = "refuse",
+) -> Tensor:
     """Return class ids as int64 ``(N,)``, and labels or class probabilities ``(N, C)`` in the type of ``outputs``.
 
     Args:
@@ -23,6 +37,7 @@ def checked(outputs: Tensor, targets: Tensor, *, multi_label: bool, needs_one_cl
             floating-point class probabilities ``(N, C)``.
         multi_label: Whether the loss takes labels.
         needs_one_class: Why the loss takes no class probabilities; empty if it takes them.
+        unknown_labels: Whether labels may be NaN.
 
     Raises:
         InputError: Shape, type or a value are wrong.
@@ -33,7 +48,7 @@ def checked(outputs: Tensor, targets: Tensor, *, multi_label: bool, needs_one_cl
     if whole and targets.shape == outputs.shape[:1]:
         return _class_ids(targets.long(), outputs.shape[1])
     if multi_label and targets.shape == outputs.shape:
-        return _labels(targets.to(outputs))
+        return _labels(targets.to(outputs), unknown_labels)
     takes_probabilities = not multi_label and not needs_one_class
     if takes_probabilities and targets.shape == outputs.shape and targets.is_floating_point():
         return _class_probabilities(targets.to(outputs))
@@ -74,13 +89,17 @@ def _class_ids(ids: Tensor, num_classes: int) -> Tensor:
     return ids
 
 
-def _labels(labels: Tensor) -> Tensor:
-    values = labels.nan_to_num(nan=0.0)
+def _labels(labels: Tensor, unknown_labels: UnknownLabels) -> Tensor:
+    may_be_unknown = unknown_labels == "leave_out"
+    values = labels.nan_to_num(nan=0.0) if may_be_unknown else labels
     _require(
         (values >= 0) & (values <= 1),
         labels,
-        "targets must be 0, 1 or a probability in between for each label, or NaN where a label is unknown",
-        "mark unknown labels with targets.float().masked_fill(targets < 0, torch.nan)",
+        "targets must be 0, 1 or a probability in between for each label"
+        + (", or NaN where a label is unknown" if may_be_unknown else ""),
+        "mark unknown labels with targets.float().masked_fill(targets < 0, torch.nan)"
+        if may_be_unknown
+        else 'if NaN marks unknown labels, build the loss with unknown_labels="leave_out"',
     )
     return labels
 

@@ -83,7 +83,8 @@ class BuildContext:
         """
         if condition is not None:
             return self.loss_family()(**condition)
-        return create_loss(self.recipe.loss.name, **self._loss_arguments())
+        # A table marks unknown labels; the data's facts count them.
+        return create_loss(self.recipe.loss.name, unknown_labels="leave_out", **self._loss_arguments())
 
     def loss_family(self) -> LossFamily:
         """Return the loss of the recipe as a function of λ."""
