@@ -1,12 +1,14 @@
 """Training on images of which some labels are unknown: from the loss to the report."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from medtail.cli.options import parse_assignments
 from medtail.data import open_collection
+from medtail.data.collection import DataWarning
 from medtail.recipes.compose import compose
 from medtail.runs import MultiLabelPredictions
 from medtail.runs.facts import DatasetFacts
@@ -22,9 +24,13 @@ def test_it_learns_from_the_known_labels_and_counts_them(tmp_path: Path) -> None
     write_stripes(tmp_path / "data")
     whole = open_collection(str(tmp_path / "data"))
     unknown = np.random.default_rng(0).random((len(whole), 3)) < 0.3
-    table = whole.table.copy()
-    table[whole.label_columns] = table[whole.label_columns].astype(float).mask(unknown)
-    collection = replace(whole, table=table)
+    table = pd.read_csv(tmp_path / "data" / "labels.csv", dtype=str)
+    table[whole.label_columns] = table[whole.label_columns].mask(unknown, "")
+    table.loc[unknown[:, 0] & (np.arange(len(table)) % 2 == 0), whole.label_columns[0]] = "-1"
+    table.to_csv(tmp_path / "data" / "labels.csv", index=False)
+    with pytest.warns(DataWarning, match="are unknown where they are empty or -1"):
+        collection = open_collection(str(tmp_path / "data"))
+    np.testing.assert_array_equal(collection.targets, np.where(unknown, np.nan, whole.targets))
     run = Run(tmp_path / "run")
     summary = train(collection, compose("small_images", "asl", parse_assignments(SETTINGS)), run)
 
