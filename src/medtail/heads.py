@@ -48,8 +48,11 @@ class Head(nn.Module, ABC):
         """The weights of the last layer ``(C, E)``, one direction per class."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the outputs ``(N, C)``."""
-        return self.classify(self.embed(features))
+        """Return the outputs ``(N, C)``, which autocast does not round: it keeps out of the head."""
+        if not torch.is_autocast_enabled(features.device.type):
+            return self.classify(self.embed(features))
+        with torch.autocast(features.device.type, enabled=False):
+            return self.classify(self.embed(features.to(self.class_centres.dtype)))
 
 
 @final

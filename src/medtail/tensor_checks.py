@@ -36,30 +36,24 @@ def class_vector(argument: str, values: Any, *, num_classes: int | None = None) 
     return torch.from_numpy(checks.class_vector(argument, _on_host(values), num_classes=num_classes))
 
 
-def batch(outputs: Tensor, targets: Tensor, *, multi_label: bool, num_classes: int | None) -> Tensor:
-    """Return the targets, as int64 where they are class ids, after checking shapes and types.
-
-    Their values are not checked: PyTorch's own indexing refuses an id outside 0…C-1.
-    """
-    if outputs.ndim != 2 or not outputs.is_floating_point():
+def outputs(values: Tensor, *, num_classes: int | None) -> Tensor:
+    """Return a head's outputs, which must be floating-point ``(N, C)`` with one column per class."""
+    if values.ndim != 2 or not values.is_floating_point():
         raise InputError(
-            f"outputs must be floating-point of shape (N, C), got {outputs.dtype} {tuple(outputs.shape)}; "
+            f"outputs must be floating-point of shape (N, C), got {values.dtype} {tuple(values.shape)}; "
             "pass what the head emits, one column per class"
         )
-    if num_classes is not None and outputs.shape[1] != num_classes:
+    if num_classes is not None and values.shape[1] != num_classes:
         raise InputError(
-            f"outputs must have one column for each of the {num_classes} class_counts, got {outputs.shape[1]}; "
+            f"outputs must have one column for each of the {num_classes} class_counts, got {values.shape[1]}; "
             "match the head's num_classes to the counts of the training split"
         )
-    if multi_label and targets.shape == outputs.shape:
-        return targets
-    if targets.shape != outputs.shape[:1] or targets.is_floating_point() or targets.dtype == torch.bool:
-        also = f" or 0/1 of shape {tuple(outputs.shape)}" if multi_label else ""
-        raise InputError(
-            f"targets must be integer class ids of shape ({outputs.shape[0]},){also}, "
-            f"got {targets.dtype} {tuple(targets.shape)}; convert with targets.long() or argmax of one-hot rows"
-        )
-    return targets.long()
+    return values
+
+
+def readable(values: Tensor) -> bool:
+    """Return whether the host can read values without waiting for a device or breaking a compiled graph."""
+    return values.device.type == "cpu" and type(values) is Tensor and not torch.compiler.is_compiling()
 
 
 def _on_host(values: Any) -> Any:

@@ -49,6 +49,28 @@ def value_and_gradient(composition, reduction, rows):
     return torch.stack(values).detach(), gradient
 
 
+def soft_batch():
+    """Targets that are no ids: class probabilities for one loss, labels that are partly unknown for another."""
+    _, _, ids = batch()
+    labels = torch.nn.functional.one_hot(ids, 5).double()
+    known = labels.masked_fill(torch.arange(60).view(12, 5) % 7 == 0, torch.nan).index_fill(
+        0, torch.tensor([10]), torch.nan
+    )
+    return {"weighted_ce": 0.8 * labels + 0.2 * labels.roll(1, 0), "asl": known}
+
+
+def soft_value_and_gradient(key, reduction, rows):
+    """The loss of some rows of the batch for soft targets, and its gradient."""
+    loss = create_loss(
+        key, class_counts=COUNTS, settings={"reduction": reduction}, unknown_labels="leave_out"
+    )
+    features, weight, _ = batch()
+    weight.requires_grad_()
+    value = loss(features[rows] @ weight, soft_batch()[key][rows])
+    (gradient,) = torch.autograd.grad(value, weight)
+    return value.detach(), gradient
+
+
 def mean_over_ranks(tensor):
     dist.all_reduce(tensor)
     return tensor / dist.get_world_size()
@@ -103,6 +125,10 @@ def process(rank, port, folder):
         for composition, reduction in CASES:
             value, gradient = value_and_gradient(composition, reduction, rows)
             results[share, composition, reduction] = mean_over_ranks(value), mean_over_ranks(gradient)
+        for key in soft_batch():
+            for reduction in ("mean", "weighted_mean"):
+                value, gradient = soft_value_and_gradient(key, reduction, rows)
+                results["soft", share, key, reduction] = mean_over_ranks(value), mean_over_ranks(gradient)
     sam = sam_weights(slice(6 * rank, 6 * rank + 6), DistributedDataParallel)
     torch.save({"losses": results, "parts": gathered_parts(), "sam": sam}, f"{folder}/{rank}.pt")
     dist.destroy_process_group()

@@ -5,7 +5,15 @@ import socket
 import pytest
 import torch
 import torch.multiprocessing as multiprocessing
-from distributed.ranks import CASES, SHARES, process, sam_weights, value_and_gradient
+from distributed.ranks import (
+    CASES,
+    SHARES,
+    process,
+    sam_weights,
+    soft_batch,
+    soft_value_and_gradient,
+    value_and_gradient,
+)
 
 from medtail.distributed import gather_over_ranks, number_of_ranks, sum_over_ranks
 
@@ -28,6 +36,17 @@ def test_value_and_gradient_are_those_of_one_process(two_processes, key, reducti
         value, gradient = results["losses"][share, key, reduction]
         torch.testing.assert_close(value, expected_value, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(gradient, expected_gradient, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize("reduction", ["mean", "weighted_mean"])
+@pytest.mark.parametrize("key", soft_batch())
+def test_soft_and_unknown_targets_count_over_all_ranks(two_processes, key, reduction, share):
+    expected = soft_value_and_gradient(key, reduction, slice(None))
+    for results in two_processes:
+        torch.testing.assert_close(
+            results["losses"]["soft", share, key, reduction], expected, rtol=1e-6, atol=1e-6
+        )
 
 
 def test_gather_keeps_rank_order_and_sums_gradients(two_processes):

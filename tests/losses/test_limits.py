@@ -29,8 +29,10 @@ from medtail.losses import (
     VectorScalingLoss,
     WeightedCrossEntropyLoss,
     WeightedSumLoss,
+    create_loss,
     functional,
 )
+from medtail.methods.families import create_family
 
 COUNTS = [400, 37, 90, 12, 5]
 
@@ -90,6 +92,33 @@ def test_binary_focal_alpha_weights_the_positive_class():
     equal(weighted / plain, torch.tensor([0.75, 0.25], dtype=torch.float64))
     per_class = FocalLoss(alpha=[0.75, 0.25], reduction="none")(scores, targets)
     equal(per_class, weighted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "weights"),
+    [
+        ({}, [0.75, 0.25]),
+        ({"class_counts": [900, 100]}, [0.75, 0.25]),
+        ({"class_counts": [100, 900]}, [0.25, 0.75]),
+        ({"class_counts": [100, 100]}, [0.75, 0.25]),
+        ({"class_counts": [100, 900], "positive": 1}, [0.75, 0.25]),
+        ({"positive": 0}, [0.25, 0.75]),
+    ],
+)
+def test_alpha_belongs_to_the_positive_class_in_focal_and_its_family(arguments, weights):
+    assert FocalLoss(alpha=0.25, **arguments).weighting.class_weights.tolist() == weights
+    if "class_counts" in arguments:
+        assert (
+            create_loss("focal", settings={"alpha": 0.25}, **arguments).weighting.class_weights.tolist()
+            == weights
+        )
+        family = create_family("focal", **arguments)
+        assert family(alpha=0.25).weighting.class_weights.tolist() == weights
+
+
+def test_a_positive_class_of_several_is_refused():
+    with pytest.raises(InputError, match="positive must be class 0 or 1, got 2"):
+        FocalLoss(alpha=0.25, positive=2)
 
 
 def test_ldam_and_dbm_share_the_class_margin():

@@ -228,3 +228,12 @@ def test_weights_are_repetitions_and_a_stack_is_its_members(samples, columns: in
 def test_bad_input_is_one_sentence(call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])
+def test_f_beta_is_that_of_scikit_learn(beta: float) -> None:
+    generator = np.random.default_rng(0)
+    targets, decisions = generator.integers(0, 4, (2, 200))
+    confusion = metrics.confusion_matrix(targets, decisions, 4)
+    expected = sklearn_metrics.fbeta_score(targets, decisions, beta=beta, average=None)
+    assert metrics.f_beta_per_class(confusion, beta) == pytest.approx(expected)

@@ -105,3 +105,43 @@ def test_the_area_leaves_out_a_label_without_positives_and_names_it() -> None:
         metrics.label_roc_auc([[1, 0], [0, 0]], [[0.9], [0.2]])
     with pytest.raises(InputError, match="scores must be finite, got nan"):
         metrics.label_roc_auc([[1], [0]], [[0.9], [np.nan]])
+
+
+def test_unknown_targets_are_left_out_label_by_label() -> None:
+    targets, decisions = draw(3)
+    generator = np.random.default_rng(4)
+    scores = decisions + generator.normal(size=targets.shape)
+    known = generator.random(targets.shape) < 0.7
+    known[:2] = True
+    unknown = np.where(known, targets, np.nan)
+
+    outcomes = LabelOutcomes.of(unknown, decisions)
+    for label, rows in enumerate(known.T):
+        own = LabelOutcomes.of(targets[rows, label][:, None], decisions[rows, label][:, None])
+        for side in ("present", "absent"):
+            for name in ("hits", "targets", "decisions"):
+                found = getattr(getattr(outcomes, side), name)[label]
+                assert found == pytest.approx(getattr(getattr(own, side), name)[0])
+    areas = [
+        reference.roc_auc_score(targets[rows, label], scores[rows, label])
+        for label, rows in enumerate(known.T)
+    ]
+    assert metrics.label_roc_auc(unknown, scores) == pytest.approx(np.mean(areas))
+
+    judged = known.any(axis=1)
+    right = ((targets == decisions) | ~known).all(axis=1)
+    assert metrics.exact_match(unknown, decisions) == pytest.approx(right[judged].mean())
+    weights = generator.integers(0, 3, (len(targets), 2))
+    expected = (weights * right[:, None])[judged].sum(axis=0) / weights[judged].sum(axis=0)
+    assert metrics.exact_match(unknown, decisions, weights=weights) == pytest.approx(expected)
+
+
+def test_a_label_that_is_never_known_is_left_out_and_named() -> None:
+    targets, decisions = draw(1, labels=3)
+    unknown = targets.astype(float)
+    unknown[:, 1] = np.nan
+    with pytest.warns(UndefinedMetricWarning, match="class 1 left out"):
+        area = metrics.label_roc_auc(unknown, decisions)
+    assert area == pytest.approx(metrics.label_roc_auc(targets[:, [0, 2]], decisions[:, [0, 2]]))
+    with pytest.raises(InputError, match="targets must be 0 or 1, got -1"):
+        LabelOutcomes.of(np.full((2, 2), -1.0), np.zeros((2, 2)))

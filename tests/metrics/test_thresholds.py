@@ -76,6 +76,9 @@ def test_they_are_the_best_of_scikit_learns_curves(samples) -> None:
     precisions, recalls, thresholds = sklearn_metrics.precision_recall_curve(targets, scores)
     f1 = [sklearn_metrics.f1_score(targets, scores >= threshold) for threshold in thresholds]
     assert metrics.max_f1(targets, scores) == pytest.approx(max(f1))
+    assert metrics.max_f_beta(targets, scores, 1.0) == metrics.max_f1(targets, scores)
+    f2 = [sklearn_metrics.fbeta_score(targets, scores >= threshold, beta=2) for threshold in thresholds]
+    assert metrics.max_f_beta(targets, scores, 2.0) == pytest.approx(max(f2))
     for recall in RECALLS:
         expected = precisions[:-1][recalls[:-1] >= recall - 1e-12].max()  # the last point is no threshold
         assert metrics.precision_at_recall(targets, scores, recall) == pytest.approx(expected)
@@ -182,6 +185,7 @@ def test_a_resample_without_positives_is_undefined_in_silence() -> None:
         ),
         (lambda: metrics.precision_at_recall([0, 1], [[0.1, 0.9], [0.2, 0.8]], 0.5), "pass targets == c"),
         (lambda: metrics.max_f1([0, 1], [[0.1, 0.9], [0.2, 0.8]]), "pass targets == c"),
+        (lambda: metrics.max_f_beta([0, 1], [0.1, 0.9], 0.0), "beta must be a number in"),
         (lambda: metrics.max_balanced_accuracy([0, 2], [0.1, 0.2]), "targets must be class ids from 0 to 1"),
         (lambda: metrics.max_f1([0, 1], [0.1, np.inf]), "scores must be finite"),
     ],

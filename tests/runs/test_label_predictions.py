@@ -71,13 +71,42 @@ def test_a_file_that_lacks_a_target_is_refused(tmp_path: Path) -> None:
         read_predictions(path)
 
 
-def test_a_missing_value_is_refused(tmp_path: Path) -> None:
+def test_a_missing_probability_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "test.parquet"
     draw(4).write(path)
     table = pd.read_parquet(path)
-    table["target_mass"] = [1.0, np.nan, 0.0, 0.0]
+    table["probability_mass"] = [1.0, np.nan, 0.0, 0.0]
     table.to_parquet(path)
     with pytest.raises(
-        InputError, match=r"column target_mass of .* must have a value in every row, 1 have none"
+        InputError, match=r"column probability_mass of .* must have a value in every row, 1 have none"
     ):
         read_predictions(path)
+
+
+def test_a_missing_target_is_an_unknown_label(tmp_path: Path) -> None:
+    whole = draw(40)
+    targets = whole.targets.astype(float)
+    targets[:30, 2] = targets[5, 0] = np.nan
+    changed(whole, targets=targets).write(tmp_path / "test.parquet")
+    read = read_predictions(tmp_path / "test.parquet")
+    np.testing.assert_array_equal(read.targets, targets)
+    assert read.known.sum(axis=0).tolist() == [39, 40, 10]
+
+
+def test_log_probabilities_are_saved_and_rank_what_probabilities_cannot(tmp_path: Path) -> None:
+    logits = np.array([[50.0, 0.0, -3.0], [60.0, 1.0, -2.0], [40.0, 2.0, -1.0], [55.0, 3.0, 0.0]])
+    logs = -np.logaddexp(0, -logits)
+    predictions = MultiLabelPredictions(
+        ids=np.array(list("abcd")),
+        targets=np.array([[0, 0, 0], [1, 1, 1], [0, 0, 0], [1, 1, 1]]),
+        probabilities=np.exp(logs),
+        class_names=("a", "b", "c"),
+        groups=None,
+        log_probabilities=logs,
+    )
+    assert (predictions.probabilities[:, 0] == 1).all()
+    predictions.write(tmp_path / "test.parquet")
+    read = read_predictions(tmp_path / "test.parquet")
+    np.testing.assert_array_equal(read.log_probabilities, logs)
+    np.testing.assert_allclose(read.scores, logits, rtol=1e-12)
+    assert float(read.measure()["auc"][0]) == pytest.approx((1 + 0.75 + 0.75) / 3)

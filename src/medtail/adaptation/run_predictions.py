@@ -64,8 +64,10 @@ class RunPredictions:
 
         features = BackboneFeatures.read(self.run, split)
         model = self._model.at(condition)
-        probabilities = model.feature_probabilities(torch.from_numpy(features.features))
-        return Predictions(features.ids, features.targets, probabilities, self.class_names, features.groups)
+        logs = model.feature_log_probabilities(torch.from_numpy(features.features))
+        return Predictions(
+            features.ids, features.targets, np.exp(logs), self.class_names, features.groups, logs
+        )
 
     @cached_property
     def _model(self) -> "TrainedModel":

@@ -17,6 +17,8 @@ def print_summary(summary: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from medtail.metrics.intervals import FEW_UNITS
+
     console = Console()
     title = f"{summary['split']} split, {summary['n']} images"
     folds = summary.get("folds", {}).get("metrics")
@@ -25,7 +27,7 @@ def print_summary(summary: dict[str, Any]) -> None:
         "metric",
         *(["before"] if before else []),
         "value",
-        "95 % interval",
+        _interval_heading(summary),
         *(["mean ± sd of folds"] if folds else []),
     )
     overall = Table(*columns, title=title, title_justify="left")
@@ -36,6 +38,11 @@ def print_summary(summary: dict[str, Any]) -> None:
             was = [number(before[name])] if before else []
             overall.add_row(name, *was, number(value), _interval(intervals.get(name)), *spread)
     console.print(overall)
+    groups = summary.get("groups_resampled")
+    if groups is not None and groups < FEW_UNITS:
+        console.print(
+            f"The intervals rest on {groups} groups; with fewer than {FEW_UNITS} they are often too narrow."
+        )
     classes = Table("class", "images", "recall", "precision", "f1")
     for entry in summary["classes"]:
         values = (number(entry[key]) for key in ("recall", "precision", "f1"))
@@ -48,15 +55,21 @@ def print_summary(summary: dict[str, Any]) -> None:
             groups.add_row(name, str(group["classes"]), str(group["n"]), *values)
         console.print(groups)
     if "binary" in summary:
-        console.print(_binary_table(summary["binary"]))
+        console.print(_binary_table(summary["binary"], _interval_heading(summary)))
 
 
-def _binary_table(binary: dict[str, Any]) -> Any:
+def _interval_heading(summary: dict[str, Any]) -> str:
+    """The heading of bootstrap intervals, with the number of groups that they rest on."""
+    groups = summary.get("groups_resampled")
+    return "95 % interval" if groups is None else f"95 % interval, {groups} groups"
+
+
+def _binary_table(binary: dict[str, Any], interval_heading: str) -> Any:
     """The metrics of the positive class of two."""
     from rich.table import Table
 
     title = f"positive class {binary['positive']}"
-    table = Table("metric", "value", "95 % interval", title=title, title_justify="left")
+    table = Table("metric", "value", interval_heading, title=title, title_justify="left")
     intervals = _flat(binary["intervals"])
     for name, value in _flat(binary).items():
         table.add_row(name, number(value), _interval(intervals[name]))

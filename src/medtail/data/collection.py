@@ -188,6 +188,12 @@ class ImageCollection:
             raise InputError(f"{self.data} has no splits yet; call assign_splits first")
         return np.flatnonzero(self.table["split"].to_numpy() == split)
 
+    def known_counts(self, split: str | None = None) -> np.ndarray:
+        """Number of images of which each class or label is known ``(C,)``, int64, in one split, or in all if None."""
+        chosen = self.targets if split is None else self.targets[self.rows(split)]
+        known = np.isfinite(chosen).sum(axis=0, dtype=np.int64)
+        return np.broadcast_to(known, len(self.class_names))
+
     def class_counts(self, split: str | None = None) -> np.ndarray:
         """Number of images of each class ``(C,)``, int64, in one split, or in all of them if None.
 

@@ -102,9 +102,7 @@ class _RowDescriptions:
         self.groups = table["group"].astype(str).tolist() if "group" in table else None
         if collection.multi_label:
             names = np.array(collection.class_names, dtype=object)
-            self.labels = [
-                "+".join(names[carried]) or "no label" for carried in collection.targets.astype(bool)
-            ]
+            self.labels = ["+".join(names[carried]) or "no label" for carried in collection.targets == 1]
         else:
             self.labels = table["label"].astype(str).tolist()
 

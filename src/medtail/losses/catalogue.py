@@ -32,6 +32,7 @@ from medtail.losses.sigmoid_losses import (
     AsymmetricSoftmaxLoss,
     PadeAsymmetricLoss,
 )
+from medtail.losses.targets import UnknownLabels
 from medtail.losses.weighted_losses import (
     AdaptivelyWeightedBalancedLoss,
     ClassBalancedLoss,
@@ -136,6 +137,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dbm-drw": ("dbm", {"weighting": "deferred", "reduction": "weighted_mean"}),
     "dbm, all positives": ("dbm", {"instance_margin": "all"}),
     "dbm, monotonic": ("dbm", {"monotonic": True}),
+    "asl, unknown labels": ("asl", {"unknown_labels": "leave_out"}),
     "asl, attached": ("asl", {"detach_focusing": False, "clip": 0.0}),
     "alpa v3": (
         "alpa",
@@ -159,6 +161,8 @@ def create_loss(
     class_counts: ClassCounts,
     settings: Mapping[str, Any] | None = None,
     num_epochs: int | None = None,
+    positive: int | None = None,
+    unknown_labels: UnknownLabels = "refuse",
     constructors: Mapping[str, Callable[..., ClassificationLoss]] = LOSSES,
 ) -> ClassificationLoss:
     """Build a loss by name, passing on the arguments that its constructor names.
@@ -168,6 +172,8 @@ def create_loss(
         class_counts: ``(C,)``, training counts in class-id order.
         settings: Arguments of the constructor. A part is given by its name, or as ``{"name": …, its settings}``.
         num_epochs: The length of the training, for schedules.
+        positive: The id of the positive class of two, where one is named; otherwise the rarer class.
+        unknown_labels: Whether a multi-label loss leaves out labels that are NaN, ``"leave_out"``, or refuses them.
         constructors: The constructor of each name.
 
     Raises:
@@ -185,7 +191,12 @@ def create_loss(
     """
     if name in UNAVAILABLE_LOSSES:
         raise InputError(f"loss {name} is {UNAVAILABLE_LOSSES[name]}; choose one of {', '.join(LOSSES)}")
-    measured = {"class_counts": class_counts, "num_classes": len(class_counts)}
+    measured: dict[str, Any] = {
+        "class_counts": class_counts,
+        "num_classes": len(class_counts),
+        "positive": positive,
+        "unknown_labels": unknown_labels,
+    }
     if num_epochs is not None:
         measured["num_epochs"] = num_epochs
     loss: ClassificationLoss = _build("loss", name, constructors, settings or {}, measured)

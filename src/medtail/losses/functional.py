@@ -29,7 +29,7 @@ def replace_target_entries(outputs: Tensor, targets: Tensor, entries: Tensor) ->
 
 
 def indicators(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return targets as 0/1 ``(N, C)`` in the type of ``outputs``: ids become one-hot rows, 0/1 stays."""
+    """Return targets as ``(N, C)`` in the type of ``outputs``: ids become one-hot rows, probabilities stay."""
     if targets.shape == outputs.shape:
         return targets.to(outputs)
     return torch.zeros_like(outputs).scatter(1, targets[:, None], 1.0)
@@ -230,22 +230,28 @@ def scale_range(
 
 # ---------------------------------------------------------------------------------------------- likelihoods
 
+#: PyTorch's cross-entropy leaves out -100 unless it is told another id.
+_NO_CLASS_ID = torch.iinfo(torch.int64).min
+
 
 def power(base: Tensor, exponent: float) -> Tensor:
     """Return ``base ** exponent`` for a base in [0, 1], with a finite gradient at 0 for exponents below 1."""
     return base.clamp_min(torch.finfo(base.dtype).eps ** 2).pow(exponent)
 
 
-def softmax_focal(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
-    r"""Return :math:`-(1 - p_y)^\gamma \log p_y` with p = softmax, ``(N,)`` (Scholz eq. 1; LCT eq. 2)."""
-    losses = functional.cross_entropy(logits, targets, reduction="none")
+def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    r"""Return :math:`-\log p_y` with p = softmax, ``(N,)``; no class id is left out."""
+    return functional.cross_entropy(logits, targets, reduction="none", ignore_index=_NO_CLASS_ID)
+
+
+def focal(losses: Tensor, gamma: float) -> Tensor:
+    r"""Return :math:`-(1 - p)^\gamma \log p` for values of :math:`-\log p` (Scholz eq. 1; LCT eq. 2)."""
     return power(-torch.expm1(-losses), gamma) * losses
 
 
-def sigmoid_focal(logits: Tensor, targets: Tensor, gamma: float) -> Tensor:
-    r"""Return :math:`-(1 - p_t)^\gamma \log p_t` with p = σ, ``(N, C)`` for 0/1 targets ``(N, C)``."""
-    losses = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return power(-torch.expm1(-losses), gamma) * losses
+def sigmoid_focal(logits: Tensor, truth: Tensor, gamma: float) -> Tensor:
+    r"""Return :math:`-(1 - p_t)^\gamma \log p_t` with p = σ, ``(N, C)`` for truth of 0 or 1 ``(N, C)``."""
+    return focal(functional.binary_cross_entropy_with_logits(logits, truth, reduction="none"), gamma)
 
 
 # ---------------------------------------------------------------------------------------------- weights
@@ -327,7 +333,7 @@ def soft_confusion(probabilities: Tensor, targets: Tensor) -> SoftConfusion:
 
     Args:
         probabilities: ``(N, C)``.
-        targets: Class ids ``(N,)`` or 0/1 ``(N, C)``.
+        targets: Class ids ``(N,)`` or class probabilities ``(N, C)``, of which the counts are expectations.
 
     Example:
         >>> soft_confusion(torch.tensor([[0.75, 0.25]]), torch.tensor([0])).true_positives
@@ -386,12 +392,13 @@ def shifted_probability(logits: Tensor, clip: float) -> Tensor:
 
 
 def asymmetric_focusing(
-    logits: Tensor, truth: Tensor, gamma_positive: float, gamma_negative: float, clip: float
-) -> Tensor:
-    r"""Return :math:`(1-p)^{\gamma_+}` for positives and :math:`q^{\gamma_-}` for negatives, ``(N, C)`` (ASL)."""
-    positive = power((-logits).sigmoid(), gamma_positive)
-    negative = power(shifted_probability(logits, clip), gamma_negative)
-    return torch.where(truth > 0.5, positive, negative)
+    logits: Tensor, gamma_positive: float, gamma_negative: float, clip: float
+) -> tuple[Tensor, Tensor]:
+    r"""Return :math:`(1-p)^{\gamma_+}` of positives and :math:`q^{\gamma_-}` of negatives, ``(N, C)`` each (ASL)."""
+    return (
+        power((-logits).sigmoid(), gamma_positive),
+        power(shifted_probability(logits, clip), gamma_negative),
+    )
 
 
 def polynomial_logarithms(
@@ -442,20 +449,18 @@ def pade_terms(
 
 
 def asymmetric_softmax(
-    logits: Tensor, targets: Tensor, gamma_positive: float, gamma_negative: float, smoothing: float
+    logits: Tensor, gamma_positive: float, gamma_negative: float, smoothing: float
 ) -> Tensor:
-    r"""Return ASL's single-label form ``(N,)``: focused log softmax with label smoothing.
+    r"""Return ASL's single-label form ``(N, C)`` for each true class: focused log softmax with label smoothing.
 
     .. math:: -\sum_c \tilde y_c\,(1 - p_{t,c})^{\gamma_c}\log p_c,\qquad \tilde y = (1-\epsilon)\,y + \epsilon/C
     """
-    truth = indicators(logits, targets)
     log_probabilities = logits.log_softmax(1)
     probabilities = log_probabilities.exp()
-    focusing = torch.where(
-        truth > 0.5, power(1 - probabilities, gamma_positive), power(probabilities, gamma_negative)
-    )
-    smoothed = (1 - smoothing) * truth + smoothing / logits.shape[1]
-    return -(smoothed * focusing * log_probabilities).sum(1)
+    floor = smoothing / logits.shape[1]
+    positive = (1 - smoothing + floor) * power(1 - probabilities, gamma_positive) * log_probabilities
+    negative = floor * power(probabilities, gamma_negative) * log_probabilities
+    return negative - positive - negative.sum(1, keepdim=True)
 
 
 # ---------------------------------------------------------------------------------------------- metrics of the batch

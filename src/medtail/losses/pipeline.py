@@ -1,7 +1,7 @@
 """The base class of every loss, and the pipeline that most of them are."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast, final
 
 import torch
@@ -10,14 +10,19 @@ from torch import Tensor, nn
 from medtail import checks, tensor_checks
 from medtail.errors import InputError
 from medtail.heads import OutputKind
+from medtail.losses import targets as target_checks
 from medtail.losses.parts.adjustments import Adjustment, NoAdjustment
 from medtail.losses.parts.base import Part
 from medtail.losses.parts.likelihoods import CrossEntropy, Likelihood
 from medtail.losses.parts.margins import Margin, NoMargin
-from medtail.losses.parts.reductions import REDUCTIONS, Reduction
+from medtail.losses.parts.reductions import REDUCTIONS, Reduction, SampleLosses
 from medtail.losses.parts.scales import NoScale, Scale
 from medtail.losses.parts.weightings import NoWeighting, Weighting
+from medtail.losses.targets import UNKNOWN_LABELS, UnknownLabels
 from medtail.tensor_checks import ClassCounts
+
+#: How far outputs may leave [-1, 1] and still be cosines: half precision rounds by as much.
+COSINE_TOLERANCE = 0.01
 
 
 class ClassificationLoss(nn.Module, ABC):
@@ -27,7 +32,10 @@ class ClassificationLoss(nn.Module, ABC):
         expects: ``"logits"`` or ``"cosines"``, which the head must emit.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``; ``"batch"`` for a loss in which a single
             sample has no value.
-        multi_label: Whether the loss takes 0/1 targets ``(N, C)`` besides class ids ``(N,)``.
+        multi_label: Whether the loss takes labels ``(N, C)`` besides class ids ``(N,)``.
+        needs_one_class: Why the loss takes no class probabilities ``(N, C)``, to end a sentence after "because"; empty
+            for a loss that takes them.
+        unknown_labels: Whether a multi-label loss leaves out labels that are NaN, ``"leave_out"``, or refuses them.
 
     It computes in float32 or better whatever the autocast dtype, and holds no parameters and, with few documented
     exceptions, no state. In distributed training the mean over ranks of its value, and of the gradients of the
@@ -37,6 +45,8 @@ class ClassificationLoss(nn.Module, ABC):
     expects: OutputKind
     reduction: str
     multi_label: bool = False
+    needs_one_class: str = ""
+    unknown_labels: UnknownLabels = "refuse"
     class_counts: Tensor | None
 
     def __init__(
@@ -47,6 +57,7 @@ class ClassificationLoss(nn.Module, ABC):
         self.reduction = reduction
         counts = None if class_counts is None else tensor_checks.class_counts(class_counts)
         self.register_buffer("class_counts", counts, persistent=False)
+        self._outputs_are_checked = False
 
     @abstractmethod
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -83,16 +94,49 @@ class ClassificationLoss(nn.Module, ABC):
         """Return the loss, a scalar unless ``reduction="none"``.
 
         Args:
-            outputs: ``(N, C)``, of the kind that ``expects`` names.
-            targets: Class ids ``(N,)``; for multi-label losses also 0/1 ``(N, C)``.
+            outputs: ``(N, C)``, of the kind that ``expects`` names. In the first call, and in the first of each epoch
+                that :meth:`set_epoch` announces, cosines must lie in [-1, 1].
+            targets: One of the following; docs/targets.md lists what each loss takes.
+
+                - Class ids ``(N,)`` or ``(N, 1)``, in 0…C-1.
+                - Class probabilities ``(N, C)``, floating-point, from mixed or smoothed labels, unless the loss
+                  ``needs_one_class``. The value is the expectation over classes, Σ y_c w_c ℓ_c.
+                - For a multi-label loss, labels ``(N, C)`` in [0, 1]; a value in between counts linearly. With
+                  ``unknown_labels="leave_out"``, NaN is an unknown label, which has no part in value and gradient. A
+                  sample then adds its share of known labels, k/C, to the N of ``"mean"``, so that the mean is C times
+                  that of a known label. Without any known label it is 0.
 
         Raises:
-            InputError: The shapes or types do not match.
+            InputError: Shapes, types or values are wrong. Values on a device are refused by its assertions, so that no
+                step waits for it.
         """
         num_classes = None if self.class_counts is None else len(self.class_counts)
-        targets = tensor_checks.batch(outputs, targets, multi_label=self.multi_label, num_classes=num_classes)
+        tensor_checks.outputs(outputs, num_classes=num_classes)
+        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        targets = target_checks.checked(
+            outputs,
+            targets,
+            multi_label=self.multi_label,
+            needs_one_class=self.needs_one_class,
+            unknown_labels=self.unknown_labels,
+        )
+        self._check_outputs(outputs)
         with torch.autocast(outputs.device.type, enabled=False):
-            return self.compute(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets)
+            return self.compute(outputs, targets)
+
+    def _check_outputs(self, outputs: Tensor) -> None:
+        """Refuse logits where cosines are expected, once per epoch, because the host waits for the device."""
+        if torch.compiler.is_compiling() or self._outputs_are_checked or type(outputs) is not Tensor:
+            return
+        self._outputs_are_checked = True
+        if self.expects == "cosines" and outputs.numel():
+            largest = float(outputs.detach().abs().amax())
+            if largest > 1 + COSINE_TOLERANCE:
+                self._outputs_are_checked = False
+                raise InputError(
+                    f"outputs must be cosines in [-1, 1] for {type(self).__name__}, got {largest:.3g}; "
+                    "use a head that emits cosines, medtail.heads.CosineClassifier or EmbeddingHead"
+                )
 
     def probabilities(self, outputs: Tensor, prior: Tensor | Sequence[float] | None = None) -> Tensor:
         r"""Return class probabilities ``(N, C)``, rows summing to 1.
@@ -107,14 +151,37 @@ class ClassificationLoss(nn.Module, ABC):
         Raises:
             InputError: The loss does not know which prior its scores stand for, or ``prior`` is invalid.
         """
-        with torch.autocast(outputs.device.type, enabled=False):
-            outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-            log_scores = self.log_scores(outputs)
-            if prior is not None:
-                deployment = tensor_checks.class_vector("prior", prior, num_classes=outputs.shape[1])
-                shift = deployment.log() - self.log_score_prior()
-                log_scores = log_scores + shift.to(log_scores)
-            return log_scores.softmax(1)
+        return self._moved_log_scores(outputs, prior, outputs.dtype).softmax(1)
+
+    def log_probabilities(
+        self,
+        outputs: Tensor,
+        prior: Tensor | Sequence[float] | None = None,
+        *,
+        dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """Return the logarithms of :meth:`probabilities` ``(N, C)``, which keep the order of the surest samples.
+
+        A probability near 1 is rounded to 1, while the logarithms of the other classes still differ:
+        :func:`medtail.metrics.log_odds` ranks by them.
+
+        Args:
+            outputs: ``(N, C)``, of the kind that ``expects`` names.
+            prior: As in :meth:`probabilities`.
+            dtype: ``torch.float64`` computes in float64; by default in the type of the outputs, float32 or better.
+
+        Raises:
+            InputError: As in :meth:`probabilities`.
+
+        Example:
+            >>> from medtail.losses import CrossEntropyLoss
+            >>> outputs = torch.tensor([[0.0, 40.0], [0.0, 50.0]])
+            >>> CrossEntropyLoss().probabilities(outputs)[:, 1]
+            tensor([1., 1.])
+            >>> CrossEntropyLoss().log_probabilities(outputs)[:, 0]
+            tensor([-40., -50.])
+        """
+        return self._moved_log_scores(outputs, prior, dtype or outputs.dtype).log_softmax(1)
 
     def label_probabilities(self, outputs: Tensor) -> Tensor:
         """Return the probability of each label, σ(z) ``(N, C)``; rows may have any sum.
@@ -125,13 +192,34 @@ class ClassificationLoss(nn.Module, ABC):
         Raises:
             InputError: The loss is single-label.
         """
+        return self.label_log_probabilities(outputs).exp()
+
+    def label_log_probabilities(self, outputs: Tensor, *, dtype: torch.dtype | None = None) -> Tensor:
+        """Return the logarithms of :meth:`label_probabilities` ``(N, C)``.
+
+        Args:
+            outputs: ``(N, C)``, of the kind that ``expects`` names.
+            dtype: As in :meth:`log_probabilities`.
+
+        Raises:
+            InputError: The loss is single-label.
+        """
         if not self.multi_label:
             raise InputError(
                 f"label_probabilities needs a multi-label loss, {type(self).__name__} is single-label; "
                 "call probabilities"
             )
+        return self._moved_log_scores(outputs, None, dtype or outputs.dtype)
+
+    def _moved_log_scores(
+        self, outputs: Tensor, prior: Tensor | Sequence[float] | None, dtype: torch.dtype
+    ) -> Tensor:
         with torch.autocast(outputs.device.type, enabled=False):
-            return self.log_scores(outputs.to(torch.promote_types(outputs.dtype, torch.float32))).exp()
+            log_scores = self.log_scores(outputs.to(torch.promote_types(dtype, torch.float32)))
+            if prior is None:
+                return log_scores
+            deployment = tensor_checks.class_vector("prior", prior, num_classes=outputs.shape[1])
+            return log_scores + (deployment.log() - self.log_score_prior()).to(log_scores)
 
     def training_scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the scores that the likelihood reads in training ``(N, C)``.
@@ -149,7 +237,8 @@ class ClassificationLoss(nn.Module, ABC):
         )
 
     def set_epoch(self, epoch: int) -> None:
-        """Tell every part which epoch begins, counted from 0; this does nothing without a schedule."""
+        """Tell every part which epoch begins, counted from 0; without a schedule, only the check of cosines is due."""
+        self._outputs_are_checked = False
         for part in self.modules():
             if isinstance(part, Part):
                 part.set_epoch(epoch)
@@ -182,6 +271,7 @@ class PipelineLoss(ClassificationLoss):
         likelihood: The value of a sample; cross-entropy by default.
         weighting: The weight of a sample; 1 by default.
         class_counts: Training counts, needed only by :meth:`probabilities` with a prior.
+        unknown_labels: Of a multi-label loss: ``"refuse"``, or ``"leave_out"`` labels that are NaN.
         reduction: ``"mean"`` is Σwℓ / N, ``"weighted_mean"`` is Σwℓ / Σw; or ``"sum"`` or ``"none"``.
     """
 
@@ -195,10 +285,13 @@ class PipelineLoss(ClassificationLoss):
         likelihood: Likelihood | None = None,
         weighting: Weighting | None = None,
         class_counts: ClassCounts | None = None,
+        unknown_labels: UnknownLabels = "refuse",
         reduction: Reduction = "mean",
     ) -> None:
         checks.choice("reduction", reduction, REDUCTIONS)
+        checks.choice("unknown_labels", unknown_labels, UNKNOWN_LABELS)
         super().__init__(expects=expects, reduction=reduction, class_counts=class_counts)
+        self.unknown_labels = unknown_labels
         self.margin = NoMargin() if margin is None else margin
         self.scale = NoScale() if scale is None else scale
         self.adjustment = NoAdjustment() if adjustment is None else adjustment
@@ -206,12 +299,31 @@ class PipelineLoss(ClassificationLoss):
         self.weighting = NoWeighting() if weighting is None else weighting
         # A weighting needs the one class of a sample, so only unweighted sums of binary decisions are multi-label.
         self.multi_label = self.likelihood.multi_label and isinstance(self.weighting, NoWeighting)
+        reasons = (part.needs_one_class for part in self.modules() if isinstance(part, Part))
+        self.needs_one_class = next(filter(None, reasons), "")
 
     @final
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the loss."""
-        losses = self.likelihood(self._adjusted(outputs, targets), targets)
-        return REDUCTIONS[self.reduction](losses, self.weighting(outputs, targets))
+        samples = self._target_form(targets)(outputs, self._adjusted(outputs, targets), targets)
+        return REDUCTIONS[self.reduction](samples)
+
+    def _target_form(self, targets: Tensor) -> Callable[[Tensor, Tensor, Tensor], SampleLosses]:
+        if targets.ndim == 1:
+            return self._of_class_ids
+        return self._of_labels if self.multi_label else self._of_class_probabilities
+
+    def _of_class_ids(self, outputs: Tensor, logits: Tensor, targets: Tensor) -> SampleLosses:
+        weights = self.weighting(outputs, targets)
+        return SampleLosses(weights * self.likelihood(logits, targets), weights)
+
+    def _of_class_probabilities(self, outputs: Tensor, logits: Tensor, targets: Tensor) -> SampleLosses:
+        weights = targets * self.weighting.per_class(outputs)
+        return SampleLosses((weights * self.likelihood.per_class(logits)).sum(1), weights.sum(1))
+
+    def _of_labels(self, outputs: Tensor, logits: Tensor, targets: Tensor) -> SampleLosses:
+        known = targets.isnan().logical_not().to(logits).mean(1)
+        return SampleLosses(self.likelihood(logits, targets), known, known)
 
     @final
     def training_scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -278,6 +390,9 @@ class WeightedSumLoss(ClassificationLoss):
         self.losses = nn.ModuleList(loss for loss, _ in terms)
         self.weights = [checks.number("weight", weight, low=0) for _, weight in terms]
         self.multi_label = all(loss.multi_label for loss, _ in terms)
+        self.needs_one_class = next(filter(None, (loss.needs_one_class for loss, _ in terms)), "")
+        if all(loss.unknown_labels == "leave_out" for loss, _ in terms):
+            self.unknown_labels = "leave_out"
 
     @property
     def uses_batch_statistics(self) -> bool:

@@ -13,6 +13,7 @@ from medtail.losses.parts.likelihoods import (
 )
 from medtail.losses.parts.reductions import Reduction
 from medtail.losses.pipeline import PipelineLoss
+from medtail.losses.targets import UnknownLabels
 from medtail.tensor_checks import ClassCounts
 
 
@@ -31,6 +32,7 @@ class AsymmetricLoss(PipelineLoss):
         clip: The probability shift; 0.05 in the paper.
         detach_focusing: Let no gradient through the focusing weights, as the released code does by default.
         class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        unknown_labels: ``"refuse"``, or ``"leave_out"`` labels that are NaN, see :meth:`forward`.
         reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -53,6 +55,7 @@ class AsymmetricLoss(PipelineLoss):
         clip: float = 0.05,
         detach_focusing: bool = True,
         class_counts: ClassCounts | None = None,
+        unknown_labels: UnknownLabels = "refuse",
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(
@@ -63,6 +66,7 @@ class AsymmetricLoss(PipelineLoss):
                 detach_focusing=detach_focusing,
             ),
             class_counts=class_counts,
+            unknown_labels=unknown_labels,
             reduction=reduction,
         )
 
@@ -133,6 +137,7 @@ class AsymmetricPolynomialLoss(PipelineLoss):
         epsilon_negative: ε₋; 0 in the paper.
         detach_focusing: Let no gradient through the focusing weights, as the released code does by default.
         class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        unknown_labels: ``"refuse"``, or ``"leave_out"`` labels that are NaN, see :meth:`forward`.
         reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -158,6 +163,7 @@ class AsymmetricPolynomialLoss(PipelineLoss):
         epsilon_negative: float = 0.0,
         detach_focusing: bool = True,
         class_counts: ClassCounts | None = None,
+        unknown_labels: UnknownLabels = "refuse",
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(
@@ -173,6 +179,7 @@ class AsymmetricPolynomialLoss(PipelineLoss):
                 detach_focusing=detach_focusing,
             ),
             class_counts=class_counts,
+            unknown_labels=unknown_labels,
             reduction=reduction,
         )
 
@@ -206,6 +213,7 @@ class PadeAsymmetricLoss(PipelineLoss):
         hill: λ; 0, or 1.5 in v3. The paper says that λp is *added to L⁻*. Here it is added to the cost of a negative,
             since inside eq. 11 it would turn the cost of a wrong negative into a reward.
         class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        unknown_labels: ``"refuse"``, or ``"leave_out"`` labels that are NaN, see :meth:`forward`.
         reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
@@ -233,6 +241,7 @@ class PadeAsymmetricLoss(PipelineLoss):
         coefficients: tuple[Coefficients, Coefficients] | None = None,
         hill: float = 0.0,
         class_counts: ClassCounts | None = None,
+        unknown_labels: UnknownLabels = "refuse",
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(
@@ -247,5 +256,6 @@ class PadeAsymmetricLoss(PipelineLoss):
                 hill=checks.number("hill", hill, low=0),
             ),
             class_counts=class_counts,
+            unknown_labels=unknown_labels,
             reduction=reduction,
         )

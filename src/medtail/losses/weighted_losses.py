@@ -79,13 +79,16 @@ class FocalLoss(PipelineLoss):
 
     Args:
         gamma: γ; 2 in the paper. 0 is cross-entropy.
-        alpha: None for equal weights; a number for two classes, α₊ = α for class 1 and α₋ = 1 - α for class 0
-            (LCT eq. 2); otherwise ``(C,)``.
-        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for π·α.
+        alpha: None for equal weights; a number for two classes, α₊ = α for the positive class and α₋ = 1 - α for the
+            other (LCT eq. 2); otherwise ``(C,)``.
+        class_counts: Training counts, needed for ``probabilities(…, prior)`` (scores stand for π·α) and to find the
+            rarer class.
+        positive: The id of the positive class of two; by default the one with fewer training images, as in LCT, and
+            class 1 where counts are equal or unknown.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
     Raises:
-        InputError: γ or α is out of range.
+        InputError: γ, α or ``positive`` is out of range.
 
     Example:
         >>> import torch
@@ -102,11 +105,12 @@ class FocalLoss(PipelineLoss):
         gamma: float = 2.0,
         alpha: float | Sequence[float] | np.ndarray | Tensor | None = None,
         class_counts: ClassCounts | None = None,
+        positive: int | None = None,
         reduction: Reduction = "mean",
     ) -> None:
         super().__init__(
             likelihood=Focal(checks.number("gamma", gamma, low=0)),
-            weighting=alpha_weighting(alpha),
+            weighting=alpha_weighting(alpha, class_counts, positive),
             class_counts=class_counts,
             reduction=reduction,
         )
@@ -214,6 +218,8 @@ class AdaptivelyWeightedBalancedLoss(ClassificationLoss):
 
     Source: Yue et al., 2023, as their released code computes it, including the offset of 1e-6 inside the logarithm.
     """
+
+    needs_one_class = "means and deviations are those of the samples of a class"
 
     def __init__(self) -> None:
         super().__init__(expects="logits", reduction="batch")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from medtail.errors import InputError
@@ -101,6 +102,14 @@ class Method(nn.Module, ABC):
         raise InputError(
             f"{type(self).__name__} learns one class per image; train several labels with Supervised"
         )
+
+    def log_probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Return the logarithms of :meth:`probabilities` ``(N, C)`` in float64, by which images are ranked."""
+        return self.probabilities(outputs.double(), prior).clamp_min(torch.finfo(torch.float64).tiny).log()
+
+    def label_log_probabilities(self, outputs: Tensor) -> Tensor:
+        """Return the logarithms of :meth:`label_probabilities` ``(N, C)`` in float64."""
+        return self.label_probabilities(outputs.double()).clamp_min(torch.finfo(torch.float64).tiny).log()
 
     @property
     @abstractmethod

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from torch import Tensor
+
 from medtail import checks, tensor_checks
 from medtail.errors import InputError
 from medtail.losses import LOSSES, FocalLoss, create_loss, functional
@@ -21,6 +23,7 @@ def focal(
     *,
     gamma: float = 2.0,
     alpha: float | None = None,
+    positive: int | None = None,
     reduction: Reduction = "mean",
 ) -> FocalLoss:
     """Focal loss for any number of classes, with class weights that follow from one number α.
@@ -28,8 +31,10 @@ def focal(
     Args:
         class_counts: ``(C,)``, training counts in class-id order.
         gamma: The paper's φ, which is 0 to 3 there.
-        alpha: In (0, 1), 0.1 to 0.75 in the paper: the rarest class weighs α / (1 - α) times the commonest
-            (:func:`medtail.losses.functional.rarity_weights`). None means no weights: twice the loss of 0.5.
+        alpha: In (0, 1), 0.1 to 0.75 in the paper: the weight of the positive class of two. Of several classes, the
+            rarest weighs α / (1 - α) times the commonest (:func:`medtail.losses.functional.rarity_weights`). None
+            means no weights: twice the loss of 0.5.
+        positive: As in :class:`medtail.losses.FocalLoss`.
         reduction: As in :class:`medtail.losses.FocalLoss`.
 
     Example:
@@ -38,11 +43,14 @@ def focal(
 
     Source: LCT eq. 2; the form for more than two classes is our extension.
     """
-    weights = None
+    weights: float | Tensor | None = alpha
     if alpha is not None:
         alpha = checks.number("alpha", alpha, low=0, high=1, open_low=True, open_high=True)
-        weights = functional.rarity_weights(tensor_checks.class_counts(class_counts), alpha)
-    return FocalLoss(gamma=gamma, alpha=weights, class_counts=class_counts, reduction=reduction)
+        if len(class_counts) > 2:
+            weights = functional.rarity_weights(tensor_checks.class_counts(class_counts), alpha)
+    return FocalLoss(
+        gamma=gamma, alpha=weights, class_counts=class_counts, positive=positive, reduction=reduction
+    )
 
 
 #: What a loss key stands for where λ varies: the loss itself, unless λ is not a number of its own constructor.
@@ -58,6 +66,7 @@ def create_family(
     class_counts: ClassCounts,
     settings: Mapping[str, Any] | None = None,
     num_epochs: int | None = None,
+    positive: int | None = None,
 ) -> LossFamily:
     """Return the family of the loss called ``name``: a function of λ, given by name.
 
@@ -70,6 +79,7 @@ def create_family(
         class_counts: ``(C,)``, training counts in class-id order.
         settings: The settings that do not vary.
         num_epochs: Number of training epochs, for schedules.
+        positive: As in :func:`medtail.losses.create_loss`.
 
     Raises:
         InputError: When the family is called: a name or value is wrong, or λ names a setting that does not vary.
@@ -93,6 +103,7 @@ def create_family(
             class_counts=class_counts,
             settings=fixed | condition,
             num_epochs=num_epochs,
+            positive=positive,
             constructors=FAMILIES,
         )
 

@@ -98,6 +98,10 @@ class OneHeadMethod(Method, ABC):
         """Return what the loss reads from the outputs."""
         return self.loss.log_scores(outputs)
 
+    def log_probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Return the logarithms that the loss reads from the outputs, in float64."""
+        return self.loss.log_probabilities(outputs, prior, dtype=torch.float64)
+
     def set_epoch(self, epoch: int) -> None:
         """Pass the epoch on to the loss."""
         self.loss.set_epoch(epoch)

@@ -2,6 +2,7 @@
 
 from typing import final
 
+import torch
 from torch import Tensor
 
 from medtail.methods.base import Batch, StepOutput
@@ -46,3 +47,7 @@ class Supervised(OneHeadMethod):
     def label_probabilities(self, outputs: Tensor) -> Tensor:
         """Return the probability that the loss reads for each label by itself."""
         return self.loss.label_probabilities(outputs)
+
+    def label_log_probabilities(self, outputs: Tensor) -> Tensor:
+        """Return the logarithms that the loss reads for each label, in float64."""
+        return self.loss.label_log_probabilities(outputs, dtype=torch.float64)

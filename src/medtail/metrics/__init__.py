@@ -17,6 +17,7 @@ from medtail.metrics.confusion import (
     balanced_accuracy,
     confusion_matrix,
     f1_per_class,
+    f_beta_per_class,
     geometric_mean,
     index_balanced_accuracy,
     macro_f1,
@@ -35,6 +36,7 @@ from medtail.metrics.intervals import (
     wilson_interval,
 )
 from medtail.metrics.labels import LabelOutcomes, exact_match, label_balanced_accuracy
+from medtail.metrics.log_odds import label_log_odds, log_odds
 from medtail.metrics.metric import LABEL_METRICS, METRICS, POSITIVE_CLASS_METRICS, Metric
 from medtail.metrics.ranking import (
     average_precision,
@@ -46,6 +48,7 @@ from medtail.metrics.ranking import (
 from medtail.metrics.thresholds import (
     max_balanced_accuracy,
     max_f1,
+    max_f_beta,
     precision_at_recall,
     precisions_at_recalls,
 )
@@ -74,15 +77,19 @@ __all__ = [
     "expected_calibration_error",
     "expected_cost",
     "f1_per_class",
+    "f_beta_per_class",
     "fisher_separability",
     "geometric_mean",
     "index_balanced_accuracy",
     "label_balanced_accuracy",
+    "label_log_odds",
     "label_roc_auc",
+    "log_odds",
     "macro_f1",
     "matthews_correlation",
     "max_balanced_accuracy",
     "max_f1",
+    "max_f_beta",
     "percentile_interval",
     "precision_at_recall",
     "precision_per_class",

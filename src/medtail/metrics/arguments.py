@@ -76,6 +76,13 @@ def indicators(argument: str, values: ArrayLike) -> np.ndarray:
     return array.astype(np.int64)
 
 
+def known_labels(argument: str, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return labels as 0/1 ``(N, C)`` int64, 0 where they are NaN, and whether each is known, not NaN, ``(N, C)``."""
+    array = np.asarray(values)
+    known = ~np.isnan(array) if np.issubdtype(array.dtype, np.floating) else np.ones(array.shape, dtype=bool)
+    return indicators(argument, np.where(known, array, 0)), known
+
+
 def check_shapes(argument: str, targets: np.ndarray, others: np.ndarray) -> None:
     """Raise unless ``others``, which ``argument`` names, has the shape of the targets."""
     if targets.shape != others.shape:

@@ -14,6 +14,7 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.errors import InputError
 from medtail.metrics.arguments import Value, sample_weights, targets_and_predictions
 from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined
@@ -160,6 +161,27 @@ def f1_per_class(confusion: "ArrayLike | Outcomes") -> np.ndarray:
     """
     scores = Outcomes.of(confusion).f1
     warn_of_undefined("f1_per_class", scores, "neither occurring nor being decided")
+    return scores
+
+
+def f_beta_per_class(confusion: "ArrayLike | Outcomes", beta: float) -> np.ndarray:
+    """Return (1 + β²) h_c / (β² t_c + d_c) ``(…, C)`` (LCT eq. 15); NaN for a class without targets and decisions.
+
+    Args:
+        confusion: ``(…, C, C)``.
+        beta: How many times as important as precision recall is; positive. 1 is F1.
+
+    Raises:
+        InputError: ``beta`` is not positive.
+
+    Example:
+        >>> f_beta_per_class([[8, 2], [2, 3]], beta=2.0)
+        array([0.8, 0.6])
+    """
+    weight = checks.positive("beta", beta, remedy="1 is F1") ** 2
+    outcomes = Outcomes.of(confusion)
+    scores = ratio((1 + weight) * outcomes.hits, weight * outcomes.targets + outcomes.decisions)
+    warn_of_undefined("f_beta_per_class", scores, "neither occurring nor being decided")
     return scores
 
 

@@ -58,6 +58,10 @@ def exact_lower_bound(successes: int, trials: int, confidence: float = 0.95) -> 
     return float(test.proportion_ci(confidence, method="exact").low)
 
 
+#: With fewer units than this, bootstrap intervals tend to be too narrow (the simulation in docs/metrics.md).
+FEW_UNITS = 30
+
+
 def bootstrap(
     statistic: Callable[[np.ndarray], ArrayLike],
     units: ArrayLike,

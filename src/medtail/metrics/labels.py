@@ -1,7 +1,7 @@
 """Metrics of multi-label classification: several yes-or-no decisions per sample.
 
 Targets and decisions are 0/1 ``(N, C)``, one column per label. Each label is a problem of its own; means run over
-labels.
+labels. A target of NaN is unknown, and left out.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,14 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medtail.metrics.arguments import Value, check_shapes, indicators, one_or_many, sample_weights
+from medtail.metrics.arguments import (
+    Value,
+    check_shapes,
+    indicators,
+    known_labels,
+    one_or_many,
+    sample_weights,
+)
 from medtail.metrics.confusion import Outcomes
 from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined
 
@@ -37,11 +44,17 @@ class LabelOutcomes:
             >>> outcomes.present.recalls, outcomes.absent.recalls
             (array([[0.5, 1. ]]), array([[nan,  1.]]))
         """
-        truth, decided = _truth_and_decisions(targets, decisions)
+        truth, known, decided = _truth_and_decisions(targets, decisions)
         columns = sample_weights(weights, len(truth)).T
+        true, false, decided_true, decided_false = (
+            truth,
+            known - truth,
+            known * decided,
+            known * (1 - decided),
+        )
         return cls(
-            Outcomes(columns @ (truth * decided), columns @ truth, columns @ decided),
-            Outcomes(columns @ ((1 - truth) * (1 - decided)), columns @ (1 - truth), columns @ (1 - decided)),
+            Outcomes(columns @ (true * decided), columns @ true, columns @ decided_true),
+            Outcomes(columns @ (false * decided_false), columns @ false, columns @ decided_false),
         )
 
     @classmethod
@@ -51,10 +64,14 @@ class LabelOutcomes:
         return cls(*(_first(outcomes) for outcomes in (stack.present, stack.absent)))
 
 
-def _truth_and_decisions(targets: ArrayLike, decisions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    truth, decided = indicators("targets", targets), indicators("decisions", decisions)
+def _truth_and_decisions(
+    targets: ArrayLike, decisions: ArrayLike
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return 0/1 ``(N, C)`` each: whether a label is true, known, and decided to be true."""
+    truth, known = known_labels("targets", targets)
+    decided = indicators("decisions", decisions)
     check_shapes("decisions", truth, decided)
-    return truth, decided
+    return truth, known.astype(np.int64), decided
 
 
 def _first(stack: Outcomes) -> Outcomes:
@@ -76,13 +93,15 @@ def label_balanced_accuracy(outcomes: LabelOutcomes) -> Value:
 
 
 def exact_match(targets: ArrayLike, decisions: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
-    """Return the share of samples whose labels are all decided correctly (subset accuracy).
+    """Return the share of samples whose known labels are all decided correctly (subset accuracy).
+
+    A sample without a known label is left out.
 
     Example:
         >>> exact_match([[1, 0], [0, 1]], [[1, 0], [1, 1]])
         0.5
     """
-    truth, decided = _truth_and_decisions(targets, decisions)
-    right = (truth == decided).all(axis=1)
-    columns = sample_weights(weights, len(right))
+    truth, known, decided = _truth_and_decisions(targets, decisions)
+    right = ((truth == decided) | (known == 0)).all(axis=1)
+    columns = sample_weights(weights, len(right)) * known.any(axis=1, keepdims=True)
     return one_or_many(ratio(right @ columns, columns.sum(axis=0)), weights)

@@ -14,7 +14,7 @@ from medtail.metrics.arguments import (
     are_several,
     check_shapes,
     finite_scores,
-    indicators,
+    known_labels,
     sample_weights,
     scores_and_positives,
 )
@@ -79,10 +79,11 @@ def roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None 
 def label_roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
     """Return the mean over labels of the area under the ROC curve of each, for multi-label targets.
 
-    A label that all samples have, or none, is left out, and an :class:`UndefinedMetricWarning` names it.
+    A label that all samples have, or none, is left out, and an :class:`UndefinedMetricWarning` names it. So is each
+    target that is unknown.
 
     Args:
-        targets: 0/1 ``(N, C)``, one column per label.
+        targets: 0/1 ``(N, C)``, one column per label; NaN is unknown.
         scores: ``(N, C)``.
         weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
 
@@ -93,9 +94,10 @@ def label_roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike |
         >>> label_roc_auc([[1, 0], [0, 1], [0, 0]], [[0.9, 0.2], [0.3, 0.1], [0.4, 0.0]])
         0.75
     """
-    positives, table = indicators("targets", targets) == 1, finite_scores(scores)
-    check_shapes("scores", positives, table)
-    areas = _each_column(_roc_auc, positives, table, weights)
+    truth, known = known_labels("targets", targets)
+    table = finite_scores(scores)
+    check_shapes("scores", truth, table)
+    areas = _each_column(_roc_auc, truth == 1, table, weights, known)
     warn_of_undefined("label_roc_auc", areas, "having no positive or no negative")
     return _macro(areas)
 
@@ -143,10 +145,13 @@ def _each_column(
     positives: np.ndarray,
     table: np.ndarray,
     weights: ArrayLike | None,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
     columns = sample_weights(weights, len(table))
+    rows = [slice(None)] * table.shape[1] if known is None else known.T
     areas = np.stack(
-        [area(positives[:, index], table[:, index], columns) for index in range(table.shape[1])], axis=-1
+        [area(positives[own, index], table[own, index], columns[own]) for index, own in enumerate(rows)],
+        axis=-1,
     )
     return areas if are_several(weights) else areas[0]
 

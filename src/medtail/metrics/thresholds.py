@@ -81,6 +81,13 @@ class _Found:
             negatives=columns[~positive].sum(axis=0),
         )
 
+    def max_f_beta(self, beta: float) -> np.ndarray:
+        """Return the highest F_β ``(R,)``."""
+        weight = beta**2
+        decided = self.true_positives + self.false_positives
+        values = ratio((1 + weight) * self.true_positives, decided + weight * self.positives)
+        return np.asarray(values.max(axis=0, initial=0.0))
+
 
 def max_f1(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None = None) -> Value:
     """Return the highest F1 of any threshold, F1 = 2·tp / (tp + fp + n₊) (LCT eq. 14). NaN without positives.
@@ -98,8 +105,32 @@ def max_f1(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None =
         0.857
     """
     found = _Found.of(targets, scores, weights)
-    f1 = ratio(2 * found.true_positives, found.true_positives + found.false_positives + found.positives)
-    return _judged("max_f1", f1.max(axis=0, initial=0.0), found.positives, "no positive", weights)
+    return _judged("max_f1", found.max_f_beta(1.0), found.positives, "no positive", weights)
+
+
+def max_f_beta(
+    targets: ArrayLike, scores: ArrayLike, beta: float, *, weights: ArrayLike | None = None
+) -> Value:
+    """Return the highest F_β of any threshold (LCT eq. 15). NaN without positives.
+
+    F_β = (1 + β²)·precision·recall / (β²·precision + recall) = (1 + β²)·tp / (tp + fp + β²·n₊).
+
+    Args:
+        targets: 0 or 1 ``(N,)``.
+        scores: Score of class 1 ``(N,)``; for class c of several pass ``targets == c`` and column c.
+        beta: How many times as important as precision recall is; positive. 1 is F1, 2 is usual where misses are worse.
+        weights: ``(N,)``, or ``(N, R)`` for R weightings at once.
+
+    Raises:
+        InputError: ``beta`` is not positive, the scores have several columns, or are not finite.
+
+    Example:
+        >>> round(max_f_beta([0, 1, 0, 1, 1], [0.1, 0.3, 0.4, 0.8, 0.9], beta=2), 3)
+        0.938
+    """
+    beta = checks.positive("beta", beta, remedy="1 is F1")
+    found = _Found.of(targets, scores, weights)
+    return _judged("max_f_beta", found.max_f_beta(beta), found.positives, "no positive", weights)
 
 
 def max_balanced_accuracy(

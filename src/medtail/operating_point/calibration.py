@@ -39,9 +39,9 @@ class TemperatureScaling(ProbabilityMap):
     def __init__(self, temperature: float) -> None:
         self.temperature = positive("temperature", temperature)
 
-    def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the calibrated probabilities ``(N, C)``."""
-        return normalised(log_probabilities(probabilities) / self.temperature)
+    def log_scores(self, logs: np.ndarray) -> np.ndarray:
+        """Return the divided logarithms ``(N, C)``."""
+        return logs / self.temperature
 
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""
@@ -109,9 +109,10 @@ class VectorScaling(ProbabilityMap):
                 f"slopes must be positive and offsets finite, got {self.slopes.tolist()} and {self.offsets.tolist()}"
             )
 
-    def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the calibrated probabilities ``(N, C)``."""
-        return normalised(self.slopes * log_probabilities(probabilities) + self.offsets)
+    def log_scores(self, logs: np.ndarray) -> np.ndarray:
+        """Return a·log p + b ``(N, C)``."""
+        scaled: np.ndarray = self.slopes * logs + self.offsets
+        return scaled
 
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""

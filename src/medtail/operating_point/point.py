@@ -129,8 +129,16 @@ class OperatingPoint:
         return replace(
             predictions,
             probabilities=self.apply(predictions.probabilities),
+            log_probabilities=self._adapted_logs(predictions.log_probabilities),
             decided=self.decide(predictions.probabilities),
         )
+
+    def _adapted_logs(self, logs: np.ndarray | None) -> np.ndarray | None:
+        if logs is None:
+            return None
+        for step in self.steps:
+            logs = step.apply_to_logs(logs)
+        return logs
 
     def set_names(self, probabilities: np.ndarray) -> list[str]:
         """Return the names in each set, joined by ``|``; empty for an empty set."""

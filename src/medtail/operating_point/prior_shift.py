@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.probability_maps import ProbabilityMap, log_probabilities, normalised
+from medtail.operating_point.probability_maps import ProbabilityMap
 from medtail.operating_point.saved_values import Fields, by_class, listed
 
 #: How far a prior may be from summing to 1.
@@ -41,9 +41,10 @@ class PriorShift(ProbabilityMap):
         self.source = checked_prior("source", source)
         self.target = checked_prior("target", target, len(self.source))
 
-    def apply(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the shifted probabilities ``(N, C)``."""
-        return normalised(log_probabilities(probabilities) + np.log(self.target / self.source))
+    def log_scores(self, logs: np.ndarray) -> np.ndarray:
+        """Return the shifted logarithms ``(N, C)``."""
+        shifted: np.ndarray = logs + np.log(self.target / self.source)
+        return shifted
 
     def words(self, class_names: Sequence[str]) -> str:
         """Return a sentence."""

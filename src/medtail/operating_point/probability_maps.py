@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Self, final
 
 import numpy as np
 
@@ -16,8 +16,21 @@ class ProbabilityMap(ABC):
     """A map from class probabilities ``(N, C)`` to others, row by row; abstract."""
 
     @abstractmethod
+    def log_scores(self, logs: np.ndarray) -> np.ndarray:
+        """Return the logarithms of what the map makes of exp(logs) ``(N, C)``, not normalised."""
+
+    @final
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """Return probabilities ``(N, C)`` in float64, rows summing to 1."""
+        return normalised(self.log_scores(log_probabilities(probabilities)))
+
+    @final
+    def apply_to_logs(self, logs: np.ndarray) -> np.ndarray:
+        """Return the logarithms of :meth:`apply` ``(N, C)``, from those of probabilities."""
+        scores = self.log_scores(np.maximum(logs, np.log(SMALLEST)))
+        highest = scores.max(axis=1, keepdims=True)
+        rows: np.ndarray = scores - highest - np.log(np.exp(scores - highest).sum(axis=1, keepdims=True))
+        return rows
 
     @abstractmethod
     def words(self, class_names: Sequence[str]) -> str:

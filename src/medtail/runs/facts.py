@@ -12,7 +12,7 @@ from medtail.runs.run import Run
 from medtail.runs.tasks import Task, task_of
 
 #: Left out of the file where they are None.
-_OPTIONAL = ("positive", "counts_before_subsample", "repeated")
+_OPTIONAL = ("positive", "counts_before_subsample", "repeated", "known_labels")
 
 
 def positive_class(training_counts: Sequence[int] | np.ndarray, named: str | None = None) -> int:
@@ -55,6 +55,7 @@ class DatasetFacts:
         positive: The class against the rest, where the user named one.
         counts_before_subsample: Training images of each class before some were left out on purpose.
         repeated: Counts of images with the same pixels, where pixels were at hand.
+        known_labels: For each split, images of which each label is known ``(C,)``, where some are unknown.
     """
 
     name: str
@@ -74,6 +75,7 @@ class DatasetFacts:
     positive: str | None = None
     counts_before_subsample: list[int] | None = None
     repeated: dict[str, Any] | None = None
+    known_labels: dict[str, list[int]] | None = None
 
     def save(self, run: Run) -> None:
         """Write ``dataset.json``."""
@@ -119,6 +121,12 @@ class DatasetFacts:
     def counts(self, split: str) -> np.ndarray:
         """Images of each class in a split ``(C,)``, in class-id order."""
         return np.asarray(self.class_counts[split], dtype=np.int64)
+
+    def known(self, split: str) -> np.ndarray:
+        """Images of a split of which each class or label is known ``(C,)``."""
+        if self.known_labels is None:
+            return np.full(len(self.class_names), self.num_images[split])
+        return np.asarray(self.known_labels[split], dtype=np.int64)
 
     @property
     def training_counts(self) -> np.ndarray:

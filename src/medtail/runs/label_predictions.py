@@ -34,13 +34,14 @@ class MultiLabelPredictions(SavedPredictions):
 
     Attributes:
         ids: Names of the images ``(N,)``, unique.
-        targets: 0/1 ``(N, C)``; a row may hold any number of ones.
+        targets: 0/1 ``(N, C)``; a row may hold any number of ones, and NaN where a label is unknown.
         probabilities: ``(N, C)`` in [0, 1]; rows need not sum to 1.
         class_names: C names in class-id order, unique.
         groups: Patient or lesion of each image ``(N,)``, or None where unknown.
+        log_probabilities: Logarithms of the probabilities ``(N, C)``; None where they were not saved.
 
     Raises:
-        InputError: Sizes disagree, an id occurs twice, a target is not 0 or 1, or a probability is not in [0, 1].
+        InputError: Sizes disagree, an id occurs twice, a target is not 0, 1 or NaN, or a probability is not in [0, 1].
 
     Example:
         >>> predictions = MultiLabelPredictions(
@@ -58,10 +59,11 @@ class MultiLabelPredictions(SavedPredictions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.targets.shape != self.probabilities.shape or not np.isin(self.targets, (0, 1)).all():
+        shapes_agree = self.targets.shape == self.probabilities.shape
+        if not shapes_agree or not (np.isin(self.targets, (0, 1)) | ~self.known).all():
             raise InputError(
                 f"targets must be 0 or 1, with one row per image and one column per label, {self.probabilities.shape}, "
-                f"got {self.targets.dtype} of shape {self.targets.shape}"
+                f"and NaN where a label is unknown, got {self.targets.dtype} of shape {self.targets.shape}"
             )
         in_range = (self.probabilities >= 0) & (self.probabilities <= 1)
         for row, column in np.argwhere(~in_range)[:1]:
@@ -82,6 +84,18 @@ class MultiLabelPredictions(SavedPredictions):
         carried: np.ndarray = self.targets == 1
         return carried
 
+    @property
+    def known(self) -> np.ndarray:
+        """Whether each label is known of each image ``(N, C)``."""
+        known: np.ndarray = self.targets == self.targets
+        return known
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Log-odds of each label ``(N, C)``, or probabilities."""
+        logs = self.log_probabilities
+        return self.probabilities if logs is None else metrics.label_log_odds(logs)
+
     def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
         """Count the decisions that each label is present, ``(R, C)``."""
         weights = self.once() if weights is None else weights
@@ -91,31 +105,44 @@ class MultiLabelPredictions(SavedPredictions):
         """Return every metric of :data:`medtail.metrics.METRICS` ``(R,)``; those not of ``LABEL_METRICS`` are NaN."""
         weights = self.once() if weights is None else weights
         outcomes = LabelOutcomes.weighted(self.targets, self.decisions, weights)
+        scores = self.scores
         values = {
             "accuracy": metrics.exact_match(self.targets, self.decisions, weights=weights),
             "balanced_accuracy": metrics.label_balanced_accuracy(outcomes),
             "macro_f1": metrics.macro_f1(outcomes.present),
-            "auc": metrics.label_roc_auc(self.targets, self.probabilities, weights=weights),
-            "average_precision": self._mean_over_labels(metrics.average_precision, weights),
-            "brier": self._mean_over_labels(metrics.brier_score, weights),
+            "auc": metrics.label_roc_auc(self.targets, scores, weights=weights),
+            "average_precision": self._mean_over_labels(metrics.average_precision, scores, weights),
+            "brier": self._mean_over_labels(metrics.brier_score, self.probabilities, weights),
         }
         undefined = np.full(weights.shape[1], np.nan)
         return {name: np.asarray(values.get(name, undefined)) for name in METRICS}
 
     def _mean_over_labels(
-        self, metric: Callable[..., float | np.ndarray], weights: np.ndarray
+        self, metric: Callable[..., float | np.ndarray], values: np.ndarray, weights: np.ndarray
     ) -> float | np.ndarray:
+        """The mean of a metric of labels and values ``(N, C)`` over the labels, each over the images that have it."""
         each = [
-            metric(targets, probabilities, weights=weights)
-            for targets, probabilities in zip(self.targets.T, self.probabilities.T, strict=True)
+            metric(carried[known], column[known], weights=weights[known])
+            for carried, column, known in zip(self.carried.T, values.T, self.known.T, strict=True)
         ]
         return mean_over_defined(np.stack(each, axis=-1))
 
     def write(self, path: Path) -> None:
-        """Save as Parquet: ``id``, ``patient`` if known, ``target_<class>`` and ``probability_<class>`` columns."""
+        """Save as Parquet: ``id``, ``patient`` if known, ``target_<class>`` and ``probability_<class>`` columns.
+
+        Also ``log_probability_<class>`` where these are known. A target is empty where it is unknown.
+        """
         columns = [_TARGET + name for name in self.class_names]
-        targets = pd.DataFrame(self.targets.astype(np.int64), columns=columns)
-        write_table(path, self.ids, self.groups, targets, self.probabilities, self.class_names)
+        targets = pd.DataFrame(self.targets, columns=columns).astype("Int64")
+        write_table(
+            path,
+            self.ids,
+            self.groups,
+            targets,
+            self.probabilities,
+            self.log_probabilities,
+            self.class_names,
+        )
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -132,9 +159,9 @@ class MultiLabelPredictions(SavedPredictions):
                 f"{path} must have the columns id, and target_<class> and probability_<class> of each class, "
                 f"got {', '.join(map(str, table.columns)) or 'none'}"
             )
-        check_complete(path, table, targets, names)
+        check_complete(path, table, [], names)
         try:
-            return cls(**image_columns(table, names), targets=table[targets].to_numpy())
+            return cls(**image_columns(table, names), targets=label_targets(table[targets]))
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
 
@@ -148,3 +175,9 @@ def read_predictions(path: Path) -> SavedPredictions:
     columns = [str(name) for name in read_table(path).columns]
     several = "target" not in columns and any(name.startswith(_TARGET) for name in columns)
     return MultiLabelPredictions.read(path) if several else Predictions.read(path)
+
+
+def label_targets(table: pd.DataFrame) -> np.ndarray:
+    """Return columns of labels as int64 ``(N, C)``; as float64 with NaN where some are unknown."""
+    unknown = bool(table.isna().to_numpy().any())
+    return table.to_numpy(dtype=np.float64, na_value=np.nan) if unknown else table.to_numpy(dtype=np.int64)

@@ -11,6 +11,7 @@ from medtail.errors import InputError
 from medtail.files import replacing
 
 _PREFIX = "probability_"
+_LOG_PREFIX = "log_probability_"
 
 
 def write_table(
@@ -19,18 +20,26 @@ def write_table(
     groups: np.ndarray | None,
     targets: pd.DataFrame,
     probabilities: np.ndarray,
+    log_probabilities: np.ndarray | None,
     class_names: Sequence[str],
 ) -> None:
-    """Save ``id``, ``patient`` if groups are known, the columns of targets, and ``probability_<class>``."""
+    """Save ``id``, ``patient`` if groups are known, the columns of targets, ``probability_<class>`` and the logarithms.
+
+    These are ``log_probability_<class>``, float64, where they are known.
+    """
     table = pd.DataFrame({"id": pd.Series(ids, dtype=str)})
     if groups is not None:
         table["patient"] = pd.Series(groups, dtype=str)
-    columns = [_PREFIX + name for name in class_names]
-    table = pd.concat(
-        [table, targets, pd.DataFrame(probabilities.astype(np.float64), columns=columns)], axis=1
-    )
+    parts = [table, targets, _columns(_PREFIX, probabilities, class_names)]
+    if log_probabilities is not None:
+        parts.append(_columns(_LOG_PREFIX, log_probabilities, class_names))
+    table = pd.concat(parts, axis=1)
     with replacing(path) as temporary:
         table.to_parquet(temporary, index=False)
+
+
+def _columns(prefix: str, values: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(values.astype(np.float64), columns=[prefix + name for name in class_names])
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -57,7 +66,8 @@ def check_complete(
 ) -> None:
     """Refuse missing values in the columns that are read."""
     patient = ["patient"] if "patient" in table else []
-    for name in ["id", *targets, *patient, *(_PREFIX + name for name in class_names)]:
+    probabilities = [_PREFIX + name for name in class_names]
+    for name in ["id", *targets, *patient, *probabilities, *_log_columns(table, class_names)]:
         if table[name].isna().any():
             raise InputError(
                 f"column {name} of {path} must have a value in every row, {table[name].isna().sum()} have none"
@@ -66,9 +76,17 @@ def check_complete(
 
 def image_columns(table: pd.DataFrame, class_names: tuple[str, ...]) -> dict[str, Any]:
     """The fields of predictions that do not depend on the kind of targets."""
+    logs = _log_columns(table, class_names)
     return {
         "ids": table["id"].to_numpy(dtype=str),
         "probabilities": table[[_PREFIX + name for name in class_names]].to_numpy(dtype=np.float64),
+        "log_probabilities": table[logs].to_numpy(dtype=np.float64) if logs else None,
         "class_names": class_names,
         "groups": table["patient"].to_numpy(dtype=str) if "patient" in table else None,
     }
+
+
+def _log_columns(table: pd.DataFrame, class_names: Sequence[str]) -> list[str]:
+    """The columns of log-probabilities; none in files from before they were saved."""
+    columns = [_LOG_PREFIX + name for name in class_names]
+    return columns if set(columns) <= set(table.columns) else []

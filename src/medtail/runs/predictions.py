@@ -34,6 +34,8 @@ class SavedPredictions(ABC):
         probabilities: ``(N, C)``.
         class_names: C names in class-id order, unique.
         groups: Patient or lesion of each image ``(N,)``, or None where unknown.
+        log_probabilities: Logarithms of the probabilities ``(N, C)``, which tell images apart whose probabilities are
+            rounded to the same number; None where they were not saved.
         multi_label: Whether an image may carry any number of labels.
     """
 
@@ -44,6 +46,7 @@ class SavedPredictions(ABC):
     probabilities: np.ndarray
     class_names: tuple[str, ...]
     groups: np.ndarray | None
+    log_probabilities: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         size, classes = len(self.ids), len(self.class_names)
@@ -53,6 +56,15 @@ class SavedPredictions(ABC):
             raise InputError(
                 f"probabilities must have one row per image and one column per class, ({size}, {classes}), "
                 f"got {self.probabilities.shape}"
+            )
+        logs = self.log_probabilities
+        if logs is not None and (
+            logs.shape != (size, classes)
+            or not np.allclose(np.exp(logs), self.probabilities, atol=_TOLERANCE)
+        ):
+            raise InputError(
+                f"log_probabilities must be the logarithms of the probabilities, ({size}, {classes}), got other values "
+                f"of shape {logs.shape}; leave them out where probabilities were changed"
             )
         if self.groups is not None and self.groups.shape != (size,):
             raise InputError(f"groups must name one group for each of {size} images, got {len(self.groups)}")
@@ -69,6 +81,16 @@ class SavedPredictions(ABC):
     @abstractmethod
     def carried(self) -> np.ndarray:
         """Whether each class or label is true of each image ``(N, C)``, boolean."""
+
+    @property
+    @abstractmethod
+    def known(self) -> np.ndarray:
+        """Whether it is known if each class or label is true of each image ``(N, C)``, boolean."""
+
+    @property
+    @abstractmethod
+    def scores(self) -> np.ndarray:
+        """What each class or label ranks the images by ``(N, C)``: log-odds, or probabilities without logarithms."""
 
     @abstractmethod
     def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
@@ -105,6 +127,11 @@ class SavedPredictions(ABC):
         """What a bootstrap draws: the group of each image, or the image itself where none is known."""
         return np.arange(len(self.ids)) if self.groups is None else self.groups
 
+    @property
+    def num_groups(self) -> int | None:
+        """How many groups a bootstrap draws from; None where it draws images."""
+        return None if self.groups is None else len(np.unique(self.groups))
+
     def once(self) -> np.ndarray:
         """Return the weights ``(N, 1)`` that count every image once."""
         return np.ones((len(self.ids), 1))
@@ -115,12 +142,17 @@ class SavedPredictions(ABC):
         return replace(self, **changes)
 
     def joined(self, others: Sequence[Self]) -> Self:
-        """Return these predictions and others of the same classes, one after the other."""
+        """Return these predictions and others of the same classes, one after the other.
+
+        Log-probabilities are kept where all of them have some.
+        """
+        all_logs = all(each.log_probabilities is not None for each in (self, *others))
+        first = self if all_logs else replace(self, log_probabilities=None)
         changes: dict[str, Any] = {
             name: np.concatenate([values, *(getattr(other, name) for other in others)])
-            for name, values in self._arrays.items()
+            for name, values in first._arrays.items()
         }
-        return replace(self, **changes)
+        return replace(first, **changes)
 
     @property
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -139,6 +171,7 @@ class Predictions(SavedPredictions):
         probabilities: ``(N, C)``; rows sum to 1.
         class_names: C names in class-id order, unique.
         groups: Patient or lesion of each image ``(N,)``, or None where unknown.
+        log_probabilities: Logarithms of the probabilities ``(N, C)``; None where they were not saved.
         decided: Class ids ``(N,)`` where another rule than the highest probability decided, or None.
 
     Raises:
@@ -196,6 +229,17 @@ class Predictions(SavedPredictions):
         carried: np.ndarray = self.targets[:, None] == np.arange(len(self.class_names))
         return carried
 
+    @property
+    def known(self) -> np.ndarray:
+        """Always true ``(N, C)``."""
+        return np.ones(self.probabilities.shape, dtype=bool)
+
+    @property
+    def scores(self) -> np.ndarray:
+        """Log-odds of each class against the others ``(N, C)``, or probabilities."""
+        logs = self.log_probabilities
+        return self.probabilities if logs is None else metrics.log_odds(logs)
+
     def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
         """Count the decisions for each class, ``(R, C)``."""
         weights = self.once() if weights is None else weights
@@ -205,7 +249,7 @@ class Predictions(SavedPredictions):
         """Return every metric of :data:`medtail.metrics.METRICS` ``(R,)``."""
         weights = self.once() if weights is None else weights
         outcomes = self.outcomes(weights)
-        scored = self.targets, self.probabilities
+        scored, scores = (self.targets, self.probabilities), self.scores
         values = {
             "accuracy": metrics.accuracy(outcomes),
             "balanced_accuracy": metrics.balanced_accuracy(outcomes),
@@ -216,8 +260,8 @@ class Predictions(SavedPredictions):
             "iba_0.5": metrics.index_balanced_accuracy(outcomes, 0.5),
             "iba_1.0": metrics.index_balanced_accuracy(outcomes, 1.0),
             "cov": metrics.recall_variation(outcomes),
-            "auc": metrics.roc_auc(*scored, weights=weights),
-            "average_precision": metrics.average_precision(*scored, weights=weights),
+            "auc": metrics.roc_auc(self.targets, scores, weights=weights),
+            "average_precision": metrics.average_precision(self.targets, scores, weights=weights),
             "brier": metrics.brier_score(*scored, weights=weights),
             "ece": metrics.expected_calibration_error(*scored, weights=weights),
         }
@@ -226,12 +270,21 @@ class Predictions(SavedPredictions):
     def write(self, path: Path) -> None:
         """Save as Parquet: ``id``, ``patient`` if groups are known, ``target``, ``probability_<class>`` columns.
 
-        Also ``decision``, a class id, where another rule than the highest probability decided.
+        Also ``decision``, a class id, where another rule than the highest probability decided, and
+        ``log_probability_<class>`` where these are known.
         """
         targets = pd.DataFrame({"target": self.targets.astype(np.int64)})
         if self.decided is not None:
             targets["decision"] = self.decided.astype(np.int64)
-        write_table(path, self.ids, self.groups, targets, self.probabilities, self.class_names)
+        write_table(
+            path,
+            self.ids,
+            self.groups,
+            targets,
+            self.probabilities,
+            self.log_probabilities,
+            self.class_names,
+        )
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -13,7 +13,7 @@ from medtail.errors import InputError
 from medtail.metrics import LABEL_METRICS, METRICS, LabelOutcomes, Metric
 from medtail.metrics.arguments import Value
 from medtail.naming import listing
-from medtail.runs.label_predictions import THRESHOLD, MultiLabelPredictions
+from medtail.runs.label_predictions import THRESHOLD, MultiLabelPredictions, label_targets
 from medtail.runs.predictions import Predictions, SavedPredictions
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ class OutputReader(Protocol):
     def label_probabilities(self, outputs: "Tensor") -> "Tensor":
         """Return the probability of each label by itself ``(N, C)``."""
 
+    def log_probabilities(self, outputs: "Tensor") -> "Tensor":
+        """Return the logarithms of ``probabilities`` in float64."""
+
+    def label_log_probabilities(self, outputs: "Tensor") -> "Tensor":
+        """Return the logarithms of ``label_probabilities`` in float64."""
+
 
 class Task(ABC):
     """What images are labelled with, and what follows for reading, judging and writing; abstract.
@@ -70,6 +76,10 @@ class Task(ABC):
         """Return the probabilities ``(N, C)`` that are saved and decided by."""
 
     @abstractmethod
+    def log_probabilities(self, reader: OutputReader, outputs: "Tensor") -> "Tensor":
+        """Return the logarithms of the probabilities ``(N, C)`` in float64, which images are ranked by."""
+
+    @abstractmethod
     def validation_metrics(
         self, probabilities: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
     ) -> dict[str, float]:
@@ -77,7 +87,11 @@ class Task(ABC):
 
     @abstractmethod
     def predictions(
-        self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
+        self,
+        table: pd.DataFrame,
+        probabilities: np.ndarray,
+        class_names: Sequence[str],
+        log_probabilities: np.ndarray | None = None,
     ) -> SavedPredictions:
         """Return predictions of the images in rows of a collection's table."""
 
@@ -123,6 +137,10 @@ class SingleLabel(Task):
         """Return a distribution over classes."""
         return reader.probabilities(outputs)
 
+    def log_probabilities(self, reader: OutputReader, outputs: "Tensor") -> "Tensor":
+        """Return the logarithms of a distribution over classes."""
+        return reader.log_probabilities(outputs)
+
     def validation_metrics(
         self, probabilities: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
     ) -> dict[str, float]:
@@ -139,7 +157,11 @@ class SingleLabel(Task):
         )
 
     def predictions(
-        self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
+        self,
+        table: pd.DataFrame,
+        probabilities: np.ndarray,
+        class_names: Sequence[str],
+        log_probabilities: np.ndarray | None = None,
     ) -> SavedPredictions:
         """Return predictions, labels mapped to the model's class ids."""
         ids_of_names = {name: index for index, name in enumerate(class_names)}
@@ -149,6 +171,7 @@ class SingleLabel(Task):
             probabilities=probabilities,
             class_names=tuple(class_names),
             groups=_groups(table),
+            log_probabilities=log_probabilities,
         )
 
     def read_predictions(self, path: Path) -> Predictions:
@@ -188,6 +211,10 @@ class MultiLabel(Task):
         """Return the probability of each label by itself."""
         return reader.label_probabilities(outputs)
 
+    def log_probabilities(self, reader: OutputReader, outputs: "Tensor") -> "Tensor":
+        """Return the logarithm of the probability of each label."""
+        return reader.label_log_probabilities(outputs)
+
     def validation_metrics(
         self, probabilities: np.ndarray, targets: np.ndarray, class_names: Sequence[str]
     ) -> dict[str, float]:
@@ -204,15 +231,20 @@ class MultiLabel(Task):
         )
 
     def predictions(
-        self, table: pd.DataFrame, probabilities: np.ndarray, class_names: Sequence[str]
+        self,
+        table: pd.DataFrame,
+        probabilities: np.ndarray,
+        class_names: Sequence[str],
+        log_probabilities: np.ndarray | None = None,
     ) -> SavedPredictions:
         """Return predictions, label columns in the order of the model's class ids."""
         return MultiLabelPredictions(
             ids=table["id"].to_numpy(dtype=str),
-            targets=table[[LABEL_PREFIX + name for name in class_names]].to_numpy(dtype=np.int64),
+            targets=label_targets(table[[LABEL_PREFIX + name for name in class_names]]),
             probabilities=probabilities,
             class_names=tuple(class_names),
             groups=_groups(table),
+            log_probabilities=log_probabilities,
         )
 
     def read_predictions(self, path: Path) -> MultiLabelPredictions:
@@ -225,8 +257,10 @@ class MultiLabel(Task):
         return pd.DataFrame((probabilities >= THRESHOLD).astype(np.int64), columns=columns)
 
     def caption(self, target: np.ndarray, class_names: Sequence[str]) -> str:
-        """Return the names of all labels the image carries."""
-        return ", ".join(name for name, carried in zip(class_names, target, strict=True) if carried) or "none"
+        """Return the names of all labels the image is known to carry."""
+        return (
+            ", ".join(name for name, label in zip(class_names, target, strict=True) if label == 1) or "none"
+        )
 
 
 def task_of(multi_label: bool) -> Task:

@@ -27,7 +27,7 @@ from medtail.methods import (
     create_family,
 )
 from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings
-from medtail.runs.facts import DatasetFacts
+from medtail.runs.facts import DatasetFacts, positive_class
 from medtail.sam import SAM
 from medtail.training.schedules import SCHEDULES
 
@@ -83,7 +83,8 @@ class BuildContext:
         """
         if condition is not None:
             return self.loss_family()(**condition)
-        return create_loss(self.recipe.loss.name, **self._loss_arguments())
+        # A table marks unknown labels; the data's facts count them.
+        return create_loss(self.recipe.loss.name, unknown_labels="leave_out", **self._loss_arguments())
 
     def loss_family(self) -> LossFamily:
         """Return the loss of the recipe as a function of λ."""
@@ -94,6 +95,7 @@ class BuildContext:
             "class_counts": self.class_counts,
             "settings": self.recipe.loss.settings,
             "num_epochs": self.recipe.training.epochs,
+            "positive": positive_class(self.class_counts, self.recipe.data.positive),
         }
 
     def backbone(self) -> nn.Module:

@@ -96,10 +96,8 @@ class MethodModule(lightning.LightningModule):
         self.validated = outputs, targets
         # Every rank validates on the whole split, so nothing needs to be reduced over ranks.
         self.log("validation_loss", self.method.evaluate(outputs, targets))
-        probabilities = self.task.probabilities(self.method, outputs)
-        values = self.task.validation_metrics(
-            probabilities.double().cpu().numpy(), targets.cpu().numpy(), self.class_names
-        )
+        logs = self.task.log_probabilities(self.method, outputs.cpu())
+        values = self.task.validation_metrics(logs.exp().numpy(), targets.cpu().numpy(), self.class_names)
         for name, value in values.items():
             in_the_bar = name in ("validation_balanced_accuracy", "validation_auc")
             self.log(name, torch.tensor(value, dtype=torch.float32), prog_bar=in_the_bar)

@@ -135,8 +135,16 @@ def prepare(
         positive=recipe.data.positive,
         counts_before_subsample=None if kept is None else counts_before.tolist(),
         repeated=repeated_images(collection, pixels) if pixels.decoded else None,
+        known_labels=_known_labels(collection),
     )
     return PreparedData(collection, pixels, facts, kept)
+
+
+def _known_labels(collection: ImageCollection) -> dict[str, list[int]] | None:
+    """Images of each split of which each label is known; None if all labels of all images are."""
+    if (collection.known_counts() == len(collection)).all():
+        return None
+    return {split: collection.known_counts(split).tolist() for split in SPLITS}
 
 
 def _cache(recipe: Recipe, folder: Path) -> PixelCache | None:

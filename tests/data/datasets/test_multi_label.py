@@ -207,3 +207,17 @@ def test_inspect_of_single_label_data_does_not_count_labels_per_image(table_fold
     found = audit(open_collection(table_folder))
     assert "several_labels" not in found.to_dict()
     assert not any(line.startswith("labels per image") for line in lines(found))
+
+
+def test_unknown_labels_are_nan_and_counted_for_no_class() -> None:
+    labels = np.array([[1, 0], [1, np.nan], [0, 1], [np.nan, np.nan]])
+    collection = collection_of(labels)
+    np.testing.assert_array_equal(collection.targets, labels)
+    assert collection.class_counts().tolist() == [2, 1]
+    assert collection.known_counts().tolist() == [3, 2]
+    assert collection_of(labels[[0, 2]]).known_counts().tolist() == [2, 2]
+    pixels = load_pixels(collection, image_size=4, channels=1)
+    batches = ImageBatches(pixels, np.arange(4), collection.targets)
+    np.testing.assert_array_equal(
+        batches.__getitems__([1, 0])["target"].numpy(), labels[[1, 0]].astype(np.float32)
+    )

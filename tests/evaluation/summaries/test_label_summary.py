@@ -90,3 +90,22 @@ def test_a_label_with_one_side_only_is_left_out() -> None:
     others = summarize(two, "test", resamples=20)
     for name in ("balanced_accuracy", "auc", "average_precision"):
         assert summary[name] == pytest.approx(others[name])
+
+
+def test_unknown_labels_are_left_out_and_counted() -> None:
+    whole = draw(seed=2)
+    known = np.random.default_rng(0).random(whole.targets.shape) < 0.6
+    summary = summarize(changed(whole, targets=np.where(known, whole.targets, np.nan)), "test", resamples=20)
+    assert [entry["known"] for entry in summary["classes"]] == known.sum(axis=0).tolist()
+    assert [entry["n"] for entry in summary["classes"]] == (known * whole.targets).sum(axis=0).tolist()
+    columns = [
+        (whole.targets[rows, label], whole.probabilities[rows, label]) for label, rows in enumerate(known.T)
+    ]
+    assert summary["auc"] == pytest.approx(np.mean([reference.roc_auc_score(*column) for column in columns]))
+    assert summary["average_precision"] == pytest.approx(
+        np.mean([reference.average_precision_score(*column) for column in columns])
+    )
+    assert summary["brier"] == pytest.approx(
+        np.mean([reference.brier_score_loss(*column) for column in columns])
+    )
+    json.dumps(summary, allow_nan=False)

@@ -33,7 +33,8 @@ def predictions(make_predictions) -> Predictions:
 
 def test_keys_are_those_of_the_contract(predictions: Predictions) -> None:
     summary = summarize(predictions, "test", resamples=20)
-    assert list(summary) == ["split", "n", "classes", *CONTRACT, "intervals"]
+    assert list(summary) == ["split", "n", "classes", *CONTRACT, "intervals", "groups_resampled"]
+    assert summary["groups_resampled"] == len(np.unique(predictions.groups))
     assert list(summary["intervals"]) == list(METRICS) == CONTRACT
     assert set(summary["classes"][0]) == {"name", "n", "recall", "precision", "f1", "recall_interval"}
     assert {name for name, metric in METRICS.items() if metric.better == "lower"} == {"cov", "brier", "ece"}

@@ -17,7 +17,7 @@ class ImageBatches(Dataset[dict[str, Tensor]]):
     """The images of some rows, read a whole batch at a time.
 
     A batch is ``{"image": uint8 (N, channels, H, W), "target": int64 (N,), "row": int64 (N,)}``; ``row`` is the
-    position in the collection's table. Multi-label targets are 0/1 ``(N, C)``.
+    position in the collection's table. Multi-label targets are 0/1 ``(N, C)``, float32 with NaN if some are unknown.
 
     Args:
         pixels: Where images come from.
@@ -35,7 +35,9 @@ class ImageBatches(Dataset[dict[str, Tensor]]):
             )
         self.pixels = pixels
         self.rows = np.asarray(rows, dtype=np.int64)
-        self.targets = np.asarray(targets, dtype=np.int64)
+        # Labels of which some are unknown are float: NaN has no place among integers.
+        labels = np.asarray(targets)
+        self.targets = labels.astype(np.float32 if np.issubdtype(labels.dtype, np.floating) else np.int64)
 
     def __len__(self) -> int:
         return len(self.rows)

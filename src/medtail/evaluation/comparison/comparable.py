@@ -126,7 +126,7 @@ def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
             f"data.split_seed, data.positive and data.subsample"
         )
     if not np.array_equal(first.test.ids, other.test.ids) or not np.array_equal(
-        first.test.targets, other.test.targets
+        first.test.targets, other.test.targets, equal_nan=True
     ):
         different = sorted(set(first.test.ids) ^ set(other.test.ids))
         named = f": only one has {different[0]}" if different else ""

@@ -53,6 +53,7 @@ class Comparison:
         dataset: Name of the data.
         test_images: How many test images the runs were judged on.
         resampled: What the bootstrap drew: "group" or "image".
+        num_resampled: How many of them there are.
         reference: The method the others are tested against.
         table: One row per method, best balanced accuracy first: ``method``, ``seeds``, ``<metric>_mean`` and
             ``<metric>_sd`` for each of ``metrics``, then, of balanced accuracy minus the reference's,
@@ -69,6 +70,7 @@ class Comparison:
     dataset: str
     test_images: int
     resampled: str
+    num_resampled: int
     reference: str
     table: pd.DataFrame
     recalls: pd.DataFrame
@@ -122,6 +124,7 @@ class Comparison:
             "dataset": self.dataset,
             "test_images": self.test_images,
             "resampled": self.resampled,
+            "num_resampled": self.num_resampled,
             "reference": self.reference,
             "positive": self.positive,
             "warnings": self.warnings,
@@ -163,7 +166,7 @@ class Comparison:
                 [
                     "method",
                     "difference",
-                    f"95 % interval over {self.resampled}s",
+                    f"95 % interval over {self.num_resampled} {self.resampled}s",
                     "t",
                     "p",
                     "p (Holm)",
@@ -234,6 +237,7 @@ def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Compar
         dataset=judged[0].facts.name,
         test_images=len(judged[0].test.ids),
         resampled="image" if judged[0].test.groups is None else "group",
+        num_resampled=judged[0].test.num_groups or len(judged[0].test.ids),
         reference=reference,
         table=table.reset_index(drop=True),
         positive=None if positive is None else judged[0].test.class_names[positive],

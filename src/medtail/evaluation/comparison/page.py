@@ -27,7 +27,11 @@ def comparison_page(comparison: Comparison) -> str:
     """Return a self-contained page."""
     rows = comparison.rows
     tested = [row for row in rows if row["method"] != comparison.reference]
-    common = {"reference": comparison.reference, "resampled": comparison.resampled}
+    common = {
+        "reference": comparison.reference,
+        "resampled": comparison.resampled,
+        "num_resampled": comparison.num_resampled,
+    }
     sections = [
         Section(
             "methods",

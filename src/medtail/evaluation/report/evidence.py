@@ -110,6 +110,11 @@ class Evidence:
         """Names in class-id order."""
         return self.test.class_names
 
+    @property
+    def over_groups(self) -> str:
+        """To follow "95 % interval": how many groups the bootstrap draws from; empty where it draws images."""
+        return "" if self.test.num_groups is None else f", {self.test.num_groups} groups"
+
     def counts(self, split: str) -> np.ndarray:
         """Images of each class in a split ``(C,)``."""
         return self.facts.counts(split)

@@ -27,12 +27,12 @@ def measure_binary(
         weights: ``(N, R)``, one column for each weighting; every image counts once when left out, and R is 1.
     """
     weights = predictions.once() if weights is None else weights
-    targets, scores = predictions.targets == positive, predictions.probabilities[:, positive]
+    targets, scores = predictions.targets == positive, predictions.scores[:, positive]
     precisions = metrics.precisions_at_recalls(targets, scores, RECALLS, weights=weights)
     values = {
         "auc": metrics.roc_auc(targets, scores, weights=weights),
         "average_precision": metrics.average_precision(targets, scores, weights=weights),
-        "brier": metrics.brier_score(targets, scores, weights=weights),
+        "brier": metrics.brier_score(targets, predictions.probabilities[:, positive], weights=weights),
         "max_f1": metrics.max_f1(targets, scores, weights=weights),
         "max_balanced_accuracy": metrics.max_balanced_accuracy(targets, scores, weights=weights),
         **dict(zip(PRECISION_METRICS, precisions.T, strict=True)),

@@ -50,7 +50,8 @@ class ConditionMetrics:
         values = {}
         for split in EVALUATED_SPLITS:
             images = Predictions.read(run.predictions(split))
-            values[split] = pd.DataFrame([ranking_metrics(images.targets, images.probabilities, positive)])
+            judged = ranking_metrics(images.targets, images.probabilities, positive, images.scores)
+            values[split] = pd.DataFrame([judged])
         return cls((), ({},), values)
 
     @classmethod

@@ -17,13 +17,16 @@ RANKING_METRICS = {
 }
 
 
-def ranking_metrics(targets: np.ndarray, probabilities: np.ndarray, positive: int) -> dict[str, float]:
+def ranking_metrics(
+    targets: np.ndarray, probabilities: np.ndarray, positive: int, scores: np.ndarray | None = None
+) -> dict[str, float]:
     """Return :data:`RANKING_METRICS`: those of the positive class of two, else one-versus-rest means over classes.
 
     Args:
         targets: Class ids ``(N,)``.
         probabilities: ``(N, C)``.
         positive: Id of the positive class, of two; without effect for more.
+        scores: What images are ranked by ``(N, C)``, e.g. log-odds; the probabilities when left out.
 
     Returns:
         The metrics by key, NaN where undefined. Balanced accuracy is that of the most probable class; the Brier score
@@ -36,10 +39,11 @@ def ranking_metrics(targets: np.ndarray, probabilities: np.ndarray, positive: in
         (0.75, 0.8, 1.0)
     """
     classes = probabilities.shape[1]
-    scored = (targets == positive, probabilities[:, positive]) if classes == 2 else (targets, probabilities)
+    scores = probabilities if scores is None else scores
+    scored = (targets == positive, scores[:, positive]) if classes == 2 else (targets, scores)
     confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), classes)
     judged = [positive] if classes == 2 else range(classes)
-    best = np.array([_at_best_thresholds(targets == index, probabilities[:, index]) for index in judged])
+    best = np.array([_at_best_thresholds(targets == index, scores[:, index]) for index in judged])
     max_f1, max_balanced_accuracy, *precisions = np.atleast_1d(mean_over_defined(best.T))
     return {
         "auc": float(metrics.roc_auc(*scored)),

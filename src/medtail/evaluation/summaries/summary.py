@@ -37,11 +37,13 @@ def summarize(
     Returns:
         ``split``, ``n``, ``classes`` (each with ``name``, ``n``, ``recall``, ``precision``, ``f1`` and
         ``recall_interval``, Wilson's), the metrics over all classes, and ``intervals`` (95 %,
-        bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. Undefined values are None. For
-        multi-label images, ``n`` of a class counts the images that carry it, ``accuracy`` is the share of images with
-        every label right, and the other means run over labels. With 20 classes or more and one per image, also
-        ``groups``: metrics of those with many, a medium number of, and few training images. With two classes also
-        ``binary``: :func:`medtail.evaluation.summaries.binary.binary_summary`.
+        bootstrap percentiles, centred for ``cov`` and ``ece``) of each of them. ``groups_resampled`` is the number of
+        groups that the bootstrap draws from, where these are known. Undefined values are None. For multi-label images,
+        ``n`` of a class counts the images that carry it, ``known`` those of which the label is known where some are
+        not, ``accuracy`` is the share of images with every known label right, and the other means run over labels. With
+        20 classes or more and one per image, also ``groups``: metrics of those with many, a medium number of, and few
+        training images. With two classes also ``binary``:
+        :func:`medtail.evaluation.summaries.binary.binary_summary`.
 
     Raises:
         InputError: There are no images.
@@ -50,7 +52,7 @@ def summarize(
         raise InputError(
             f"predictions of the {split} split must hold at least one image, got none; choose another split"
         )
-    outcomes = predictions.outcomes()
+    outcomes, known = predictions.outcomes(), predictions.known
     drawn = metrics.bootstrap(
         lambda weights: np.stack(list(predictions.measure(weights).values()), axis=-1),
         predictions.units,
@@ -69,6 +71,7 @@ def summarize(
             {
                 "name": name,
                 "n": int(outcomes.targets[0, index]),
+                **({} if known.all() else {"known": int(known[:, index].sum())}),
                 "recall": defined(float(outcomes.recalls[0, index])),
                 "precision": defined(float(outcomes.precisions[0, index])),
                 "f1": defined(float(outcomes.f1[0, index])),
@@ -83,6 +86,7 @@ def summarize(
             name: bootstrap_interval(METRICS[name], value, column)
             for (name, value), column in zip(values.items(), drawn.T, strict=True)
         },
+        **({} if predictions.num_groups is None else {"groups_resampled": predictions.num_groups}),
         **(
             {"binary": binary_summary(predictions, positive, seed=seed, resamples=resamples)}
             if predictions.binary

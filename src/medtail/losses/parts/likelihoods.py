@@ -18,14 +18,18 @@ class Likelihood(Part, ABC):
     """A value for each sample, abstract.
 
     Attributes:
-        multi_label: Whether targets may be 0/1 ``(N, C)``.
+        multi_label: Whether targets may be labels ``(N, C)``.
     """
 
     multi_label: ClassVar[bool] = False
 
-    @abstractmethod
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the values ``(N,)``."""
+        """Return the values of class ids ``(N,)``; in multi-label likelihoods, also those of labels ``(N, C)``."""
+        return functional.target_entries(self.per_class(logits), targets)
+
+    def per_class(self, logits: Tensor) -> Tensor:
+        """Return the values ``(N, C)`` that samples of each class would have; not called where ``needs_one_class``."""
+        raise NotImplementedError(self.needs_one_class)
 
     def log_scores(self, scores: Tensor) -> Tensor:
         """Return the logarithms of the scores of the classes ``(N, C)``, not normalised."""
@@ -41,7 +45,11 @@ class CrossEntropy(Likelihood):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values ``(N,)``."""
-        return torch_functional.cross_entropy(logits, targets, reduction="none")
+        return functional.cross_entropy(logits, targets)
+
+    def per_class(self, logits: Tensor) -> Tensor:
+        """Return the values ``(N, C)``."""
+        return -logits.log_softmax(1)
 
 
 @final
@@ -54,16 +62,22 @@ class Focal(Likelihood):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values ``(N,)``."""
-        return functional.softmax_focal(logits, targets, self.gamma)
+        return functional.focal(functional.cross_entropy(logits, targets), self.gamma)
+
+    def per_class(self, logits: Tensor) -> Tensor:
+        """Return the values ``(N, C)``."""
+        return functional.focal(-logits.log_softmax(1), self.gamma)
 
 
 @final
 class ComplementCrossEntropy(Likelihood):
     r""":math:`-\log p_y - H/(C - 1)`: a high entropy H of the wrong classes is rewarded."""
 
+    needs_one_class: ClassVar[str] = "the entropy is that of the wrong classes"
+
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values ``(N,)``."""
-        loss = torch_functional.cross_entropy(logits, targets, reduction="none")
+        loss = functional.cross_entropy(logits, targets)
         return loss - functional.complement_entropy(logits, targets) / (logits.shape[1] - 1)
 
 
@@ -71,9 +85,11 @@ class ComplementCrossEntropy(Likelihood):
 class OfficialComplementCrossEntropy(Likelihood):
     r""":math:`-\log p_y + H/C` with the released code's offsets inside H; its sign was changed in 2021."""
 
+    needs_one_class: ClassVar[str] = "the entropy is that of the wrong classes"
+
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values ``(N,)``."""
-        loss = torch_functional.cross_entropy(logits, targets, reduction="none")
+        loss = functional.cross_entropy(logits, targets)
         return loss + functional.official_complement_entropy(logits, targets) / logits.shape[1]
 
 
@@ -87,18 +103,16 @@ class AsymmetricSoftmax(Likelihood):
         self.gamma_negative = gamma_negative
         self.smoothing = smoothing
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the values ``(N,)``."""
-        return functional.asymmetric_softmax(
-            logits, targets, self.gamma_positive, self.gamma_negative, self.smoothing
-        )
+    def per_class(self, logits: Tensor) -> Tensor:
+        """Return the values ``(N, C)``."""
+        return functional.asymmetric_softmax(logits, self.gamma_positive, self.gamma_negative, self.smoothing)
 
 
 # ---------------------------------------------------------------------------------------------- sigmoid
 
 
 class BinaryLikelihood(Likelihood):
-    """C binary decisions; the value of a sample is their sum. Abstract.
+    """C binary decisions; the value of a sample is their sum, without the labels that are unknown. Abstract.
 
     Single-label probabilities are σ(z) divided by their sum over classes.
     """
@@ -106,12 +120,23 @@ class BinaryLikelihood(Likelihood):
     multi_label: ClassVar[bool] = True
 
     @abstractmethod
-    def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
-        """Return the values ``(N, C)`` for 0/1 truth ``(N, C)``."""
+    def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values of positive and of negative labels, ``(N, C)`` each."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the values ``(N,)``."""
-        return self.elements(logits, functional.indicators(logits, targets)).sum(1)
+        """Return the values ``(N,)`` of class ids, or of labels ``(N, C)`` in [0, 1] or NaN, linear in between."""
+        positive, negative = self.costs(logits)
+        if targets.ndim == 1:
+            return torch.lerp(negative, positive, functional.indicators(logits, targets)).sum(1)
+        unknown = targets.isnan()
+        values = torch.lerp(negative, positive, targets.masked_fill(unknown, 0.0))
+        return values.masked_fill(unknown, 0.0).sum(1)
+
+    @final
+    def per_class(self, logits: Tensor) -> Tensor:
+        """Return the values ``(N, C)``."""
+        positive, negative = self.costs(logits)
+        return positive - negative + negative.sum(1, keepdim=True)
 
     def log_scores(self, scores: Tensor) -> Tensor:
         """Return log σ(scores)."""
@@ -126,9 +151,13 @@ class SigmoidFocal(BinaryLikelihood):
         super().__init__()
         self.gamma = gamma
 
-    def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
+    def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return the values ``(N, C)``."""
-        return functional.sigmoid_focal(logits, truth, self.gamma)
+        truth = torch.ones_like(logits)
+        return (
+            functional.sigmoid_focal(logits, truth, self.gamma),
+            functional.sigmoid_focal(logits, 1 - truth, self.gamma),
+        )
 
 
 class FocusedBinaryLikelihood(BinaryLikelihood):
@@ -155,14 +184,15 @@ class FocusedBinaryLikelihood(BinaryLikelihood):
         """Return the substitutes for log p of positives and log(1 - p) of negatives, ``(N, C)`` each."""
 
     @final
-    def elements(self, logits: Tensor, truth: Tensor) -> Tensor:
+    def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return the values ``(N, C)``."""
-        focusing = functional.asymmetric_focusing(
-            logits, truth, self.gamma_positive, self.gamma_negative, self.clip
+        positive_focus, negative_focus = functional.asymmetric_focusing(
+            logits, self.gamma_positive, self.gamma_negative, self.clip
         )
-        focusing = focusing.detach() if self.detach_focusing else focusing
+        if self.detach_focusing:
+            positive_focus, negative_focus = positive_focus.detach(), negative_focus.detach()
         positive, negative = self.terms(logits)
-        return -focusing * torch.where(truth > 0.5, positive, negative)
+        return -positive_focus * positive, -negative_focus * negative
 
 
 @final

@@ -136,6 +136,8 @@ REFERENCE_CLASSES: dict[str, int | None] = {"paper": None, "official": -1}
 class Margin(Part, ABC):
     """A change of the entry of the true class, abstract."""
 
+    needs_one_class: ClassVar[str] = "the margin belongs to the true class"
+
     @abstractmethod
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the outputs ``(N, C)`` with the margin applied."""
@@ -144,6 +146,8 @@ class Margin(Part, ABC):
 @final
 class NoMargin(Margin):
     """Leave the outputs unchanged."""
+
+    needs_one_class: ClassVar[str] = ""
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the outputs."""

@@ -6,7 +6,7 @@ numbers of samples: the numerator of the rank times the number of ranks, divided
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,27 +16,48 @@ from medtail.distributed import number_of_ranks, sum_over_ranks
 Reduction = Literal["mean", "weighted_mean", "sum", "none"]
 
 
-def _mean(losses: Tensor, weights: Tensor) -> Tensor:
+class SampleLosses(NamedTuple):
+    """The loss of each sample before the reduction.
+
+    Attributes:
+        losses: wℓ ``(N,)``.
+        weights: w ``(N,)``, or one for all samples ``()``.
+        sizes: What each sample adds to N ``(N,)``: the known share of its labels. None for samples of known targets,
+            which add 1.
+    """
+
+    losses: Tensor
+    weights: Tensor
+    sizes: Tensor | None = None
+
+
+def _mean(samples: SampleLosses) -> Tensor:
+    if samples.sizes is not None:
+        return _ratio(samples, samples.sizes.sum())
     if number_of_ranks() == 1:
-        return (weights * losses).mean()
-    size = sum_over_ranks(losses.new_full((), losses.shape[0]))
-    return _sum(losses, weights) / size
+        return samples.losses.mean()
+    return _ratio(samples, samples.losses.new_full((), samples.losses.shape[0]))
 
 
-def _weighted_mean(losses: Tensor, weights: Tensor) -> Tensor:
-    return _sum(losses, weights) / sum_over_ranks(weights.expand_as(losses).sum())
+def _weighted_mean(samples: SampleLosses) -> Tensor:
+    return _ratio(samples, samples.weights.expand_as(samples.losses).sum())
 
 
-def _sum(losses: Tensor, weights: Tensor) -> Tensor:
-    return number_of_ranks() * (weights * losses).sum()
+def _ratio(samples: SampleLosses, size: Tensor) -> Tensor:
+    # Without a single known label, the sum is 0, and so is the mean.
+    return _sum(samples) / sum_over_ranks(size).clamp_min(torch.finfo(size.dtype).tiny)
 
 
-def _none(losses: Tensor, weights: Tensor) -> Tensor:
-    return weights * losses
+def _sum(samples: SampleLosses) -> Tensor:
+    return number_of_ranks() * samples.losses.sum()
+
+
+def _none(samples: SampleLosses) -> Tensor:
+    return samples.losses
 
 
 #: ``mean`` is Σwℓ / N, ``weighted_mean`` is Σwℓ / Σw, ``sum`` is Σwℓ and ``none`` is wℓ.
-REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+REDUCTIONS: dict[str, Callable[[SampleLosses], Tensor]] = {
     "mean": _mean,
     "weighted_mean": _weighted_mean,
     "sum": _sum,
@@ -46,4 +67,4 @@ REDUCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def mean_over_batch(losses: Tensor) -> Tensor:
     """Return the mean ``()`` of one value per sample, reduced as ``mean`` reduces."""
-    return REDUCTIONS["mean"](losses, torch.ones_like(losses))
+    return REDUCTIONS["mean"](SampleLosses(losses, torch.ones_like(losses)))

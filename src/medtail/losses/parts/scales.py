@@ -71,12 +71,14 @@ class AdaCosScale(Scale):
               B_\text{avg} = \frac1N\sum_i\sum_{j\neq y_i} e^{s\cos\theta_{ij}}
 
     θ_med is the lower median of the angles to the true class. Both are measured over the joined batch of all ranks. The
-    scale is a buffer that is saved with the state. In training mode only, it is updated before it is applied. It is at
-    least that of DAL's eq. 7 at 180°, so that a batch of very negative cosines cannot change its sign.
+    scale is a buffer that is saved with the state. In training mode only, it is updated before it is applied, unless
+    the joined batch is empty or holds a value that is not finite. It is at least that of DAL's eq. 7 at 180°, so that a
+    batch of very negative cosines cannot change its sign.
     """
 
     uses_batch_statistics: ClassVar[bool] = True
     documented_state: ClassVar[tuple[str, ...]] = ("value",)
+    needs_one_class: ClassVar[str] = "the scale follows the angle to the true class"
     value: Tensor
 
     def __init__(self, num_classes: int) -> None:
@@ -101,26 +103,30 @@ class AdaCosScale(Scale):
         wrong = functional.replace_target_entries(
             (scale * (cosines - 1)).exp(), targets, torch.zeros_like(targets, dtype=cosines.dtype)
         )
-        size = sum_over_ranks(cosines.new_full((), len(targets)))
+        unusable = cosines.isfinite().logical_not().sum().to(cosines)
+        size, unusable = sum_over_ranks(torch.stack([cosines.new_full((), len(targets)), unusable])).unbind()
         mean_wrong = sum_over_ranks(wrong.sum()) / size
         log_mean_wrong = mean_wrong.clamp_min(torch.finfo(cosines.dtype).tiny).log() + scale
 
         own_cosines = gather_over_ranks(functional.target_entries(cosines, targets))
         median_angle = own_cosines.clamp(-1, 1).acos().median()
         scale = log_mean_wrong / median_angle.clamp_max(math.pi / 4).cos()
-        self.value.copy_(scale.clamp_min(self.lowest))
+        usable = (size > 0) & (unusable == 0)
+        self.value.copy_(torch.where(usable, scale.clamp_min(self.lowest), self.value.to(cosines)))
 
 
 @final
 class MeasuredScale(Scale):
     """DAL's scale for the measured negative angles: the middle of the range of eq. 7.
 
-    In training mode the angles between samples and wrong classes are counted over all ranks. When an epoch begins, the
-    5th and 95th percentile of the previous epoch give the range. The first epoch uses the paper's 4. Scale and counts
-    are saved with the state, so that a resumed run continues identically.
+    In training mode the angles between samples and wrong classes are counted over all ranks, except in a joined batch
+    with a value that is not finite. When an epoch begins, the 5th and 95th percentile of the previous epoch give the
+    range. The first epoch uses the paper's 4. Scale and counts are saved with the state, so that a resumed run
+    continues identically.
     """
 
     documented_state: ClassVar[tuple[str, ...]] = ("value", "angle_counts", "num_classes")
+    needs_one_class: ClassVar[str] = "the scale is measured on the angles to wrong classes"
     bins_per_degree: ClassVar[int] = 4
     value: Tensor
     angle_counts: Tensor
@@ -148,12 +154,14 @@ class MeasuredScale(Scale):
 
     @torch.no_grad()
     def _count(self, cosines: Tensor, targets: Tensor) -> None:
-        degrees = cosines.clamp(-1, 1).acos().rad2deg()
+        degrees = cosines.nan_to_num().clamp(-1, 1).acos().rad2deg()
         bins = (degrees * self.bins_per_degree).long().clamp_max(len(self.angle_counts) - 1)
         negative = torch.ones_like(bins).scatter(1, targets[:, None], 0)
         counts = torch.zeros_like(self.angle_counts, device=bins.device)
-        counts = sum_over_ranks(counts.scatter_add(0, bins.flatten(), negative.flatten()))
-        self.angle_counts += counts.to(self.angle_counts.device)
+        counts = counts.scatter_add(0, bins.flatten(), negative.flatten())
+        unusable = cosines.isfinite().logical_not().sum()
+        joined = sum_over_ranks(torch.cat([counts, unusable[None]]))
+        self.angle_counts += torch.where(joined[-1] == 0, joined[:-1], 0).to(self.angle_counts.device)
         self.num_classes.fill_(cosines.shape[1])
 
     def negative_angles(self, *quantiles: float) -> list[float]:

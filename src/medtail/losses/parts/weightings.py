@@ -26,7 +26,11 @@ class Weighting(Part, ABC):
 
     @abstractmethod
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the weights ``(N,)``, or a single weight ``()`` for all samples."""
+        """Return the weights of class ids ``(N,)``, or a single weight ``()`` for all samples."""
+
+    def per_class(self, outputs: Tensor) -> Tensor:
+        """Return the weight of each class ``(C,)``, or one for all ``()``; not called where ``needs_one_class``."""
+        raise NotImplementedError(self.needs_one_class)
 
     def final_class_weights(self) -> Tensor:
         """Return the class weights ``(C,)`` that trained scores contain besides ``removed_power``, or 1 ``()``."""
@@ -38,6 +42,10 @@ class NoWeighting(Weighting):
     """Every sample has weight 1."""
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return 1 ``()``."""
+        return self.per_class(outputs)
+
+    def per_class(self, outputs: Tensor) -> Tensor:
         """Return 1 ``()``."""
         return outputs.new_ones(())
 
@@ -53,12 +61,16 @@ class FixedWeighting(Weighting):
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the weights ``(N,)``."""
+        return self.per_class(outputs)[targets]
+
+    def per_class(self, outputs: Tensor) -> Tensor:
+        """Return the class weights ``(C,)``."""
         if len(self.class_weights) != outputs.shape[1]:
             raise InputError(
                 f"class weights must be one for each of the {outputs.shape[1]} columns of the outputs, "
                 f"got {len(self.class_weights)}; pass one per class"
             )
-        return self.class_weights.to(outputs)[targets]
+        return self.class_weights.to(outputs)
 
 
 @final
@@ -93,6 +105,7 @@ class BatchInverseFrequencyWeighting(Weighting):
 
     removed_power: ClassVar[float] = 1.0
     uses_batch_statistics: ClassVar[bool] = True
+    needs_one_class: ClassVar[str] = "the weights count the classes of the batch"
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the weights ``(N,)``."""
@@ -166,12 +179,16 @@ class DeferredWeighting(Weighting):
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the weights ``(N,)``."""
+        return self.per_class(outputs)[targets]
+
+    def per_class(self, outputs: Tensor) -> Tensor:
+        """Return the weights ``(C,)`` of the current epoch."""
         if not self._knows_epoch:
             raise InputError(
                 "a deferred weighting must know the epoch before its first batch, got none; "
                 "call loss.set_epoch(epoch) at the start of every epoch"
             )
-        return self.current_weights.to(outputs)[targets]
+        return self.current_weights.to(outputs)
 
     def final_class_weights(self) -> Tensor:
         """Return the late weights, because trained scores are those of the end of the schedule."""
@@ -189,11 +206,26 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
 }
 
 
-def alpha_weighting(alpha: float | Sequence[float] | np.ndarray | Tensor | None) -> Weighting:
-    """Return the class weights of focal loss: none, (1 - α, α) for a number, or one per class."""
+def alpha_weighting(
+    alpha: float | Sequence[float] | np.ndarray | Tensor | None,
+    class_counts: ClassCounts | None = None,
+    positive: int | None = None,
+) -> Weighting:
+    """Return the class weights of focal loss: none, α of the positive class and 1 - α of the other, or one per class.
+
+    The positive class is ``positive``; by default the one with fewer training images, as in LCT, and class 1 where
+    counts are equal or unknown.
+    """
     if alpha is None:
         return NoWeighting()
     if np.ndim(alpha) > 0:
         return ClassWeighting(tensor_checks.class_vector("alpha", alpha))
-    positive = checks.number("alpha", alpha, low=0, high=1)
-    return ClassWeighting([1 - positive, positive])
+    share = checks.number("alpha", alpha, low=0, high=1)
+    if positive is None:
+        positive = 1
+        if class_counts is not None:
+            counts = tensor_checks.class_counts(class_counts)
+            positive = int(counts[1] <= counts[0])
+    elif positive not in (0, 1):
+        raise InputError(f"positive must be class 0 or 1, got {positive!r}; give alpha one weight per class")
+    return ClassWeighting([1 - share, share] if positive else [share, 1 - share])

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from medtail import metrics
 from medtail.errors import InputError
 from medtail.evaluation.summaries.ranking_metrics import ranking_metrics
 from medtail.files import replacing
@@ -98,10 +99,10 @@ def sweep(
     tables = [
         method.loss_at(condition)
         .to(on_device.device)
-        .probabilities(method.predict_features(on_device, condition))
+        .probabilities(method.predict_features(on_device, condition).double())
         for condition in conditions
     ]
-    probabilities: np.ndarray = torch.stack(tables).double().cpu().numpy()
+    probabilities: np.ndarray = torch.stack(tables).cpu().numpy()
     return conditions, probabilities
 
 
@@ -122,10 +123,14 @@ def conditions_table(
     """
     return pd.DataFrame(
         [
-            {**condition, **ranking_metrics(targets, table, positive)}
+            {**condition, **ranking_metrics(targets, table, positive, _log_odds(table))}
             for condition, table in zip(conditions, probabilities, strict=True)
         ]
     )
+
+
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    return metrics.log_odds(np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)))
 
 
 def write_conditions(

@@ -130,9 +130,7 @@ class TrainedModel:
 
     def feature_probabilities(self, features: Tensor) -> np.ndarray:
         """Return class or label probabilities ``(N, C)`` in float64 for the backbone's features ``(N, D)``."""
-        outputs = self._after_features(self.method.predict_features, features).to(device())
-        read = self.facts.task.probabilities(self.method, outputs)
-        probabilities: np.ndarray = read.double().cpu().numpy()
+        probabilities: np.ndarray = np.exp(self.feature_log_probabilities(features))
         return probabilities
 
     @torch.inference_mode()
@@ -149,6 +147,12 @@ class TrainedModel:
         tables = [self.facts.task.probabilities(self.method, member) for member in joined]
         return torch.stack(tables).double().cpu().numpy()
 
+    def feature_log_probabilities(self, features: Tensor) -> np.ndarray:
+        """Return the logarithms of class or label probabilities ``(N, C)`` in float64."""
+        outputs = self._after_features(self.method.predict_features, features)
+        logs: np.ndarray = self.facts.task.log_probabilities(self.method, outputs).numpy()
+        return logs
+
     def embeddings(self, features: Tensor) -> Tensor:
         """Return the input of the last layer ``(N, E)`` for the backbone's features ``(N, D)``."""
         return self._after_features(self.method.embed_features, features)
@@ -157,8 +161,9 @@ class TrainedModel:
         self, collection: ImageCollection, rows: np.ndarray, features: Tensor
     ) -> SavedPredictions:
         """Return predictions for rows of a collection from their features, labels mapped to the run's class ids."""
+        logs = self.feature_log_probabilities(features)
         return self.facts.task.predictions(
-            collection.table.iloc[rows], self.feature_probabilities(features), self.facts.class_names
+            collection.table.iloc[rows], np.exp(logs), self.facts.class_names, logs
         )
 
     def predict(

@@ -47,6 +47,7 @@ def operating_point(evidence: Evidence) -> Section | None:
             "tables": tables,
             "classes": _classes(evidence, before, after),
             "sets": None if point.set_rule is None else _sets(evidence, point.set_rule, after),
+            "over_groups": evidence.over_groups,
             "grouped_by": evidence.facts.group_column,
         },
     )

@@ -21,6 +21,7 @@ def cross_validation(evidence: Evidence) -> Section:
             "data": evidence.facts.data,
             "images": summary["n"],
             "positive": evidence.facts.positive,
+            "over_groups": evidence.over_groups,
             "grouped_by": evidence.facts.group_column,
             "folds": folds["images"],
             "unreadable": len(evidence.facts.unreadable),

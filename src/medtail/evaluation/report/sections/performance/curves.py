@@ -23,7 +23,8 @@ def curves(evidence: Evidence) -> Section:
     """Precision-recall and ROC curves of each class or label on the test split."""
     positives = evidence.test.carried
     sizes = positives.sum(axis=0)
-    drawn = [index for index in evidence.from_frequent_to_rare if 0 < sizes[index] < len(positives)]
+    known = evidence.test.known.sum(axis=0)
+    drawn = [index for index in evidence.from_frequent_to_rare if 0 < sizes[index] < known[index]]
     binary = None
     if evidence.test.binary and drawn:
         drawn = drawn[-1:]  # the curves of the other class are the same ones seen from the other side
@@ -97,7 +98,8 @@ def _figure(
     grid = np.linspace(0, 1, _POINTS)
     lines, areas = {}, {}
     for index in drawn:
-        positive, scores = positives[:, index], evidence.test.probabilities[:, index]
+        known = evidence.test.known[:, index]
+        positive, scores = positives[known, index], evidence.test.scores[known, index]
         lines[index] = line(positive, scores, grid)
         areas[index] = float(area(positive.astype(np.int64), scores))
     if len(drawn) <= CLASSES_IN_COLOUR:

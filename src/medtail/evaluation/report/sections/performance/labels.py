@@ -21,13 +21,15 @@ def labels(evidence: Evidence) -> Section | None:
         {
             "labels": [_label(evidence, index) for index in evidence.from_frequent_to_rare],
             "grouped_by": evidence.facts.group_column,
+            "some_unknown": not evidence.test.known.all(),
         },
     )
 
 
 def _label(evidence: Evidence, index: int) -> dict[str, Any]:
-    targets, scores = evidence.test.targets[:, index], evidence.test.probabilities[:, index]
-    decisions = evidence.test.decisions[:, index]
+    known = evidence.test.known[:, index]
+    targets, scores = evidence.test.carried[known, index], evidence.test.scores[known, index]
+    decisions = evidence.test.decisions[known, index]
     weights = np.ones((len(targets), 1))
     outcomes = LabelOutcomes.weighted(targets[:, None], decisions[:, None], weights)
     return {

@@ -13,6 +13,7 @@ def overall(evidence: Evidence) -> Section:
         "section_overall.html",
         {
             "chosen_by_validation": evidence.chosen_by_validation,
+            "over_groups": evidence.over_groups,
             "rows": [
                 {
                     "heading": metric.heading,

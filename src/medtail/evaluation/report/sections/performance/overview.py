@@ -4,6 +4,7 @@ from typing import Any
 
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
+from medtail.metrics.intervals import FEW_UNITS
 
 
 def overview(evidence: Evidence) -> Section:
@@ -13,8 +14,11 @@ def overview(evidence: Evidence) -> Section:
         (entry for entry in summary["classes"] if entry["n"] > 0), key=lambda entry: float(entry["recall"])
     )
     # Both sides of a label are judged, so a label that all images carry is as hopeless as one that none carries.
-    hopeless = (0, summary["n"]) if evidence.facts.multi_label else (0,)
-    unjudged = [entry["name"] for entry in summary["classes"] if entry["n"] in hopeless]
+    unjudged = [
+        entry["name"]
+        for entry in summary["classes"]
+        if not entry["n"] or (evidence.facts.multi_label and entry["n"] == entry.get("known", summary["n"]))
+    ]
     return Section(
         "short",
         "In short",
@@ -29,7 +33,10 @@ def overview(evidence: Evidence) -> Section:
             "by_recall": by_recall,
             "judged": len(summary["classes"]) - len(unjudged),
             "unjudged": unjudged,
+            "unknown": sum(summary["n"] - entry.get("known", summary["n"]) for entry in summary["classes"]),
             "grouped_by": evidence.facts.group_column,
+            "groups": evidence.test.num_groups,
+            "few_groups": (evidence.test.num_groups or FEW_UNITS) < FEW_UNITS,
         },
     )
 

@@ -19,6 +19,7 @@ def positive_class(evidence: Evidence) -> Section | None:
         "section_positive_class.html",
         {
             "positive": binary["positive"],
+            "over_groups": evidence.over_groups,
             "rows": [
                 {
                     "heading": metric.heading,

@@ -20,8 +20,9 @@ def data(evidence: Evidence) -> Section:
     splits = {split: evidence.counts(split) for split in ("train", "validation", "test")}
     train, images = splits["train"], facts.num_images
     many = len(order) >= MANY_CLASSES and not facts.multi_label
-    # A bar of one class is as wide as its share of the most frequent; one of a label, as its share of images.
-    widest = images["train"] if facts.multi_label else train.max()
+    # A bar of a class is as wide as its share of the most frequent; one of a label, as its share of known images.
+    known = facts.known("train")
+    widest = np.maximum(known, 1) if facts.multi_label else np.full(len(train), train.max())
     return Section(
         "data",
         "Data",
@@ -40,11 +41,12 @@ def data(evidence: Evidence) -> Section:
                 {
                     "name": evidence.class_names[index],
                     **{split: int(counts[index]) for split, counts in splits.items()},
-                    "share": train[index] / images["train"],
-                    "width": train[index] / widest,
+                    "share": train[index] / max(known[index], 1),
+                    "width": train[index] / widest[index],
                 }
                 for index in order
             ],
+            "unknown": {split: int((facts.num_images[split] - facts.known(split)).sum()) for split in splits},
             "many": many,
             "figure": _figure(train[order]) if many else None,
         },
