@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 
+from medtail.adaptation.run_predictions import require_validation
 from medtail.checks import choice
 from medtail.errors import InputError
 from medtail.metrics import POSITIVE_CLASS_METRICS
@@ -48,9 +49,10 @@ def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
         parameters: Names of λ.
 
     Raises:
-        InputError: The file is missing, or lacks a column or a value.
+        InputError: The file is missing, or lacks a column or a value, or the run has no validation split.
     """
     path = run.require(run.conditions)
+    require_validation(run)
     table = pd.read_csv(path)
     missing = [name for name in ("split", *parameters, *CONDITION_METRICS) if name not in table]
     if missing:

@@ -49,6 +49,8 @@ def print_summary(summary: dict[str, Any]) -> None:
         console.print(groups)
     if "binary" in summary:
         console.print(_binary_table(summary["binary"]))
+    if "protocol" in summary:
+        console.print(f"Note: {summary['protocol']['note']}", markup=False, soft_wrap=True)
 
 
 def _binary_table(binary: dict[str, Any]) -> Any:

@@ -33,7 +33,7 @@ class MethodModule(lightning.LightningModule):
         self.class_names = facts.class_names
         self.task = facts.task
         self._validation: list[tuple[Tensor, Tensor]] = []
-        #: Outputs ``(N, C)`` and targets of the whole validation split, for callbacks.
+        #: Outputs ``(N, C)`` and targets of the whole watched split, usually validation, for callbacks.
         self.validated: tuple[Tensor, Tensor] | None = None
 
     def configure_optimizers(self) -> Any:
