@@ -52,12 +52,13 @@ def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
         InputError: The file is missing, or lacks a column or a value, or the run has no validation split.
     """
     path = run.require(run.conditions)
-    require_validation(run)
     table = pd.read_csv(path)
     missing = [name for name in ("split", *parameters, *CONDITION_METRICS) if name not in table]
     if missing:
         raise InputError(f"{path} is missing columns {', '.join(missing)}; train the run again")
     validation = table[table["split"] == "validation"]
+    if validation.empty:
+        require_validation(run)
     return [_choice(validation, parameters, metric, str(path)) for metric in CONDITION_METRICS]
 
 

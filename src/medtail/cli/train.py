@@ -47,6 +47,12 @@ def train(
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from published weights.")] = False,
     classes: Classes = None,
     merge: Merge = None,
+    from_run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Start from this finished run: its network, data settings and splits."
+        ),
+    ] = None,
     positive: Annotated[
         str | None,
         typer.Option(metavar="CLASS", help="This class (or a+b) against the rest: two classes."),
@@ -93,7 +99,7 @@ def train(
     such a run for each fold, and the predictions for all images by the models that were trained without them.
     """
     options: dict[str, Any] = {
-        "backbone": {"name": backbone, "pretrained": True if pretrained else None},
+        "backbone": {"name": backbone, "pretrained": True if pretrained else None, "from_run": from_run},
         # A run that is continued elsewhere still finds it.
         "method": {"teacher": None if teacher is None else str(teacher.absolute())},
         "data": {

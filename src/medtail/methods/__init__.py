@@ -9,6 +9,7 @@ from medtail.methods.linear_density import LinearDensity
 from medtail.methods.loss_conditional import LossConditional
 from medtail.methods.nested_collaborative import Expert, NestedCollaborative
 from medtail.methods.supervised import Supervised
+from medtail.methods.tau_normalized import TauNormalized
 from medtail.methods.teacher import Teacher
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "NestedCollaborative",
     "StepOutput",
     "Supervised",
+    "TauNormalized",
     "Teacher",
     "create_family",
 ]

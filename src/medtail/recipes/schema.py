@@ -260,9 +260,14 @@ class Augmentation(ViewAugmentation):
 class Sampling(Settings):
     """The proportions in which the classes are drawn in training."""
 
-    name: Literal["uniform", "stratified", "class_balanced", "square_root", "progressively_balanced"] = (
-        "uniform"
-    )
+    name: Literal[
+        "uniform",
+        "stratified",
+        "class_balanced",
+        "square_root",
+        "progressively_balanced",
+        "deferred_balanced",
+    ] = "uniform"
 
 
 class Backbone(Settings):
@@ -274,6 +279,13 @@ class Backbone(Settings):
     )
     pretrained: bool = False
     frozen_epochs: int = Field(0, ge=0, description="epochs at the start that train only the head")
+    from_run: str | None = Field(
+        None, description="folder of the run that the network's weights are taken from"
+    )
+    cached_features: bool = Field(
+        False,
+        description="train only the head, on features of the images, which are computed once, not augmented",
+    )
 
 
 class AutoHead(Settings):
@@ -309,6 +321,12 @@ class TwoLayerHeadSettings(Settings):
     name: Literal["two_layer"]
     embedding_size: int = Field(128, ge=1)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
+
+
+class RescaledHeadSettings(Settings):
+    """:class:`medtail.heads.RescaledHead`, with the directions of the classifier of ``backbone.from_run``."""
+
+    name: Literal["rescaled"]
 
 
 class MethodSettings(Settings):
@@ -449,6 +467,13 @@ class NestedCollaborativeSettings(MethodSettings):
     momentum: Share = 0.999
 
 
+class TauNormalizedSettings(MethodSettings):
+    """:class:`medtail.methods.TauNormalized`."""
+
+    name: Literal["tau_normalized"]
+    max_tau: float = Field(1.0, ge=0.0, description="epochs try values from 0 to this one, equally far apart")
+
+
 class Loss(BaseModel):
     """A key of ``LOSSES`` and the settings of its constructor, which checks them."""
 
@@ -556,7 +581,12 @@ class Recipe(Settings):
     sampling: Sampling = Sampling()
     backbone: Backbone
     head: Annotated[
-        AutoHead | LinearHeadSettings | CosineHeadSettings | EmbeddingHeadSettings | TwoLayerHeadSettings,
+        AutoHead
+        | LinearHeadSettings
+        | CosineHeadSettings
+        | EmbeddingHeadSettings
+        | TwoLayerHeadSettings
+        | RescaledHeadSettings,
         Field(discriminator="name"),
     ] = AutoHead()
     method: Annotated[
@@ -564,7 +594,8 @@ class Recipe(Settings):
         | LossConditionalSettings
         | BalancedContrastiveSettings
         | GaussianMixtureSettings
-        | NestedCollaborativeSettings,
+        | NestedCollaborativeSettings
+        | TauNormalizedSettings,
         Field(discriminator="name"),
     ] = SupervisedSettings()
     loss: Loss
@@ -609,6 +640,7 @@ class Recipe(Settings):
                 f"for {self.training.devices} devices; change one of them"
             )
         self._check_protocol()
+        self._check_second_stage()
         if self.training.monitor == "last_epoch" and self.training.early_stopping_patience is not None:
             raise ValueError(
                 f"training.early_stopping_patience must be null with training.monitor=last_epoch, got "
@@ -639,6 +671,18 @@ class Recipe(Settings):
         if self.data.negative is not None and self.data.positive is None:
             raise ValueError(
                 f"data.negative needs data.positive, got {self.data.negative} alone; name the positive class as well"
+            )
+
+    def _check_second_stage(self) -> None:
+        """Refuse what makes no sense for a head on features that are computed once."""
+        if self.backbone.cached_features and self.augmentation.mixup is not None:
+            raise ValueError(
+                "augmentation.mixup must be null with backbone.cached_features=true: features are those of whole "
+                "images; leave one of them out"
+            )
+        if self.method.name == "tau_normalized" and self.head.name != "rescaled":
+            raise ValueError(
+                f"head.name must be rescaled with method.name=tau_normalized, got {self.head.name}; leave it out"
             )
 
     def save(self, path: Path) -> None:

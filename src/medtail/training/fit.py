@@ -36,6 +36,7 @@ from medtail.runs.settings import RunSettings
 from medtail.training.augmented_batch import AugmentedBatch
 from medtail.training.batches.loaders import RunData
 from medtail.training.build import BuildContext, build_method
+from medtail.training.cached_features import cache_features
 from medtail.training.callbacks import (
     AngleTable,
     EpochLine,
@@ -45,6 +46,7 @@ from medtail.training.callbacks import (
     checkpoints,
 )
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
+from medtail.training.first_stage import FirstStage
 from medtail.training.inference.condition_sweep import write_conditions
 from medtail.training.inference.members import write_members
 from medtail.training.inference.trained_model import TrainedModel
@@ -104,10 +106,12 @@ def train(
     )
 
     teacher = load_teacher(recipe, data.facts)
+    first_stage = FirstStage.of(recipe, data.collection)
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
-    method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher))
+    method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher, first_stage=first_stage))
     module = MethodModule(method, recipe, data.facts)
+    learned_from = cache_features(module, data, progress) if recipe.backbone.cached_features else data
     with _quiet_lightning():
         trainer = _trainer(recipe, run, callbacks)
     if is_main_process():
@@ -120,7 +124,7 @@ def train(
     last = run.last_checkpoint if resume and run.last_checkpoint.is_file() else None
     with _quiet_lightning():
         try:
-            trainer.fit(module, datamodule=RunData(data, recipe), ckpt_path=last)
+            trainer.fit(module, datamodule=RunData(learned_from, recipe), ckpt_path=last)
         except SystemExit:
             # Lightning ends the process on Ctrl-C, which only our caller may decide.
             if trainer.interrupted:
@@ -227,7 +231,7 @@ def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightni
         MetricsTable(run.metrics),
         AngleTable(run.angles),
         StopOnBrokenLoss(),
-        AugmentedBatch(run.augmented),
+        *([] if recipe.backbone.cached_features else [AugmentedBatch(run.augmented)]),
         *checkpoints(run, MONITORED[training.monitor]),
     ]
     if sys.stderr.isatty():

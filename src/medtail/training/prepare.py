@@ -122,7 +122,11 @@ def prepare(
         collection = split(collection, parts=parts)
     if recipe.data.normalization == "masked":
         _check_varies_in_masks(pixels, collection.rows("train"))
-    if recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
+    if recipe.backbone.from_run is not None:
+        # The network has learned from images normalised in this way.
+        first = DatasetFacts.load(Run.of(recipe.backbone.from_run))
+        mean, deviation = first.mean, first.standard_deviation
+    elif recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
         mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
         mean, deviation = channel_statistics(pixels, collection.rows("train"))

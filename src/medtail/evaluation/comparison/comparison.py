@@ -252,7 +252,7 @@ def _resampled_balanced_accuracy(judged: Sequence[JudgedRun]) -> np.ndarray:
     """
     images = pd.concat([_units(run) for run in judged])
     images = images[~images.index.duplicated()].sort_index(kind="stable")
-    places = [images.index.get_indexer(run.test.ids) for run in judged]
+    places = [images.index.get_indexer(pd.Index(run.test.ids)) for run in judged]
     return metrics.bootstrap(
         lambda weights: np.stack(
             [
