@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from medtail.data import ImageCollection, TableColumns
-from medtail.recipes.compose import compose, compose_second_stage, load_recipe, merge, read_recipe, recipe_names
+from medtail.recipes.compose import (
+    compose,
+    compose_second_stage,
+    load_recipe,
+    merge,
+    read_recipe,
+    recipe_names,
+)
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 
