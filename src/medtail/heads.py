@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medtail.errors import InputError
 from medtail.modulation import FiLM
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Head",
     "LinearHead",
     "OutputKind",
+    "RescaledHead",
     "TwoLayerHead",
 ]
 
@@ -30,9 +32,11 @@ class Head(nn.Module, ABC):
 
     Attributes:
         emits: ``"logits"`` or ``"cosines"``.
+        keeps_classifier: Whether it keeps the classifier of an earlier training, which it then needs.
     """
 
     emits: ClassVar[OutputKind]
+    keeps_classifier: ClassVar[bool] = False
 
     @abstractmethod
     def embed(self, features: Tensor) -> Tensor:
@@ -53,6 +57,9 @@ class Head(nn.Module, ABC):
             return self.classify(self.embed(features))
         with torch.autocast(features.device.type, enabled=False):
             return self.classify(self.embed(features.to(self.class_centres.dtype)))
+
+    def start_from(self, class_centres: Tensor) -> None:
+        """Take over the weights of an earlier classifier ``(C, D)``; does nothing unless ``keeps_classifier``."""
 
 
 @final
@@ -216,11 +223,73 @@ class TwoLayerHead(_EmbeddingThenClassifier):
         self.classifier = LinearHead(embedding_size, num_classes)
 
 
+@final
+class RescaledHead(Head):
+    r"""The directions of an earlier classifier, each with a scale of its own: :math:`z_c = f_c\, W_c^\top x`.
+
+    W stays as it is and only f is trained, which moves the boundaries between classes and nothing else: learnable
+    weight scaling (LWS). With :math:`f_c = \lVert W_c\rVert^{-\tau}` it is the τ-normalised classifier. There is no
+    bias, as in the paper.
+
+    Args:
+        in_features: D.
+        num_classes: C.
+
+    W starts at random, for a checkpoint to be loaded into; ``start_from`` takes it over from an earlier classifier.
+
+    Example:
+        >>> head = RescaledHead(2, 2)
+        >>> head.start_from(torch.eye(2))
+        >>> head(torch.tensor([[3.0, 4.0]])).tolist()
+        [[3.0, 4.0]]
+
+    Source: Kang et al., "Decoupling representation and classifier for long-tailed recognition", 2020, §4.3 and §4.4.
+    """
+
+    emits: ClassVar[OutputKind] = "logits"
+    keeps_classifier: ClassVar[bool] = True
+    weight: Tensor
+
+    def __init__(self, in_features: int, num_classes: int) -> None:
+        super().__init__()
+        self.register_buffer("weight", torch.randn(num_classes, in_features))
+        self.scale = nn.Parameter(torch.ones(num_classes))
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Return the unchanged features ``(N, D)``."""
+        return features
+
+    def classify(self, embeddings: Tensor) -> Tensor:
+        """Return logits ``(N, C)``."""
+        return functional.linear(embeddings, self.class_centres)
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The scaled weights ``(C, D)``."""
+        return self.scale[:, None] * self.weight
+
+    def start_from(self, class_centres: Tensor) -> None:
+        """Take the directions of an earlier classifier ``(C, D)``, with scale 1.
+
+        Raises:
+            InputError: It does not read the features of the backbone directly.
+        """
+        if class_centres.shape != self.weight.shape:
+            raise InputError(
+                f"an earlier classifier must have the shape {tuple(self.weight.shape)} (classes, features), got "
+                f"{tuple(class_centres.shape)}; train the first stage with head.name=linear"
+            )
+        with torch.no_grad():
+            self.weight.copy_(class_centres)
+            self.scale.fill_(1.0)
+
+
 HEADS: dict[str, type[Head]] = {
     "linear": LinearHead,
     "cosine": CosineClassifier,
     "embedding": EmbeddingHead,
     "two_layer": TwoLayerHead,
+    "rescaled": RescaledHead,
 }
 
 #: The plainest head for each kind of outputs.

@@ -105,3 +105,11 @@ def test_compare_trains_every_run_on_the_same_two_classes(medtail, tmp_path: Pat
 def test_inspect_looks_at_one_class_against_the_rest(medtail) -> None:
     findings = json.loads(medtail("inspect", "digits-lt", "--positive", 3, "--json").stdout)
     assert "not_3" in json.dumps(findings)
+
+
+def test_classes_are_taken_together_and_against_others(medtail, refuses) -> None:
+    pair = ("inspect", "digits-lt", "--positive", "8+9", "--negative", "0", "--json")
+    findings = json.loads(medtail(*pair).stdout)
+    assert findings["class_names"] == ["0", "8+9"]
+    assert findings["counts"]["train"] == [100, 5]
+    assert "--negative must name other classes" in refuses(*pair[:5], "9+8")

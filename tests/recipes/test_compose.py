@@ -96,7 +96,7 @@ def test_merge_leaves_its_inputs_alone() -> None:
         ),
         (
             ["training.monitor=aug"],
-            r"training\.monitor must be one of balanced_accuracy, auc, last_epoch, got 'aug'; did you mean auc\?",
+            r"ing\.monitor must be one of balanced_accuracy, auc, last_epoch, best_test, got 'aug'; did you mean auc\?",
         ),
         (["optimizer.sharpness.radius=0"], r"optimizer\.sharpness\.radius: .*greater than 0, got 0"),
         (

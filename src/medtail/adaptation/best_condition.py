@@ -6,6 +6,7 @@ from typing import final
 import numpy as np
 import pandas as pd
 
+from medtail.adaptation.run_predictions import require_validation
 from medtail.checks import choice
 from medtail.errors import InputError
 from medtail.metrics import POSITIVE_CLASS_METRICS
@@ -48,7 +49,7 @@ def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
         parameters: Names of λ.
 
     Raises:
-        InputError: The file is missing, or lacks a column or a value.
+        InputError: The file is missing, or lacks a column or a value, or the run has no validation split.
     """
     path = run.require(run.conditions)
     table = pd.read_csv(path)
@@ -56,6 +57,8 @@ def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
     if missing:
         raise InputError(f"{path} is missing columns {', '.join(missing)}; train the run again")
     validation = table[table["split"] == "validation"]
+    if validation.empty:
+        require_validation(run)
     return [_choice(validation, parameters, metric, str(path)) for metric in CONDITION_METRICS]
 
 

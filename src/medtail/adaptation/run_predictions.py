@@ -11,10 +11,24 @@ from medtail.recipes.compose import load_recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import EvaluatedSplit, Run
+from medtail.runs.settings import RunSettings
 
 # What loads torch and Lightning is imported where it is used: nothing else in this package needs them.
 if TYPE_CHECKING:
     from medtail.training.inference import TrainedModel
+
+
+def require_validation(run: Run) -> None:
+    """Refuse a run that kept no images for validation.
+
+    Raises:
+        InputError: It kept none.
+    """
+    if not DatasetFacts.load(run).has_validation:
+        raise InputError(
+            f"{run.folder} has no validation split to choose an operating point on, because it was trained with "
+            f"data.validation={RunSettings.load(run).validation}; train it with `data.validation=drawn`"
+        )
 
 
 @final
@@ -54,8 +68,10 @@ class RunPredictions:
         """Return the predictions of a split at λ, or as they were saved where it is None.
 
         Raises:
-            InputError: A file is missing, or the run has no such λ.
+            InputError: A file is missing, the run has no such λ, or it was trained without validation.
         """
+        if split == "validation":
+            require_validation(self.run)
         if condition is None or condition == self.condition:
             return Predictions.read(self.run.require(self.run.predictions(split)))
         import torch

@@ -12,7 +12,7 @@ from medtail.operating_point.prior_shift import checked_prior
 
 
 def parse_prior(text: str, class_names: tuple[str, ...]) -> np.ndarray:
-    """Read ``0.7,0.2,0.1`` in class-id order, or ``nv=0.7,mel=0.2,bcc=0.1`` in any order.
+    """Read ``0.7,0.2,0.1`` in class-id order, ``nv=0.7,mel=0.2,bcc=0.1`` in any order, or ``uniform``.
 
     Raises:
         InputError: A class is missing, unknown or named twice, or the numbers are not a prior.
@@ -20,7 +20,11 @@ def parse_prior(text: str, class_names: tuple[str, ...]) -> np.ndarray:
     Example:
         >>> parse_prior("mel=0.1,nv=0.9", ("nv", "mel"))
         array([0.9, 0.1])
+        >>> parse_prior("uniform", ("nv", "mel"))
+        array([0.5, 0.5])
     """
+    if text.strip() == "uniform":
+        return np.full(len(class_names), 1 / len(class_names))
     entries = [entry.strip() for entry in text.split(",")]
     if not any("=" in entry for entry in entries):
         if len(entries) != len(class_names):

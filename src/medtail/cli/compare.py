@@ -73,7 +73,12 @@ def compare(
     split_column: SplitColumn = None,
     label_separator: LabelSeparator = None,
     positive: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="This class against the rest, for every run.")
+        str | None,
+        typer.Option(metavar="CLASS", help="This class (or a+b) against the rest, for every run."),
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="With --positive: against this class (or a+b) alone."),
     ] = None,
     beta: Annotated[
         float | None, typer.Option(help="Ratio of two classes in training, for every run; see train --help.")
@@ -111,6 +116,7 @@ def compare(
             ).given()
             or None,
             "positive": positive,
+            "negative": negative,
             "subsample": binary_subsample(beta),
         },
         "training": {"epochs": epochs},

@@ -55,9 +55,10 @@ def evaluate(
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
     from medtail.cli.tables import print_summary
     from medtail.data import TableColumns
-    from medtail.evaluation.summaries.summary import summarize
+    from medtail.evaluation.summaries.summary import protocol_summary, summarize
     from medtail.runs.facts import DatasetFacts
     from medtail.runs.run import Run
+    from medtail.runs.settings import RunSettings
 
     folder = Run(run)
     own = data is None or Path(data).resolve() == Path(DatasetFacts.load(folder).data).resolve()
@@ -88,6 +89,8 @@ def evaluate(
         positive=facts.positive_id,
     )
     summary = judge(predictions)
+    if own and split is Split.test:
+        summary |= protocol_summary(RunSettings.load(folder))
     if before is not None:
         summary["before"] = judge(before)
     if as_json:
@@ -98,9 +101,12 @@ def evaluate(
 
 def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
     """Return a reader of the run's own data at λ, or at the default for None, which needs no network."""
+    from medtail.adaptation.run_predictions import require_validation
     from medtail.runs.label_predictions import read_predictions
 
     def read(condition: Mapping[str, float] | None) -> "SavedPredictions":
+        if split == "validation":
+            require_validation(run)
         if condition is None:
             return read_predictions(run.require(run.predictions(split)))
         from medtail.adaptation.run_predictions import RunPredictions

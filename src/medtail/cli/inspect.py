@@ -17,6 +17,7 @@ from medtail.cli.options import (
     parse_classes,
     parse_merge,
 )
+from medtail.errors import InputError
 from medtail.naming import listing
 
 if TYPE_CHECKING:
@@ -39,7 +40,11 @@ def inspect(
     split_column: SplitColumn = None,
     label_separator: LabelSeparator = None,
     positive: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="Inspect this class against the rest.")
+        str | None, typer.Option(metavar="CLASS", help="Inspect this class (or a+b) against the rest.")
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="With --positive: against this class (or a+b) alone."),
     ] = None,
     max_pixels: Annotated[
         int, typer.Option(metavar="N", help="Report larger images as unreadable, without decoding them.")
@@ -55,11 +60,13 @@ def inspect(
     from medtail.data import TableColumns, choose_classes, open_collection, positive_versus_rest
     from medtail.inspection.audit import audit
 
+    if negative is not None and positive is None:
+        raise InputError("--negative goes with --positive, which is missing; name the positive class as well")
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     collection = open_collection(data, columns=columns, max_pixels=max_pixels)
     collection = choose_classes(collection, parse_classes(classes), parse_merge(merge))
     if positive is not None:
-        collection = positive_versus_rest(collection, positive)
+        collection = positive_versus_rest(collection, positive, negative)
     with progress_bar() as progress:
         findings = audit(collection, progress=progress)
     if as_json:

@@ -56,6 +56,8 @@ def print_summary(summary: dict[str, Any]) -> None:
         console.print(groups)
     if "binary" in summary:
         console.print(_binary_table(summary["binary"], _interval_heading(summary)))
+    if "protocol" in summary:
+        console.print(f"Note: {summary['protocol']['note']}", markup=False, soft_wrap=True)
 
 
 def _interval_heading(summary: dict[str, Any]) -> str:

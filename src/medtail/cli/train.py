@@ -47,12 +47,25 @@ def train(
     pretrained: Annotated[bool, typer.Option("--pretrained", help="Start from published weights.")] = False,
     classes: Classes = None,
     merge: Merge = None,
+    from_run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Start from this finished run: its network, data settings and splits."
+        ),
+    ] = None,
     positive: Annotated[
-        str | None, typer.Option(metavar="CLASS", help="This class against the rest: two classes.")
+        str | None,
+        typer.Option(metavar="CLASS", help="This class (or a+b) against the rest: two classes."),
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="With --positive: against this class (or a+b) alone."),
     ] = None,
     beta: Annotated[
         float | None,
-        typer.Option(help="With two classes, cut the smaller one in training to 1/BETA of the larger."),
+        typer.Option(
+            help="Of two classes, cut the positive one (the smaller unless named) to 1/BETA of the other in training."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting: --set loss.scale=8.")
@@ -86,7 +99,7 @@ def train(
     such a run for each fold, and the predictions for all images by the models that were trained without them.
     """
     options: dict[str, Any] = {
-        "backbone": {"name": backbone, "pretrained": True if pretrained else None},
+        "backbone": {"name": backbone, "pretrained": True if pretrained else None, "from_run": from_run},
         # A run that is continued elsewhere still finds it.
         "method": {"teacher": None if teacher is None else str(teacher.absolute())},
         "data": {
@@ -94,6 +107,7 @@ def train(
             "classes": parse_classes(classes),
             "merge": parse_merge(merge),
             "positive": positive,
+            "negative": negative,
             "subsample": binary_subsample(beta),
         },
         "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
@@ -114,7 +128,8 @@ def train(
         collection = open_collection(data, columns=chosen_columns(recipe, changes))
         chosen = choose_recipe(collection, method, recipe, changes)
         collection = choose_classes(collection, chosen.data.classes, chosen.data.merge)
-        rest = f", {chosen.data.positive} against the rest" if chosen.data.positive else ""
+        against = chosen.data.negative or "the rest"
+        rest = f", {chosen.data.positive} against {against}" if chosen.data.positive else ""
         typer.echo(
             f"{collection.name}: {len(collection.table)} images, {len(collection.class_names)} classes{rest}; "
             f"recipe {chosen.recipe.dataset} × {chosen.recipe.method}, backbone {chosen.backbone.name}",

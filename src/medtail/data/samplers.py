@@ -267,6 +267,37 @@ class ProgressivelyBalancedSampler(ClassProbabilitySampler):
 
 
 @final
+class DeferredBalancedSampler(ClassProbabilitySampler):
+    """The frequencies of the data first, equally likely classes in the last fifth of training (DRS; Cao et al. 2019).
+
+    From epoch ``int(0.8 * num_epochs)`` on, counted from 0, it draws as :class:`ClassBalancedSampler` does.
+
+    Raises:
+        InputError: ``num_epochs`` is missing.
+
+    Example:
+        >>> sampler = DeferredBalancedSampler(np.array([0, 0, 0, 1]), num_epochs=10)
+        >>> sampler.set_epoch(7)
+        >>> early = sampler.class_probabilities().tolist()
+        >>> sampler.set_epoch(8)
+        >>> early, sampler.class_probabilities().tolist()
+        ([0.75, 0.25], [0.5, 0.5])
+    """
+
+    start = 0.8
+
+    def __init__(self, targets: np.ndarray, *, num_epochs: int | None = None, **settings: int) -> None:
+        super().__init__(targets, **settings)
+        if num_epochs is None or num_epochs < 1:
+            raise InputError(f"num_epochs must be the length of the training, got {num_epochs}; e.g. 100")
+        self.start_epoch = int(self.start * num_epochs)
+
+    def class_probabilities(self) -> np.ndarray:
+        probabilities: np.ndarray = self._powers(0.0 if self.epoch >= self.start_epoch else 1.0)
+        return probabilities
+
+
+@final
 class PairedSampler(Sampler[tuple[int, int]]):
     """Positions from one sampler, each paired with a position from another; as many as both samplers have.
 
@@ -304,6 +335,7 @@ SAMPLERS: dict[str, Callable[..., TrainingSampler]] = {
     "class_balanced": ClassBalancedSampler,
     "square_root": SquareRootSampler,
     "progressively_balanced": ProgressivelyBalancedSampler,
+    "deferred_balanced": DeferredBalancedSampler,
 }
 
 

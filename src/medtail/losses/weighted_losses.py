@@ -18,6 +18,7 @@ from medtail.losses.parts.reductions import Reduction
 from medtail.losses.parts.weightings import (
     EffectiveNumberWeighting,
     InverseFrequencyWeighting,
+    Weighting,
     alpha_weighting,
 )
 from medtail.losses.pipeline import ClassificationLoss, PipelineLoss
@@ -29,6 +30,8 @@ class CrossEntropyLoss(PipelineLoss):
     r"""Cross-entropy, :math:`-\log p_y` with p = softmax(z): the reference of every comparison.
 
     Args:
+        weighting: Weights of the samples, e.g. :class:`~medtail.losses.parts.weightings.DeferredWeighting` for CE-DRW
+            (with ``reduction="weighted_mean"``); None for equal ones.
         class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
         reduction: ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
 
@@ -40,8 +43,14 @@ class CrossEntropyLoss(PipelineLoss):
     Source: LCT eq. 1.
     """
 
-    def __init__(self, *, class_counts: ClassCounts | None = None, reduction: Reduction = "mean") -> None:
-        super().__init__(class_counts=class_counts, reduction=reduction)
+    def __init__(
+        self,
+        *,
+        weighting: Weighting | None = None,
+        class_counts: ClassCounts | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(weighting=weighting, class_counts=class_counts, reduction=reduction)
 
 
 @final

@@ -10,6 +10,7 @@ from medtail.methods.loss_conditional import LossConditional
 from medtail.methods.nested_collaborative import Expert, NestedCollaborative
 from medtail.methods.parts.teacher import Teacher
 from medtail.methods.supervised import Supervised
+from medtail.methods.tau_normalized import TauNormalized
 
 __all__ = [
     "FAMILIES",
@@ -26,6 +27,7 @@ __all__ = [
     "NestedCollaborative",
     "StepOutput",
     "Supervised",
+    "TauNormalized",
     "Teacher",
     "create_family",
 ]

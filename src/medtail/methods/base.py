@@ -161,5 +161,16 @@ class Method(nn.Module, ABC):
         accumulated, and not between the two passes of :class:`medtail.sam.SAM`.
         """
 
+    def take_out_backbone(self) -> nn.Module:
+        """Return the backbone and train on without it: from here on ``image`` of a batch holds its features ``(N, D)``.
+
+        Raises:
+            InputError: The method cannot be trained on features alone, as it cannot unless it overrides this.
+        """
+        raise InputError(
+            f"{type(self).__name__} has no single network to take out; leave out `backbone.cached_features` and "
+            f"`backbone.from_run`"
+        )
+
     def freeze_backbone(self, frozen: bool) -> None:
         """Stop or resume training of the part with the pretrained weights; does nothing by default."""

@@ -106,6 +106,11 @@ class OneHeadMethod(Method, ABC):
         """Pass the epoch on to the loss."""
         self.loss.set_epoch(epoch)
 
+    def take_out_backbone(self) -> nn.Module:
+        """Return the backbone, and pass on features in its place."""
+        backbone, self.backbone = self.backbone, nn.Identity()
+        return backbone
+
     def freeze_backbone(self, frozen: bool) -> None:
         """Exclude the backbone from training, or include it again.
 

@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from medtail.data import ImageCollection, TableColumns
-from medtail.recipes.compose import compose, load_recipe, merge, read_recipe, recipe_names
+from medtail.recipes.compose import (
+    compose,
+    compose_second_stage,
+    load_recipe,
+    merge,
+    read_recipe,
+    recipe_names,
+)
 from medtail.recipes.schema import Recipe
+from medtail.runs.run import Run
 
 #: Images of up to so many pixels or voxels per side suit a CIFAR network better than one with an ImageNet stem.
 SMALL_IMAGE = 40
@@ -58,7 +66,8 @@ def choose_recipe(
     Args:
         collection: The data.
         method: Key of a method recipe; may be None if ``recipe`` is a saved file.
-        recipe: Name of a data-set recipe, path of a saved ``recipe.yaml``, or None to choose by the data.
+        recipe: Name of a data-set recipe, path of a saved ``recipe.yaml``, or None to choose by the data; for a second
+            stage (``backbone.from_run``), None takes the settings of the first one.
         changes: Settings to lay over the recipe, in order.
 
     Raises:
@@ -66,8 +75,17 @@ def choose_recipe(
     """
     if _is_file(recipe):
         return load_recipe(Path(recipe), *changes)
+    first = _first_stage(changes)
+    if recipe is None and first is not None:
+        return compose_second_stage(Run.of(first).require(Run.of(first).recipe), str(method), *changes)
     dataset = choose_dataset_recipe(collection) if recipe is None else recipe
     return compose(dataset, str(method), _of_the_data(collection), *changes)
+
+
+def _first_stage(changes: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the run that the last of the changes names as the first stage."""
+    named = [change.get("backbone", {}).get("from_run") for change in changes]
+    return next((str(run) for run in reversed(named) if run is not None), None)
 
 
 def _of_the_data(collection: ImageCollection) -> Mapping[str, Any]:

@@ -19,15 +19,18 @@ from medtail.recipes.schema import Recipe
 #: The folders of recipes that come with medtail.
 Axis = Literal["datasets", "methods", "grids"]
 
+#: Sections of a saved recipe that a second stage takes from its own method.
+_OF_THE_METHOD = ("head", "loss", "method", "sampling")
+
 #: Keys that mean the same under any name of their section.
-_WHATEVER_THE_NAME = ("sharpness",)
+_WHATEVER_THE_NAME = ("sharpness", "cached_features")
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with ``change`` laid over it, section by section.
 
     A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam. Only an
-    optimizer's ``sharpness`` stays, because it can wrap any of them.
+    optimizer's ``sharpness`` and a backbone's ``cached_features`` stay, because they go with any of them.
 
     Example:
         >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"learning_rate": 0.1}})
@@ -83,6 +86,29 @@ def compose(dataset: str, method: str, *changes: Mapping[str, Any]) -> Recipe:
     for change in changes:
         settings = merge(settings, change)
     return validate({**settings, "recipe": {"dataset": dataset, "method": method}})
+
+
+def compose_second_stage(first: Path, method: str, *changes: Mapping[str, Any]) -> Recipe:
+    """Merge the recipe that a run saved with another method's, for a training that starts from this run.
+
+    All that belongs to the data and the network is kept; the method's recipe and the changes are laid over it.
+
+    Args:
+        first: ``recipe.yaml`` of the run.
+        method: Key of the method recipe.
+        changes: Settings laid over both, in order.
+
+    Raises:
+        InputError: The file is missing, or a setting is wrong.
+    """
+    saved = load_recipe(first).model_dump(mode="json")
+    kept = {section: values for section, values in saved.items() if section not in _OF_THE_METHOD}
+    # How the first stage began says nothing of the second.
+    kept["backbone"] = {**saved["backbone"], "from_run": None, "cached_features": False}
+    settings = merge(kept, read_axis("methods", method))
+    for change in changes:
+        settings = merge(settings, change)
+    return validate({**settings, "recipe": {"dataset": saved["recipe"]["dataset"], "method": method}})
 
 
 def load_recipe(path: Path, *changes: Mapping[str, Any]) -> Recipe:

@@ -39,7 +39,7 @@ class BinarySubsample(Settings):
     """:func:`medtail.data.splitting.long_tail.binary_counts`."""
 
     name: Literal["binary"]
-    beta: float = Field(ge=1.0, description="images of the larger class per image of the smaller one")
+    beta: float = Field(ge=1.0, description="images of the negative class per image of the positive one")
     seed: int = Field(0, ge=0)
 
 
@@ -103,21 +103,47 @@ class Data(Settings):
         "dataset",
         description="by mean and deviation of the training images, or of the part of each image that is not black",
     )
+    validation: Literal["drawn", "none", "test"] = Field(
+        "drawn",
+        description="given or drawn; none trains on its images too; test watches the test split in its place",
+    )
     validation_fraction: float = Field(0.15, gt=0.0, lt=0.5)
     test_fraction: float = Field(0.15, gt=0.0, lt=0.5)
-    split_seed: int = Field(0, ge=0)
+    split_seed: Annotated[int, Field(ge=0)] | Literal["run"] = Field(
+        0,
+        description="seed of splits that are drawn; run takes training.seed, so that every seed has its own",
+    )
     columns: Columns = Columns()
     merge: dict[str, list[str]] = Field({}, description="from a new class to the classes it stands for")
     classes: list[str] | None = Field(None, description="the classes to keep, after merging; all when null")
     positive: str | None = Field(
         None,
         coerce_numbers_to_str=True,
-        description="this class (which becomes class 1) against the rest (class 0)",
+        description="this class, or these with + between (they become class 1), against the rest (class 0)",
+    )
+    negative: str | None = Field(
+        None,
+        coerce_numbers_to_str=True,
+        description="with positive: against this class, or these with + between; other images are left out",
+    )
+    drawn_first: Literal["validation", "subsample"] = Field(
+        "validation",
+        description="whether validation is drawn from all training images or from those that subsample keeps",
     )
     subsample: Annotated[
         NoSubsample | BinarySubsample | ExponentialSubsample | ParetoSubsample | StepSubsample,
         Field(discriminator="name"),
     ] = NoSubsample()
+
+    @property
+    def watched_split(self) -> Literal["validation", "test"] | None:
+        """The split that is judged after every epoch; None if there is none."""
+        watched: dict[str, Literal["validation", "test"] | None] = {
+            "drawn": "validation",
+            "none": None,
+            "test": "test",
+        }
+        return watched[self.validation]
 
 
 class AffineSettings(Settings):
@@ -234,9 +260,14 @@ class Augmentation(ViewAugmentation):
 class Sampling(Settings):
     """The proportions in which the classes are drawn in training."""
 
-    name: Literal["uniform", "stratified", "class_balanced", "square_root", "progressively_balanced"] = (
-        "uniform"
-    )
+    name: Literal[
+        "uniform",
+        "stratified",
+        "class_balanced",
+        "square_root",
+        "progressively_balanced",
+        "deferred_balanced",
+    ] = "uniform"
 
 
 class Backbone(Settings):
@@ -248,6 +279,13 @@ class Backbone(Settings):
     )
     pretrained: bool = False
     frozen_epochs: int = Field(0, ge=0, description="epochs at the start that train only the head")
+    from_run: str | None = Field(
+        None, description="folder of the run that the network's weights are taken from"
+    )
+    cached_features: bool = Field(
+        False,
+        description="train only the head, on features of the images, which are computed once, not augmented",
+    )
 
 
 class AutoHead(Settings):
@@ -283,6 +321,12 @@ class TwoLayerHeadSettings(Settings):
     name: Literal["two_layer"]
     embedding_size: int = Field(128, ge=1)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
+
+
+class RescaledHeadSettings(Settings):
+    """:class:`medtail.heads.RescaledHead`, with the directions of the classifier of ``backbone.from_run``."""
+
+    name: Literal["rescaled"]
 
 
 class MethodSettings(Settings):
@@ -423,6 +467,13 @@ class NestedCollaborativeSettings(MethodSettings):
     momentum: Share = 0.999
 
 
+class TauNormalizedSettings(MethodSettings):
+    """:class:`medtail.methods.TauNormalized`."""
+
+    name: Literal["tau_normalized"]
+    max_tau: float = Field(1.0, ge=0.0, description="epochs try values from 0 to this one, equally far apart")
+
+
 class Loss(BaseModel):
     """A key of ``LOSSES`` and the settings of its constructor, which checks them."""
 
@@ -509,8 +560,9 @@ class Training(Settings):
     )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     gradient_clip_norm: float | None = Field(None, gt=0.0)
-    monitor: Literal["balanced_accuracy", "auc", "last_epoch"] = Field(
-        "balanced_accuracy", description="the validation metric that chooses the epoch to keep"
+    monitor: Literal["balanced_accuracy", "auc", "last_epoch", "best_test"] = Field(
+        "balanced_accuracy",
+        description="the validation metric that chooses the epoch to keep; best_test takes the test accuracy",
     )
     early_stopping_patience: int | None = Field(
         None, ge=1, description="epochs without a better validation metric"
@@ -529,7 +581,12 @@ class Recipe(Settings):
     sampling: Sampling = Sampling()
     backbone: Backbone
     head: Annotated[
-        AutoHead | LinearHeadSettings | CosineHeadSettings | EmbeddingHeadSettings | TwoLayerHeadSettings,
+        AutoHead
+        | LinearHeadSettings
+        | CosineHeadSettings
+        | EmbeddingHeadSettings
+        | TwoLayerHeadSettings
+        | RescaledHeadSettings,
         Field(discriminator="name"),
     ] = AutoHead()
     method: Annotated[
@@ -537,13 +594,30 @@ class Recipe(Settings):
         | LossConditionalSettings
         | BalancedContrastiveSettings
         | GaussianMixtureSettings
-        | NestedCollaborativeSettings,
+        | NestedCollaborativeSettings
+        | TauNormalizedSettings,
         Field(discriminator="name"),
     ] = SupervisedSettings()
     loss: Loss
     optimizer: Annotated[SGD | Adam | AdamW, Field(discriminator="name")]
     schedule: Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Field(discriminator="name")]
     training: Training
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keeps_the_last_epoch(cls, settings: Any) -> Any:
+        """Without validation, the last epoch is what ``training.monitor`` means unless it is given."""
+        data, training = (
+            (settings.get(key) for key in ("data", "training")) if isinstance(settings, dict) else 2 * (None,)
+        )
+        if isinstance(data, dict) and isinstance(training, dict) and data.get("validation") == "none":
+            return {**settings, "training": {"monitor": "last_epoch", **training}}
+        return settings
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the splits that are drawn."""
+        return self.training.seed if self.data.split_seed == "run" else self.data.split_seed
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
@@ -565,6 +639,8 @@ class Recipe(Settings):
                 f"training.batch_size must be a multiple of training.devices, got {self.training.batch_size} "
                 f"for {self.training.devices} devices; change one of them"
             )
+        self._check_protocol()
+        self._check_second_stage()
         if self.training.monitor == "last_epoch" and self.training.early_stopping_patience is not None:
             raise ValueError(
                 f"training.early_stopping_patience must be null with training.monitor=last_epoch, got "
@@ -578,6 +654,36 @@ class Recipe(Settings):
                 f"raise training.batch_size instead"
             )
         return self
+
+    def _check_protocol(self) -> None:
+        """Refuse a choice of the epoch by a split that there is not."""
+        monitor, validation = self.training.monitor, self.data.validation
+        if validation == "none" and monitor != "last_epoch":
+            raise ValueError(
+                f"training.monitor must be last_epoch with data.validation=none, got {monitor}: no split is left to "
+                f"choose an epoch by; leave it out, or draw a validation split"
+            )
+        if validation != "test" and monitor == "best_test":
+            raise ValueError(
+                f"training.monitor=best_test needs data.validation=test, got {validation}: it chooses the epoch on the "
+                f"test split, which must be said; set data.validation=test or monitor balanced_accuracy"
+            )
+        if self.data.negative is not None and self.data.positive is None:
+            raise ValueError(
+                f"data.negative needs data.positive, got {self.data.negative} alone; name the positive class as well"
+            )
+
+    def _check_second_stage(self) -> None:
+        """Refuse what makes no sense for a head on features that are computed once."""
+        if self.backbone.cached_features and self.augmentation.mixup is not None:
+            raise ValueError(
+                "augmentation.mixup must be null with backbone.cached_features=true: features are those of whole "
+                "images; leave one of them out"
+            )
+        if self.method.name == "tau_normalized" and self.head.name != "rescaled":
+            raise ValueError(
+                f"head.name must be rescaled with method.name=tau_normalized, got {self.head.name}; leave it out"
+            )
 
     def save(self, path: Path) -> None:
         """Write the recipe as YAML; ``load_recipe`` reads it back equal."""

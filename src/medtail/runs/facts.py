@@ -12,7 +12,7 @@ from medtail.runs.run import Run
 from medtail.runs.tasks import Task, task_of
 
 #: Left out of the file where they are None.
-_OPTIONAL = ("positive", "counts_before_subsample", "repeated", "known_labels")
+_OPTIONAL = ("positive", "negative", "counts_before_subsample", "repeated", "known_labels")
 
 
 def positive_class(training_counts: Sequence[int] | np.ndarray, named: str | None = None) -> int:
@@ -52,7 +52,8 @@ class DatasetFacts:
         multi_label: Whether an image may carry any number of labels.
         num_images: Images of each split.
         dimensions: 2 for images, 3 for volumes.
-        positive: The class against the rest, where the user named one.
+        positive: The class, or classes with ``+`` between, against the rest, where the user named one.
+        negative: The class, or classes, that ``positive`` is against, where the user named one.
         counts_before_subsample: Training images of each class before some were left out on purpose.
         repeated: Counts of images with the same pixels, where pixels were at hand.
         known_labels: For each split, images of which each label is known ``(C,)``, where some are unknown.
@@ -73,6 +74,7 @@ class DatasetFacts:
     num_images: dict[str, int]
     dimensions: int = 2
     positive: str | None = None
+    negative: str | None = None
     counts_before_subsample: list[int] | None = None
     repeated: dict[str, Any] | None = None
     known_labels: dict[str, list[int]] | None = None
@@ -127,6 +129,11 @@ class DatasetFacts:
         if self.known_labels is None:
             return np.full(len(self.class_names), self.num_images[split])
         return np.asarray(self.known_labels[split], dtype=np.int64)
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether some images were kept for validation alone."""
+        return self.num_images["validation"] > 0
 
     @property
     def training_counts(self) -> np.ndarray:

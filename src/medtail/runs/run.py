@@ -23,6 +23,11 @@ class Run:
 
     folder: Path
 
+    @classmethod
+    def of(cls, folder: str) -> "Run":
+        """Return the run in a folder that a setting names."""
+        return cls(Path(folder))
+
     @property
     def recipe(self) -> Path:
         """Every setting of the run; training from it reproduces the run."""

@@ -52,9 +52,31 @@ class RunSettings:
         return int(self.values["training"]["seed"])
 
     @property
+    def split_seed(self) -> int:
+        """The seed of splits that were drawn."""
+        seed = self.get("data.split_seed")
+        return self.seed if seed == "run" else int(seed or 0)
+
+    @property
     def monitor(self) -> str:
         """What chose the epoch; runs from before there was a choice took balanced accuracy."""
         return str(self.get("training.monitor") or "balanced_accuracy")
+
+    @property
+    def validation(self) -> str:
+        """Where the validation split came from: ``drawn`` (or given), ``none``, or ``test`` in its place."""
+        return str(self.get("data.validation") or "drawn")
+
+    @property
+    def protocol(self) -> str | None:
+        """Say in one sentence how the epoch was chosen, where that was not on validation images of its own."""
+        if self.validation == "drawn":
+            return None
+        if self.validation == "none":
+            return "There was no validation split, so the last epoch was kept."
+        if self.monitor == "last_epoch":
+            return "The test split was watched in place of a validation split, and the last epoch was kept."
+        return "The epoch was chosen on the test split, as some papers do, so metrics of the test split are optimistic."
 
     @property
     def flat(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from medtail.data.decoded.image_shape import viewable
 from medtail.files import replacing
+from medtail.training.batches.preparation import ImagePreparation
 from medtail.training.module import MethodModule
 
 #: The largest number of images, and of columns; pixels of a tile, of the gap between tiles and of a caption.
@@ -36,7 +37,7 @@ class AugmentedBatch(Callback):
         # These are the draws of the step itself, which will repeat them: the generators are left as they were.
         with torch.random.fork_rng(devices=[pixels.device] if pixels.is_cuda else []):
             module.seed_step()
-            images = module.preparation.augmented(pixels)
+            images = cast(ImagePreparation, module.preparation).augmented(pixels)
         shown = (images[:_IMAGES] * 255).round().to(torch.uint8).movedim(1, -1).cpu().numpy()
         targets = batch["target"][:_IMAGES].cpu().numpy()
         captions = [module.task.caption(target, module.class_names) for target in targets]

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from medtail.backbones import create_backbone
 from medtail.errors import InputError
-from medtail.heads import DEFAULT_HEADS, HEADS, Head, OutputKind
+from medtail.heads import DEFAULT_HEADS, HEADS, Head, OutputKind, RescaledHead
 from medtail.losses import ClassificationLoss, create_loss
 from medtail.methods import (
     BalancedContrastive,
@@ -23,12 +23,14 @@ from medtail.methods import (
     Method,
     NestedCollaborative,
     Supervised,
+    TauNormalized,
     Teacher,
     create_family,
 )
-from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings
+from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings, TauNormalizedSettings
 from medtail.runs.facts import DatasetFacts, positive_class
 from medtail.sam import SAM
+from medtail.training.first_stage import FirstStage
 from medtail.training.schedules import SCHEDULES
 
 _OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
@@ -52,6 +54,7 @@ class BuildContext:
         recipe: Every setting.
         class_counts: ``(C,)``, training counts in class-id order.
         dimensions: 2 for images, 3 for volumes.
+        first_stage: The run that ``backbone.from_run`` names, read; None where there is none, or for predicting.
         for_training: Whether the method is about to be trained. If it will only predict, its weights come from a
             checkpoint: published weights, and whatever else only training needs, are not loaded.
         teacher: What the method learns from, if the recipe names one.
@@ -62,6 +65,7 @@ class BuildContext:
     dimensions: int = 2
     for_training: bool = True
     teacher: Teacher | None = None
+    first_stage: FirstStage | None = None
 
     @classmethod
     def of(
@@ -71,9 +75,10 @@ class BuildContext:
         *,
         for_training: bool = True,
         teacher: Teacher | None = None,
+        first_stage: FirstStage | None = None,
     ) -> "BuildContext":
         """Return the context of a recipe and the facts of its training data."""
-        return cls(recipe, facts.training_counts, facts.dimensions, for_training, teacher)
+        return cls(recipe, facts.training_counts, facts.dimensions, for_training, teacher, first_stage)
 
     def loss(self, condition: Condition | None = None) -> ClassificationLoss:
         """Return the loss of the recipe, at λ if the method has one.
@@ -104,7 +109,8 @@ class BuildContext:
             self.recipe.backbone.name,
             channels=self.recipe.data.channels,
             dimensions=self.dimensions,
-            pretrained=self.recipe.backbone.pretrained and self.for_training,
+            # The weights of a first stage take the place of published ones.
+            pretrained=self.recipe.backbone.pretrained and self.for_training and self.first_stage is None,
             variant=self.recipe.backbone.variant,
         )
 
@@ -115,9 +121,12 @@ class BuildContext:
         return HEADS[name](in_features, len(self.class_counts), **_arguments(settings))
 
     def network(self, loss: ClassificationLoss) -> tuple[nn.Module, Head]:
-        """Return a new backbone and a head on it that fits the loss."""
+        """Return a backbone and a head on it that fits the loss: new ones, or what they keep of a first stage."""
         backbone = self.backbone()
-        return backbone, self.head(loss.expects, int(backbone.num_features))  # type: ignore[arg-type]
+        head = self.head(loss.expects, int(backbone.num_features))  # type: ignore[arg-type]
+        if self.first_stage is not None:
+            self.first_stage.hand_over(backbone, head)
+        return backbone, head
 
 
 def build_method(context: BuildContext) -> Method:
@@ -179,6 +188,14 @@ def _nested_collaborative(context: BuildContext) -> Method:
     )
 
 
+def _tau_normalized(context: BuildContext) -> Method:
+    loss, settings = context.loss(), cast(TauNormalizedSettings, context.recipe.method)
+    backbone, head = context.network(loss)
+    # From the end, so that a single epoch tries the highest.
+    taus = np.linspace(settings.max_tau, 0.0, context.recipe.training.epochs)[::-1]
+    return TauNormalized(backbone, cast(RescaledHead, head), loss, taus.tolist())
+
+
 #: How each method is built, by the name that recipes use.
 _BUILDERS: dict[str, Callable[[BuildContext], Method]] = {
     "supervised": _supervised,
@@ -186,6 +203,7 @@ _BUILDERS: dict[str, Callable[[BuildContext], Method]] = {
     "balanced_contrastive": _balanced_contrastive,
     "gaussian_mixture": _gaussian_mixture,
     "nested_collaborative": _nested_collaborative,
+    "tau_normalized": _tau_normalized,
 }
 
 

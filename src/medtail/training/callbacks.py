@@ -134,16 +134,27 @@ class AngleTable(EpochTable):
 
 @final
 class EpochLine(Callback):
-    """One line per epoch in the log, for files and pipes where a progress bar would be noise."""
+    """One line per epoch in the log, for files and pipes where a progress bar would be noise.
+
+    Args:
+        watched: The split that is judged after every epoch, or None.
+    """
+
+    def __init__(self, watched: str | None) -> None:
+        self.watched = watched
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        judged = (
+            ""
+            if self.watched is None
+            else f"  {self.watched} balanced accuracy {logged['validation_balanced_accuracy']:.4f}"
+            f"  auc {logged['validation_auc']:.4f}"
+        )
         _log.info(
-            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {logged['train_loss']:.4f}  "
-            f"validation balanced accuracy {logged['validation_balanced_accuracy']:.4f}  "
-            f"auc {logged['validation_auc']:.4f}"
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {logged['train_loss']:.4f}{judged}"
         )
 
 

@@ -25,16 +25,18 @@ from medtail.data.collection_images import read_image
 from medtail.errors import InputError
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
-from medtail.evaluation.summaries.summary import summarize
+from medtail.evaluation.summaries.summary import protocol_summary, summarize
 from medtail.files import replacing, write_json
 from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import EVALUATED_SPLITS, Run
+from medtail.runs.settings import RunSettings
 from medtail.training.augmented_batch import AugmentedBatch
 from medtail.training.batches.loaders import RunData
 from medtail.training.build import BuildContext, build_method
+from medtail.training.cached_features import cache_features
 from medtail.training.callbacks import (
     AngleTable,
     EpochLine,
@@ -44,6 +46,7 @@ from medtail.training.callbacks import (
     checkpoints,
 )
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
+from medtail.training.first_stage import FirstStage
 from medtail.training.inference.condition_sweep import write_conditions
 from medtail.training.inference.members import write_members
 from medtail.training.inference.trained_model import TrainedModel
@@ -103,10 +106,12 @@ def train(
     )
 
     teacher = load_teacher(recipe, data.facts)
+    first_stage = FirstStage.of(recipe, data.collection)
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
-    method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher))
+    method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher, first_stage=first_stage))
     module = MethodModule(method, recipe, data.facts)
+    learned_from = cache_features(module, data, progress) if recipe.backbone.cached_features else data
     with _quiet_lightning():
         trainer = _trainer(recipe, run, callbacks)
     if is_main_process():
@@ -119,7 +124,7 @@ def train(
     last = run.last_checkpoint if resume and run.last_checkpoint.is_file() else None
     with _quiet_lightning():
         try:
-            trainer.fit(module, datamodule=RunData(data, recipe), ckpt_path=last)
+            trainer.fit(module, datamodule=RunData(learned_from, recipe), ckpt_path=last)
         except SystemExit:
             # Lightning ends the process on Ctrl-C, which only our caller may decide.
             if trainer.interrupted:
@@ -226,13 +231,13 @@ def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightni
         MetricsTable(run.metrics),
         AngleTable(run.angles),
         StopOnBrokenLoss(),
-        AugmentedBatch(run.augmented),
+        *([] if recipe.backbone.cached_features else [AugmentedBatch(run.augmented)]),
         *checkpoints(run, MONITORED[training.monitor]),
     ]
     if sys.stderr.isatty():
         watch.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
     else:
-        watch.append(EpochLine())
+        watch.append(EpochLine(recipe.data.watched_split))
     watched = MONITORED[training.monitor]
     if training.early_stopping_patience is not None and watched is not None:
         watch.append(EarlyStopping(watched, mode="max", patience=training.early_stopping_patience))
@@ -249,6 +254,7 @@ def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightni
         plugins=[WholeCheckpoints()],
         deterministic="warn",
         num_sanity_val_steps=0,
+        limit_val_batches=0 if recipe.data.watched_split is None else None,
         log_every_n_steps=1,
         enable_model_summary=False,
         enable_progress_bar=sys.stderr.isatty(),
@@ -291,11 +297,9 @@ def _quiet_lightning() -> Iterator[None]:
 def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress | None) -> dict[str, Any]:
     """Judge the best epoch: the validation split, then once the test split."""
     model = TrainedModel.load(run)
-    rows = {split: data.collection.rows(split) for split in EVALUATED_SPLITS}
-    features = {split: model.features(data.pixels, rows[split], progress) for split in EVALUATED_SPLITS}
-    predictions = {
-        split: model.predictions(data.collection, rows[split], features[split]) for split in EVALUATED_SPLITS
-    }
+    rows = {split: rows for split in EVALUATED_SPLITS if len(rows := data.collection.rows(split))}
+    features = {split: model.features(data.pixels, rows[split], progress) for split in rows}
+    predictions = {split: model.predictions(data.collection, rows[split], features[split]) for split in rows}
     for split, predicted in predictions.items():
         predicted.write(run.predictions(split))
     centres = model.method.class_centres
@@ -311,6 +315,7 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         training_counts=data.facts.training_counts,
         positive=data.facts.positive_id,
     )
+    summary |= protocol_summary(RunSettings.load(run))
     write_json(run.environment, environment(started))
     write_json(run.summary, summary)
     write_report(run, read_image(data.collection))

@@ -24,10 +24,12 @@ from medtail.evaluation.summaries.cross_validation import (
     pooled_predictions,
     summarize_folds,
 )
+from medtail.evaluation.summaries.summary import protocol_summary
 from medtail.files import write_json
 from medtail.progress import Progress
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
+from medtail.runs.settings import RunSettings
 from medtail.training.callbacks import AtStart
 from medtail.training.fit import (
     check_folder,
@@ -86,13 +88,13 @@ def cross_validate(
     check_folder(run, recipe, resume=resume)
     collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
     if recipe.data.positive is not None:
-        collection = positive_versus_rest(collection, recipe.data.positive)
+        collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
     images = without_test_split(collection)
-    assigned = assign_folds(images, folds, recipe.data.split_seed)
+    assigned = assign_folds(images, folds, recipe.split_seed)
     facts = {
         "format": 1,
         "folds": folds,
-        "seed": recipe.data.split_seed,
+        "seed": recipe.split_seed,
         "images": len(images),
         "test_images_left_out": len(collection) - len(images),
         "sha256": folds_fingerprint(images, assigned),
@@ -154,6 +156,7 @@ def _pool(
     pooled.write(run.out_of_fold)
     facts = pooled_facts(folds, fingerprint)
     summary = summarize_folds(pooled, folds, np.asarray(facts.class_counts["train"]))
+    summary |= protocol_summary(RunSettings.load(run))
     seconds = sum(fold.read_environment()["seconds"] for fold in folds)
     write_json(run.environment, {**environment(started), "seconds": round(seconds, 1)})
     write_json(run.summary, summary)

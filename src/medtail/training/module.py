@@ -7,7 +7,7 @@ from typing import Any, final
 import lightning
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from medtail.methods import Method
 from medtail.recipes.schema import Recipe
@@ -26,15 +26,34 @@ class MethodModule(lightning.LightningModule):
         super().__init__()
         self.method = method.to(memory_format=memory_format(facts.dimensions))
         first, *others = (VIEWS[name](recipe, facts) for name in method.views)
-        self.preparation = first
+        self.preparation: nn.Module = first
         self.other_views = OtherViews(others)
         self.mixing = build_mixing(recipe.augmentation.mixup)
         self.recipe = recipe
         self.class_names = facts.class_names
         self.task = facts.task
+        self._backbone_weights: dict[str, Tensor] = {}
         self._validation: list[tuple[Tensor, Tensor]] = []
-        #: Outputs ``(N, C)`` and targets of the whole validation split, for callbacks.
+        #: Outputs ``(N, C)`` and targets of the whole watched split, usually validation, for callbacks.
         self.validated: tuple[Tensor, Tensor] | None = None
+
+    def train_on_features(self) -> None:
+        """Take the backbone out: batches hold its features, and checkpoints its weights as if it were here."""
+        backbone = self.method.take_out_backbone()
+        self._backbone_weights = {
+            f"method.backbone.{name}": value.cpu() for name, value in backbone.state_dict().items()
+        }
+        self.preparation = nn.Identity()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = {**self._backbone_weights, **checkpoint["state_dict"]}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["state_dict"] = {
+            name: value
+            for name, value in checkpoint["state_dict"].items()
+            if name not in self._backbone_weights
+        }
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.recipe, self.method)

@@ -18,6 +18,7 @@ from medtail.data import (
     load_pixels,
     positive_versus_rest,
 )
+from medtail.data.collection import Split
 from medtail.data.decoded.cache import PixelCache, default_cache_folder
 from medtail.data.splitting.long_tail import PROFILES, training_rows_left_out
 from medtail.data.splitting.splits import check_learnable
@@ -33,6 +34,8 @@ from medtail.runs.run import Run
 #: Statistics of the images that published ImageNet weights were trained on.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+_WITHOUT_VALIDATION: tuple[Split, ...] = ("train", "test")
 
 
 @final
@@ -72,7 +75,7 @@ def prepare(
 
     Unreadable images leave the table before anything is split or counted, so that class counts are those of
     images that can be trained on. Images that subsampling leaves out leave the table too, after the split, so that
-    validation and test are those of the whole data.
+    validation and test are those of the whole data; with ``data.drawn_first=subsample``, before validation is drawn.
 
     Args:
         collection: Images with labels.
@@ -87,8 +90,9 @@ def prepare(
     """
     collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
     if recipe.data.positive is not None:
-        collection = positive_versus_rest(collection, recipe.data.positive)
-    check_learnable(collection)
+        collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
+    parts = SPLITS if recipe.data.validation == "drawn" else _WITHOUT_VALIDATION
+    check_learnable(collection, parts)
     collection = collection.limited(recipe.data.max_pixels)
     pixels = load_pixels(
         collection,
@@ -103,17 +107,26 @@ def prepare(
     if pixels.unreadable:
         rows = np.asarray([bad.row for bad in pixels.unreadable])
         collection, pixels = collection.without(rows), pixels.without(rows)
-    collection = assign_splits(
-        collection,
+    split = partial(
+        assign_splits,
         validation_fraction=recipe.data.validation_fraction,
         test_fraction=recipe.data.test_fraction,
-        seed=recipe.data.split_seed,
+        seed=recipe.split_seed,
     )
+    brings_validation = "split" in collection.table and (collection.table["split"] == "validation").any()
+    subsample_first = recipe.data.drawn_first == "subsample" and not brings_validation
+    collection = split(collection, parts=_WITHOUT_VALIDATION if subsample_first else parts)
     counts_before = collection.class_counts("train")
     collection, pixels, kept = _subsampled(collection, pixels, recipe)
+    if subsample_first:
+        collection = split(collection, parts=parts)
     if recipe.data.normalization == "masked":
         _check_varies_in_masks(pixels, collection.rows("train"))
-    if recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
+    if recipe.backbone.from_run is not None:
+        # The network has learned from images normalised in this way.
+        first = DatasetFacts.load(Run.of(recipe.backbone.from_run))
+        mean, deviation = first.mean, first.standard_deviation
+    elif recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
         mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
         mean, deviation = channel_statistics(pixels, collection.rows("train"))
@@ -133,6 +146,7 @@ def prepare(
         num_images={split: len(collection.rows(split)) for split in SPLITS},
         dimensions=pixels.dimensions,
         positive=recipe.data.positive,
+        negative=recipe.data.negative,
         counts_before_subsample=None if kept is None else counts_before.tolist(),
         repeated=repeated_images(collection, pixels) if pixels.decoded else None,
         known_labels=_known_labels(collection),
@@ -161,6 +175,8 @@ def _subsampled(
     if settings.name == "none":
         return collection, pixels, None
     profile = partial(PROFILES[settings.name], **settings.model_dump(exclude={"name", "seed"}))
+    if settings.name == "binary" and recipe.data.positive is not None:
+        profile = partial(profile, positive=1)
     left_out = training_rows_left_out(collection, profile, settings.seed)
     training = collection.rows("train")
     kept = pd.DataFrame(

@@ -228,6 +228,33 @@ def test_order_of_images_in_a_file_does_not_matter(make_run, tmp_path: Path, run
     assert compare_runs([*runs[3:6], copy]).to_dict() == before
 
 
+def test_seeds_with_splits_of_their_own_are_compared_seed_by_seed(make_run, tmp_path: Path) -> None:
+    """Seed k of every method was split with seed k, as DAL does."""
+    follows = {"data": {"split_seed": "run"}}
+
+    def train(method: str, seed: int, data_seed: int) -> Run:
+        return _run(make_run, tmp_path / "paired", method, seed, data_seed=data_seed, settings=follows)
+
+    ce, dal = ([train(method, seed, data_seed=seed) for seed in range(2)] for method in ("ce", "dal"))
+    comparison = compare_runs([*ce, *dal])
+    row = next(row for row in comparison.rows if row["method"] == "dal")
+    own, base = (
+        np.array([run.read_summary()["balanced_accuracy"] for run in members]) for members in (dal, ce)
+    )
+    assert row["difference"] == pytest.approx((own - base).mean())
+    assert row["difference_low"] < row["difference"] < row["difference_high"]
+    assert row["t"] == pytest.approx(stats.ttest_rel(own, base).statistic)
+    assert any(warning.startswith("splits differ between seeds") for warning in comparison.warnings)
+
+    with pytest.raises(
+        InputError, match=r"seed 0 \(split 0\), seed 1 \(split 1\) of ce are not seed 0 \(split 0\)"
+    ):
+        compare_runs([*ce, dal[0]])
+    other = _run(make_run, tmp_path / "other", "dal", 1, data_seed=0, settings=follows)
+    with pytest.raises(InputError, match="runs must be of the same images, labels and splits"):
+        compare_runs([*ce, dal[0], other])
+
+
 def test_what_may_not_be_compared(make_run, tmp_path: Path, runs: list[Run]) -> None:
     with pytest.raises(InputError, match="runs must hold at least one finished run, got none"):
         compare_runs([])

@@ -14,6 +14,7 @@ from medtail.checks import number, positive, whole_number
 from medtail.data.collection import DataWarning, ImageCollection
 from medtail.errors import InputError
 from medtail.naming import listing
+from medtail.runs.facts import positive_class
 
 #: Undoes the rounding error of a power before a count is truncated: 5000 · 1000^(-1/3) is 500, not 499.
 _WHOLE = 1.0 + 1e-12
@@ -119,8 +120,8 @@ def step_counts(class_counts: np.ndarray, imbalance_factor: float, minority_shar
     return _by_rank(counts, wanted)
 
 
-def binary_counts(class_counts: np.ndarray, beta: float) -> np.ndarray:
-    """Two classes: the smaller one keeps ``n_minor = ⌊n_major / β + 1/2⌋`` images; of equal ones, class 1 is cut.
+def binary_counts(class_counts: np.ndarray, beta: float, *, positive: int | None = None) -> np.ndarray:
+    """Two classes: the positive one keeps ``⌊n_negative / β + 1/2⌋`` images, and the other one all.
 
     This is the β of loss-conditional training (paper 001, Table 12: 10, 100, 200). The table follows the same rounding,
     except for SIIM-ISIC at β = 100 (410 of 41,051, here 411) and for Dogs vs. Cats, where it prints 1,500, 150 and 75:
@@ -128,7 +129,8 @@ def binary_counts(class_counts: np.ndarray, beta: float) -> np.ndarray:
 
     Args:
         class_counts: Training images of each class ``(2,)``.
-        beta: Number of images of the larger class per image of the smaller.
+        beta: Number of images of the negative class per image of the positive one.
+        positive: Id of the positive class; the smaller one if None, or class 1 of equals.
 
     Returns:
         As :func:`exponential_counts`.
@@ -139,6 +141,8 @@ def binary_counts(class_counts: np.ndarray, beta: float) -> np.ndarray:
     Example:
         >>> binary_counts(np.array([5000, 5000]), 200), binary_counts(np.array([2500, 2500]), 200)
         (array([5000,   25]), array([2500,   13]))
+        >>> binary_counts(np.array([1444, 1486]), 100, positive=1)
+        array([1444,   14])
     """
     counts = _positive_counts(class_counts)
     beta = number("beta", beta, low=1, remedy="e.g. 100")
@@ -147,9 +151,9 @@ def binary_counts(class_counts: np.ndarray, beta: float) -> np.ndarray:
             f"beta is the ratio of two classes, got {len(counts)} classes; set one class against the rest with "
             f"`positive`, or choose another `data.subsample`"
         )
-    minor = 0 if counts[0] < counts[1] else 1
+    cut = positive_class(counts) if positive is None else positive
     wanted = counts.copy()
-    wanted[minor] = max(int(counts[1 - minor] / beta + 0.5), 1)
+    wanted[cut] = max(int(counts[1 - cut] / beta + 0.5), 1)
     return wanted
 
 

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,14 @@ def assign_splits(
     validation_fraction: float = 0.15,
     test_fraction: float = 0.15,
     seed: int = 0,
+    parts: Sequence[Split] = SPLITS,
 ) -> ImageCollection:
     """Give every image a split, stratified by class, with no group in two splits.
 
-    Given splits are used as they are. If validation or test is missing, it is drawn from the training images (its
-    fraction is then a fraction of these); if no split is given, all three are drawn. The draw depends only on ids,
-    groups, labels and the seed, not on the order of rows.
+    Given splits are used as they are, but for the images of one that is not among ``parts``, which are trained on. If
+    validation or test is missing, it is drawn from the training images (its fraction is then a fraction of these); if
+    no split is given, all are drawn. The draw depends only on ids, groups, labels and the seed, not on the order of
+    rows.
 
     Classes are dealt from the rarest to the most frequent, and each group goes to the split that lacks most of its
     class (iterative stratification, Sechidis et al. 2011, of whole groups). Every class with at least three groups is
@@ -43,6 +45,7 @@ def assign_splits(
         validation_fraction: Share of the images, in (0, 1).
         test_fraction: Share of the images, in (0, 1); the sum of both must be below 1.
         seed: Seed of the draw.
+        parts: The splits of the result; ``("train", "test")`` for a training without validation.
 
     Raises:
         InputError: A fraction is out of range, given splits share a group, there is only one class, or a class has no
@@ -58,8 +61,9 @@ def assign_splits(
     fractions: dict[Split, float] = {"validation": validation_fraction, "test": test_fraction}
     if "split" in collection.table:
         check_no_shared_groups(collection)
-    _warn_about_small_classes(collection)
-    pool, splits_to_draw = _to_draw(collection)
+        collection = _without_other_parts(collection, parts)
+    _warn_about_small_classes(collection, parts)
+    pool, splits_to_draw = _to_draw(collection, parts)
     drawn = {split: fractions[split] for split in splits_to_draw}
     if drawn and len(pool):
         splits = (
@@ -73,6 +77,12 @@ def assign_splits(
     return collection
 
 
+def _without_other_parts(collection: ImageCollection, parts: Sequence[Split]) -> ImageCollection:
+    """Move the images of splits that are not wanted to train."""
+    splits = collection.table["split"]
+    return collection.with_splits(splits.where(splits.isin(parts), "train"))
+
+
 def _check_fractions(validation_fraction: float, test_fraction: float) -> None:
     for name, value in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
         number(name, value, low=0, high=1, open_low=True, open_high=True, remedy="e.g. 0.15")
@@ -83,8 +93,12 @@ def _check_fractions(validation_fraction: float, test_fraction: float) -> None:
         )
 
 
-def check_learnable(collection: ImageCollection) -> None:
+def check_learnable(collection: ImageCollection, parts: Sequence[Split] = SPLITS) -> None:
     """Refuse labels that nothing can be learned from, and name classes that are too small, before any pixel is read.
+
+    Args:
+        collection: Images, before or after they were split.
+        parts: The splits that :func:`assign_splits` will give them.
 
     Raises:
         InputError: There is only one class, or a class has no image, or, if splits are given, no training image, or
@@ -93,8 +107,8 @@ def check_learnable(collection: ImageCollection) -> None:
     _check_classes(collection)
     if "split" in collection.table:
         check_no_shared_groups(collection)
-        _check_training_classes(collection)
-    _warn_about_small_classes(collection)
+        _check_training_classes(_without_other_parts(collection, parts))
+    _warn_about_small_classes(collection, parts)
 
 
 def _check_classes(collection: ImageCollection) -> None:
@@ -172,7 +186,7 @@ def _draw(
     return np.array([split_of[key] for key in keys], dtype=object)
 
 
-def small_classes(collection: ImageCollection) -> list[str]:
+def small_classes(collection: ImageCollection, parts: Sequence[Split] = SPLITS) -> list[str]:
     """Classes with too few groups to be in every split, if splits are to be drawn, as text; empty if there are none.
 
     Example:
@@ -180,7 +194,7 @@ def small_classes(collection: ImageCollection) -> list[str]:
         >>> small_classes(open_collection("digits-lt"))
         []
     """
-    pool, drawn = _to_draw(collection)
+    pool, drawn = _to_draw(collection, parts)
     splits = [split for split in _FIRST_SERVED if split == "train" or split in drawn]
     if not drawn or not len(pool):
         return []
@@ -194,19 +208,21 @@ def small_classes(collection: ImageCollection) -> list[str]:
     ]
 
 
-def _to_draw(collection: ImageCollection) -> tuple[np.ndarray, list[Split]]:
+def _to_draw(collection: ImageCollection, parts: Sequence[Split]) -> tuple[np.ndarray, list[Split]]:
     """The rows that are divided, and the splits that are drawn from them beside train."""
     if "split" not in collection.table:
-        return np.arange(len(collection)), ["validation", "test"]
+        return np.arange(len(collection)), [split for split in SPLITS[1:] if split in parts]
     present = set(collection.table["split"])
     # The given splits stay apart; only training images are divided further.
-    return collection.rows("train"), [split for split in SPLITS[1:] if split not in present]
+    return collection.rows("train"), [
+        split for split in SPLITS[1:] if split in parts and split not in present
+    ]
 
 
-def _warn_about_small_classes(collection: ImageCollection) -> None:
-    small = small_classes(collection)
+def _warn_about_small_classes(collection: ImageCollection, parts: Sequence[Split]) -> None:
+    small = small_classes(collection, parts)
     if small:
-        _, drawn = _to_draw(collection)
+        _, drawn = _to_draw(collection, parts)
         # Said before images are decoded and again when splits are drawn; one line of source shows it once.
         warnings.warn(
             f"classes with fewer than {1 + len(drawn)} {collection.group_column or 'image'}s cannot be in "

@@ -1,6 +1,6 @@
 """Which runs may be compared: those of the same images; and what else differs between them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, final
 
@@ -93,32 +93,77 @@ class JudgedRun:
 def read_comparable(runs: Sequence[Run]) -> list[JudgedRun]:
     """Read runs that were trained and judged on the same images.
 
+    Splits may differ between seeds, as ``data.split_seed=run`` makes them, if they are the same for every method: then
+    methods are compared seed by seed.
+
     Raises:
         InputError: There is no run, one is not finished, two have the same method and seed, or their classes,
-            images, labels or splits differ.
+            images, labels or splits differ for other reasons than their seeds.
     """
     if not runs:
         raise InputError("runs must hold at least one finished run, got none; give the folders of some")
     judged = [JudgedRun.read(run) for run in runs]
-    first = judged[0]
+    first_of_split: dict[int, JudgedRun] = {}
     seen: dict[tuple[str, int], JudgedRun] = {}
     for other in judged:
-        _check_same_images(first, other)
+        _check_same_classes(judged[0], other)
+        _check_same_images(first_of_split.setdefault(other.settings.split_seed, other), other)
         twin = seen.setdefault((other.method, other.seed), other)
         if twin is not other:
             raise InputError(
                 f"each method and seed may occur once, {twin.run.folder} and {other.run.folder} are both "
                 f"{other.method} with seed {other.seed}; leave one out"
             )
+    for other in first_of_split.values():
+        _check_same_data(judged[0], other)
+    if splits_differ(judged):
+        _check_paired(judged)
     return judged
 
 
-def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
+def splits_differ(judged: Sequence[JudgedRun]) -> bool:
+    """Return whether the runs were split with different seeds, and so judged on different images."""
+    return len({run.facts.fingerprint for run in judged}) > 1
+
+
+def _check_paired(judged: Sequence[JudgedRun]) -> None:
+    """Refuse methods that were trained on different splits."""
+    splits_of: dict[str, dict[int, int]] = {}
+    for run in judged:
+        splits_of.setdefault(run.method, {})[run.seed] = run.settings.split_seed
+    first, *others = splits_of
+    for other in others:
+        if splits_of[other] != splits_of[first]:
+            raise InputError(
+                f"runs whose splits differ must have the same seeds and splits for every method, "
+                f"{_pairs(splits_of[first])} of {first} are not {_pairs(splits_of[other])} of {other}; train what is "
+                f"missing, or take one data.split_seed"
+            )
+
+
+def _pairs(splits: Mapping[int, int]) -> str:
+    return ", ".join(f"seed {seed} (split {split})" for seed, split in sorted(splits.items()))
+
+
+def _check_same_classes(first: JudgedRun, other: JudgedRun) -> None:
     pair = f"{first.run.folder} and {other.run.folder}"
     if first.test.class_names != other.test.class_names:
         raise InputError(
             f"runs must be of the same classes, those of {pair} differ; compare runs of one data set"
         )
+
+
+def _check_same_data(first: JudgedRun, other: JudgedRun) -> None:
+    pair = f"{first.run.folder} and {other.run.folder}"
+    if first.facts.name != other.facts.name:
+        raise InputError(
+            f"runs must be of one data set, those of {pair} are of {first.facts.name} and {other.facts.name}; compare "
+            f"runs of one"
+        )
+
+
+def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
+    pair = f"{first.run.folder} and {other.run.folder}"
     if first.facts.fingerprint != other.facts.fingerprint:
         raise InputError(
             f"runs must be of the same images, labels and splits, those of {pair} differ "
@@ -138,6 +183,8 @@ def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
 def differing_settings(judged: Sequence[JudgedRun]) -> list[str]:
     """Say, in one sentence each, which settings differ for other reasons than method and seed."""
     sentences = []
+    if splits_differ(judged):
+        sentences.append("splits differ between seeds, and are the same for every method of a seed")
     flat = {id(run): run.settings.flat for run in judged}
     for key in sorted({key for settings in flat.values() for key in settings}):
         if key in _WITHOUT_EFFECT:

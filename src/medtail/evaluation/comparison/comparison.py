@@ -249,14 +249,31 @@ def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Compar
 
 
 def _resampled_balanced_accuracy(judged: Sequence[JudgedRun]) -> np.ndarray:
-    """Balanced accuracy of every run on the same resamples ``(resamples, runs)``."""
+    """Balanced accuracy of every run on the same resamples ``(resamples, runs)``.
+
+    Where splits differ between seeds, the images of all test splits are resampled together, so that an image counts
+    equally often in each of them.
+    """
+    images = pd.concat([_units(run) for run in judged])
+    images = images[~images.index.duplicated()].sort_index(kind="stable")
+    places = [images.index.get_indexer(pd.Index(run.test.ids)) for run in judged]
     return metrics.bootstrap(
         lambda weights: np.stack(
-            [np.asarray(metrics.balanced_accuracy(run.test.outcomes(weights))) for run in judged],
+            [
+                np.asarray(metrics.balanced_accuracy(run.test.outcomes(weights[place])))
+                for run, place in zip(judged, places, strict=True)
+            ],
             axis=-1,
         ),
-        judged[0].test.units,
+        images.to_numpy(),
         resamples=_RESAMPLES,
+    )
+
+
+def _units(run: JudgedRun) -> "pd.Series[str]":
+    """What a bootstrap draws, by the image."""
+    return pd.Series(
+        run.test.ids if run.test.groups is None else run.test.groups, index=run.test.ids, dtype=str
     )
 
 

@@ -32,7 +32,7 @@ class Evidence:
         environment: ``environment.json``.
         summary: ``summary.json``.
         epochs: ``metrics.csv``.
-        validation: Predictions of the split the checkpoint was chosen on.
+        validation: Predictions of the validation split, or None for a run without.
         test: Predictions of the split that was read once.
         read_image: Reads a test image, or None where the images are not at hand.
     """
@@ -43,7 +43,7 @@ class Evidence:
     environment: dict[str, Any]
     summary: dict[str, Any]
     epochs: pd.DataFrame
-    validation: SavedPredictions
+    validation: SavedPredictions | None
     test: SavedPredictions
     read_image: ReadImage | None
 
@@ -56,7 +56,7 @@ class Evidence:
         """
         facts = DatasetFacts.load(run)
         predictions = {}
-        for split in EVALUATED_SPLITS:
+        for split in EVALUATED_SPLITS if facts.has_validation else ("test",):
             predictions[split] = facts.task.read_predictions(run.predictions(split))
             if list(predictions[split].class_names) != facts.class_names:
                 raise InputError(
@@ -70,7 +70,7 @@ class Evidence:
             environment=run.read_environment(),
             summary=run.read_summary(),
             epochs=pd.read_csv(run.require(run.metrics)),
-            validation=predictions["validation"],
+            validation=predictions.get("validation"),
             test=predictions["test"],
             read_image=read_image,
         )
@@ -103,7 +103,7 @@ class Evidence:
     @property
     def chosen_by_validation(self) -> bool:
         """Whether the epoch that is judged was chosen on validation."""
-        return MONITORED[self.settings.monitor] is not None
+        return MONITORED[self.settings.monitor] is not None and self.settings.validation == "drawn"
 
     @property
     def class_names(self) -> tuple[str, ...]:

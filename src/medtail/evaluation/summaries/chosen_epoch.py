@@ -8,6 +8,8 @@ MONITORED: dict[str, str | None] = {
     "balanced_accuracy": "validation_balanced_accuracy",
     "auc": "validation_auc",
     "last_epoch": None,
+    # Only where the test split is watched in place of validation.
+    "best_test": "validation_accuracy",
 }
 
 

@@ -25,7 +25,7 @@ class ConditionMetrics:
     Attributes:
         parameters: Names of the parameters of λ; none for a model without.
         conditions: L values of λ, in the order of the table.
-        values: For each split, L rows with the columns :data:`RANKING_METRICS`.
+        values: For each split, L rows with the columns :data:`RANKING_METRICS`; only test for a run without validation.
     """
 
     parameters: tuple[str, ...]
@@ -48,7 +48,7 @@ class ConditionMetrics:
     def _of_predictions(cls, run: Run) -> "ConditionMetrics":
         positive = DatasetFacts.load(run).positive_id
         values = {}
-        for split in EVALUATED_SPLITS:
+        for split in judged_splits(run):
             images = Predictions.read(run.predictions(split))
             judged = ranking_metrics(images.targets, images.probabilities, positive, images.scores)
             values[split] = pd.DataFrame([judged])
@@ -64,9 +64,9 @@ class ConditionMetrics:
                 f"got {', '.join(names)}; restore the file of the run"
             )
         parameters = tuple(names[1 : names.index("auc")])
-        parts = {split: table[table["split"] == split].reset_index(drop=True) for split in EVALUATED_SPLITS}
+        parts = {split: table[table["split"] == split].reset_index(drop=True) for split in judged_splits(run)}
         conditions = [part[list(parameters)].to_dict("records") for part in parts.values()]
-        if not parameters or not conditions[0] or conditions[0] != conditions[1]:
+        if not parameters or not conditions[0] or conditions[0] != conditions[-1]:
             raise InputError(
                 f"{run.conditions} must have the same λ for validation and test; restore the file of the run"
             )
@@ -75,7 +75,9 @@ class ConditionMetrics:
         return cls(parameters, plain, values)
 
     def best(self, metric: str, split: EvaluatedSplit) -> int | None:
-        """Row of the best λ by a metric on a split; the first of equals, None where it is undefined everywhere."""
+        """Row of the best λ by a metric on a split; the first of equals, None where undefined or not judged."""
+        if split not in self.values:
+            return None
         return RANKING_METRICS[metric].best(self.values[split][metric])
 
     def axes(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
@@ -85,6 +87,11 @@ class ConditionMetrics:
         values = [tuple(dict.fromkeys(row[name] for row in self.conditions)) for name in self.parameters]
         rows, columns = values if len(values) == 2 else ((float("nan"),), values[0])
         return (rows, columns) if len(rows) * len(columns) == len(self.conditions) else None
+
+
+def judged_splits(run: Run) -> tuple[EvaluatedSplit, ...]:
+    """Return the splits that a run has predictions for."""
+    return EVALUATED_SPLITS if DatasetFacts.load(run).has_validation else ("test",)
 
 
 def condition_title(condition: Mapping[str, Any]) -> str:

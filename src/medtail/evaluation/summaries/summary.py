@@ -12,6 +12,7 @@ from medtail.evaluation.summaries.json_values import defined, defined_interval
 from medtail.metrics import METRICS, Metric
 from medtail.runs.facts import positive_class
 from medtail.runs.predictions import SavedPredictions
+from medtail.runs.settings import RunSettings
 
 
 def summarize(
@@ -93,6 +94,23 @@ def summarize(
             else {}
         ),
         **({} if groups is None else {"groups": groups}),
+    }
+
+
+def protocol_summary(settings: RunSettings) -> dict[str, Any]:
+    """Return what ``summary.json`` says under ``protocol`` of how the epoch was chosen; nothing where that is usual.
+
+    Returns:
+        ``protocol`` with the settings ``validation`` and ``monitor``, and ``note``, a sentence on what they mean.
+    """
+    if settings.protocol is None:
+        return {}
+    return {
+        "protocol": {
+            "validation": settings.validation,
+            "monitor": settings.monitor,
+            "note": settings.protocol,
+        }
     }
 
 

@@ -309,6 +309,11 @@ def _metrics_of(runs: GridRuns, point: Point, seed: int) -> ConditionMetrics:
                 f"{run.folder} must be a training with {path}={value}, as grid {runs.grid.name} says, "
                 f"its recipe has {saved}; remove the folder or restore its files"
             )
+    if not DatasetFacts.load(run).has_validation:
+        raise InputError(
+            f"the combinations of a grid are chosen on validation, which {run.folder} has none of; train the grid "
+            f"with `data.validation=drawn`"
+        )
     return ConditionMetrics.read(run)
 
 

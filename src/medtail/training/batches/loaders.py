@@ -21,8 +21,8 @@ _PARTNERS = 1
 class RunData(lightning.LightningDataModule):
     """Training and validation batches of one run.
 
-    Only training images are resampled. Every rank draws its own share of them, and validates on the whole
-    validation split, so that a metric does not depend on the number of devices.
+    Only training images are resampled. Every rank draws its own share of them, and judges the whole
+    watched split (usually validation), so that a metric does not depend on the number of devices.
     """
 
     def __init__(self, data: PreparedData, recipe: Recipe) -> None:
@@ -81,7 +81,9 @@ class RunData(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader[Any]:
-        images = self._images("validation")
+        watched = self.recipe.data.watched_split
+        assert watched is not None, "without a split to watch the trainer skips validation"
+        images = self._images(watched)
         training = self.recipe.training
         return batch_loader(
             images,

@@ -18,7 +18,7 @@ from medtail.evaluation.summaries.ranking_metrics import ranking_metrics
 from medtail.files import replacing
 from medtail.methods import Condition, Conditional
 from medtail.runs.predictions import SavedPredictions
-from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit, Run
+from medtail.runs.run import EvaluatedSplit, Run
 from medtail.training.inference.trained_model import TrainedModel
 
 ConditionGrid = Mapping[str, Sequence[float]]
@@ -139,19 +139,18 @@ def write_conditions(
     predictions: Mapping[EvaluatedSplit, SavedPredictions],
     features: Mapping[EvaluatedSplit, Tensor],
 ) -> None:
-    """Keep the backbone's features of validation and test, and the metrics at every λ of the recipe's grid.
+    """Keep the backbone's features of the judged splits, and the metrics at every λ of the recipe's grid.
 
     Args:
         run: Gets ``features/backbone_*.npz`` and ``conditions.csv``.
         model: Its recipe names a method with λ.
-        predictions: Of both splits at any λ, for ids, targets and groups.
-        features: Backbone features ``(N, D)`` of both splits.
+        predictions: Of validation, if there is one, and test at any λ, for ids, targets and groups.
+        features: Backbone features ``(N, D)`` of the same splits.
     """
     method, grid = model.method.conditional, model.recipe.method.condition_grid
     assert method is not None and grid is not None
     tables = []
-    for split in EVALUATED_SPLITS:
-        images = predictions[split]
+    for split, images in predictions.items():
         kept = BackboneFeatures(images.ids, images.targets, features[split].numpy(), images.groups)
         kept.write(run.backbone_features(split))
         with model.autocast():

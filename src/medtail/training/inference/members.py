@@ -9,7 +9,7 @@ from torch import Tensor
 
 from medtail.files import replacing
 from medtail.runs.predictions import SavedPredictions
-from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit, Run
+from medtail.runs.run import EvaluatedSplit, Run
 from medtail.training.inference.trained_model import TrainedModel
 
 
@@ -24,11 +24,11 @@ def write_members(
     Args:
         run: Gets the file.
         model: Trained.
-        predictions: Those of the ensemble, of both splits.
-        features: Backbone features ``(N, D)`` of both splits.
+        predictions: Those of the ensemble, of validation, if there is one, and test.
+        features: Backbone features ``(N, D)`` of the same splits.
     """
     rows: list[dict[str, Any]] = []
-    for split in EVALUATED_SPLITS:
+    for split in features:
         tables = model.member_probabilities(features[split])
         if tables is None:
             return

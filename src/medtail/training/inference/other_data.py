@@ -65,7 +65,7 @@ def pass_other_data(
         open_collection(data, columns=columns), settings.get("data.classes"), settings.get("data.merge")
     )
     if facts.positive is not None:
-        collection = positive_versus_rest(collection, facts.positive)
+        collection = positive_versus_rest(collection, facts.positive, facts.negative)
     facts.task.check_classes(collection, facts.class_names)
     model = TrainedModel.load(run)
     if "split" in collection.table:

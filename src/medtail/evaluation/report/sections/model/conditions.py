@@ -41,6 +41,7 @@ def conditions(evidence: Evidence) -> Section | None:
             "positive": binary["positive"] if binary else None,
             "doubts": validation_doubts(evidence.facts),
             "shown": table.parameters[-1],
+            "has_validation": evidence.facts.has_validation,
             "rows": [_choice(table, metric, index) for metric, index in chosen.items() if index is not None],
             "scatter": _scatter(table, chosen),
             "recalls": _recalls(table, chosen["average_precision"]),

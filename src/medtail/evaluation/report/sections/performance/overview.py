@@ -25,6 +25,7 @@ def overview(evidence: Evidence) -> Section:
         "section_overview.html",
         {
             "summary": summary,
+            "protocol": evidence.settings.protocol,
             "multi_label": evidence.facts.multi_label,
             "method": evidence.settings.method,
             "cards": _label_cards(summary)

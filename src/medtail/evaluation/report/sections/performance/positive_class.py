@@ -11,7 +11,8 @@ def positive_class(evidence: Evidence) -> Section | None:
     binary = evidence.summary.get("binary")
     if binary is None:
         return None
-    validation = measure_binary(evidence.validation, evidence.class_names.index(binary["positive"]))
+    positive = evidence.class_names.index(binary["positive"])
+    validation = None if evidence.validation is None else measure_binary(evidence.validation, positive)
     at_recalls = [(f"{recall:g}", name) for recall, name in zip(RECALLS, PRECISION_METRICS, strict=True)]
     return Section(
         "positive-class",
@@ -20,12 +21,13 @@ def positive_class(evidence: Evidence) -> Section | None:
         {
             "positive": binary["positive"],
             "over_groups": evidence.over_groups,
+            "has_validation": validation is not None,
             "rows": [
                 {
                     "heading": metric.heading,
                     "test": binary[name],
                     "interval": binary["intervals"][name],
-                    "validation": float(validation[name][0]),
+                    "validation": None if validation is None else float(validation[name][0]),
                 }
                 for name, metric in POSITIVE_CLASS_METRICS.items()
             ],
@@ -34,7 +36,7 @@ def positive_class(evidence: Evidence) -> Section | None:
                     "recall": recall,
                     "test": binary["precisions_at_recalls"][recall],
                     "interval": binary["intervals"]["precisions_at_recalls"][recall],
-                    "validation": float(validation[name][0]),
+                    "validation": None if validation is None else float(validation[name][0]),
                 }
                 for recall, name in at_recalls
             ],

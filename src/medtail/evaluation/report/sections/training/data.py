@@ -30,7 +30,7 @@ def data(evidence: Evidence) -> Section:
         {
             "facts": facts,
             "augmented": augmented(evidence),
-            "chosen_by_validation": evidence.chosen_by_validation,
+            "choice": _choice(evidence),
             "subsample": _subsample(evidence),
             "images": images,
             "each": train.sum() / images["train"],
@@ -51,6 +51,18 @@ def data(evidence: Evidence) -> Section:
             "figure": _figure(train[order]) if many else None,
         },
     )
+
+
+def _choice(evidence: Evidence) -> str:
+    """How the epoch was chosen, after "The model learned from the training images, "."""
+    if evidence.settings.protocol is not None:
+        return "and was then judged on the test images. " + evidence.settings.protocol
+    chosen = (
+        "its best epoch was chosen on the validation images"
+        if evidence.chosen_by_validation
+        else "the last epoch was kept, whatever the validation images said"
+    )
+    return f"{chosen}, and the test images were read once."
 
 
 def _figure(counts: np.ndarray) -> Markup:
@@ -84,5 +96,13 @@ def _subsample(evidence: Evidence) -> dict[str, Any] | None:
         "name": settings.pop("name"),
         "settings": ", ".join(f"{name} {value}" for name, value in settings.items()),
         "before": sum(before),
-        "left_out": sum(before) - int(evidence.counts("train").sum()),
+        "left_out": sum(before) - sum(int(evidence.counts(split).sum()) for split in _subsampled(evidence)),
+        "complete": "Validation and test are"
+        if "validation" not in _subsampled(evidence)
+        else "The test split is",
     }
+
+
+def _subsampled(evidence: Evidence) -> tuple[str, ...]:
+    """The splits that the images kept by subsampling went to."""
+    return ("train", "validation") if evidence.settings.get("data.drawn_first") == "subsample" else ("train",)

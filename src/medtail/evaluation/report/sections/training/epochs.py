@@ -11,7 +11,11 @@ from medtail.evaluation.report.page import Section
 from medtail.evaluation.report.sections.layout import CLASSES_IN_COLOUR
 from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_row
 
-_CRITERIA = {"validation_balanced_accuracy": "balanced accuracy", "validation_auc": "area under ROC"}
+_CRITERIA = {
+    "validation_balanced_accuracy": "balanced accuracy",
+    "validation_auc": "area under ROC",
+    "validation_accuracy": "accuracy",
+}
 
 
 def epochs(evidence: Evidence) -> Section:
@@ -20,16 +24,18 @@ def epochs(evidence: Evidence) -> Section:
     monitor = evidence.settings.monitor
     best, column = chosen_row(table, monitor), MONITORED[monitor]
     chosen = int(table["epoch"].iloc[best])
+    # Columns are named after validation, whichever split was watched.
+    watched = "test" if evidence.settings.validation == "test" else "validation"
     panels = [
         _lines(
             table,
             "Loss",
-            {"training": "train_loss", "validation": "validation_loss"},
+            {"training": "train_loss", watched: "validation_loss"},
             chosen,
         ),
         _lines(
             table,
-            "Validation metrics",
+            f"{watched.capitalize()} metrics",
             {
                 "balanced accuracy": "validation_balanced_accuracy",
                 "area under ROC": "validation_auc",
@@ -42,7 +48,10 @@ def epochs(evidence: Evidence) -> Section:
     if len(evidence.class_names) <= CLASSES_IN_COLOUR:
         names = [evidence.class_names[index] for index in evidence.from_frequent_to_rare]
         recalls = {name: f"validation_recall_{name}" for name in names}
-        panels.append(_lines(table, "Recall of each class on validation", recalls, chosen))
+        panels.append(_lines(table, f"Recall of each class on {watched}", recalls, chosen))
+    if evidence.settings.validation == "none":
+        # Nothing was judged: only the training loss has a line.
+        panels = panels[:1]
     panels.append(_lines(table, "Learning rate", {"learning rate": "learning_rate"}, chosen))
     return Section(
         "training",
@@ -51,6 +60,7 @@ def epochs(evidence: Evidence) -> Section:
         {
             "epochs": len(table),
             "chosen": chosen,
+            "watched": watched if evidence.settings.validation != "none" else None,
             "criterion": None if column is None else _CRITERIA[column],
             "value": None if column is None else float(table[column].iloc[best]),
             "figures": panels,
