@@ -219,6 +219,27 @@ def test_what_is_absent_is_named(make_run, tmp_path: Path) -> None:
     assert "ISIC_7.jpg: image file is truncated" in text
 
 
+@pytest.mark.parametrize(("images_per_group", "groups", "few"), [(1, 172, False), (8, 22, True)])
+def test_intervals_say_how_many_groups_they_rest_on(
+    make_run, tmp_path: Path, images_per_group: int, groups: int, few: bool
+) -> None:
+    run = make_run(tmp_path / "run", resamples=5, images_per_group=images_per_group)
+    write_report(run)
+    text = run.report.read_text(encoding="utf-8")
+    assert text.count(f"95 % interval, {groups} groups</th>") == 1
+    assert f"<code>lesion_id</code>, {groups} in the test split" in text
+    assert "leaves that class out of the mean" in text
+    assert (f"The ranges rest on {groups} groups. With fewer than 30" in text) == few
+
+
+def test_intervals_over_images_name_no_groups(make_run, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", resamples=5, images_per_group=None)
+    write_report(run)
+    text = run.report.read_text(encoding="utf-8")
+    assert "95 % interval</th>" in text
+    assert "The ranges rest on" not in text
+
+
 def test_names_are_text_and_never_markup(make_run, tmp_path: Path) -> None:
     names = ("<script>alert(1)</script>", "a & b", "$x^2$", '"quoted" ünïcode 黒子')
     run = make_run(tmp_path / "run", resamples=5, class_names=names)
