@@ -163,6 +163,15 @@ def test_a_family_of_cosine_losses_reports_its_scale_at_the_condition(scale: flo
     assert method.cosine_scale() == scale
 
 
+def test_a_new_loss_in_every_step_reads_no_outputs_on_the_host() -> None:
+    family = create_family("dal", class_counts=COUNTS)
+    method = LossConditional(
+        create_backbone("resnet8"), CosineClassifier(64, 3), family, {"scale": LinearDensity(2, 6, 0.25)}
+    )
+    assert family(scale=4.0).outputs_are_checked is False
+    assert method.loss_at({"scale": 4.0}).outputs_are_checked is True
+
+
 def test_schedules_of_the_losses_know_the_epoch() -> None:
     settings = {"weighting": {"name": "deferred", "start": 0.6}, "reduction": "weighted_mean"}
     family = create_family("dbm", class_counts=COUNTS, settings=settings, num_epochs=5)

@@ -35,6 +35,8 @@ class ClassificationLoss(nn.Module, ABC):
         multi_label: Whether the loss takes labels ``(N, C)`` besides class ids ``(N,)``.
         needs_one_class: Why the loss takes no class probabilities ``(N, C)``, to end a sentence after "because"; empty
             for a loss that takes them.
+        outputs_are_checked: Whether outputs are known to be of the kind that ``expects`` names: false until the first
+            call of an epoch, which reads them.
         unknown_labels: Whether a multi-label loss leaves out labels that are NaN, ``"leave_out"``, or refuses them.
 
     It computes in float32 or better whatever the autocast dtype, and holds no parameters and, with few documented
@@ -57,7 +59,7 @@ class ClassificationLoss(nn.Module, ABC):
         self.reduction = reduction
         counts = None if class_counts is None else tensor_checks.class_counts(class_counts)
         self.register_buffer("class_counts", counts, persistent=False)
-        self._outputs_are_checked = False
+        self.outputs_are_checked = False
 
     @abstractmethod
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -126,13 +128,13 @@ class ClassificationLoss(nn.Module, ABC):
 
     def _check_outputs(self, outputs: Tensor) -> None:
         """Refuse logits where cosines are expected, once per epoch, because the host waits for the device."""
-        if torch.compiler.is_compiling() or self._outputs_are_checked or type(outputs) is not Tensor:
+        if torch.compiler.is_compiling() or self.outputs_are_checked or type(outputs) is not Tensor:
             return
-        self._outputs_are_checked = True
+        self.outputs_are_checked = True
         if self.expects == "cosines" and outputs.numel():
             largest = float(outputs.detach().abs().amax())
             if largest > 1 + COSINE_TOLERANCE:
-                self._outputs_are_checked = False
+                self.outputs_are_checked = False
                 raise InputError(
                     f"outputs must be cosines in [-1, 1] for {type(self).__name__}, got {largest:.3g}; "
                     "use a head that emits cosines, medtail.heads.CosineClassifier or EmbeddingHead"
@@ -238,7 +240,7 @@ class ClassificationLoss(nn.Module, ABC):
 
     def set_epoch(self, epoch: int) -> None:
         """Tell every part which epoch begins, counted from 0; without a schedule, only the check of cosines is due."""
-        self._outputs_are_checked = False
+        self.outputs_are_checked = False
         for part in self.modules():
             if isinstance(part, Part):
                 part.set_epoch(epoch)

@@ -140,6 +140,8 @@ class LossConditional(OneHeadMethod, Conditional):
         """
         loss = self.loss_family(**_checked(self.distributions, condition))
         loss.set_epoch(self._epoch)
+        # What the head emits was checked when the method was built, and a new loss in every step would read it again.
+        loss.outputs_are_checked = True
         return loss
 
     @property
