@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from medtail.data.collection import DataWarning
-from medtail.data.datasets.columns import (
+from medtail.data.datasets.tables.columns import (
     LABEL_NAMES,
     PLAIN_LABEL_NAMES,
     SPLIT_FLAGS,
