@@ -59,6 +59,12 @@ def test_a_path_from_above_the_folder_is_found(edit) -> None:
     assert collection.source.form(29).height == 16
 
 
+def test_zeros_that_a_spreadsheet_took_are_found(edit) -> None:
+    with pytest.warns(DataWarning, match=r"called alike for each: 29 of 30 \(images/00001.jpg for 1,"):
+        collection = open_collection(edit(image=[NAMES[0], *(str(number) for number in range(1, 30))]))
+    assert collection.table["id"].iloc[29] == "29"
+
+
 def test_another_folder_of_the_same_depth_is_another_image(edit, refuses) -> None:
     sentence = refuses(open_collection, edit(image=[f"scans/{name}.jpg" for name in NAMES]))
     assert "none of the 30 images named in" in sentence

@@ -29,7 +29,7 @@ class FoundFiles:
 
     A name is a path with or without extension, below the folder or below its folder ``images``, or that of a folder
     of DICOM slices. Where there is no such file, the one file is taken whose path is the same but for the case of
-    letters, the way accents are composed, backslashes, the extension, or leading folders.
+    letters, the way accents are composed, backslashes, the extension, leading folders, or leading zeros of a number.
 
     Args:
         folder: The folder that names are relative to.
@@ -41,9 +41,13 @@ class FoundFiles:
         self._folders = {str(PurePosixPath(file).parent) for file in self.files}
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         self._by_last_part: dict[str, list[str]] = defaultdict(list)
+        self._by_number: dict[str, list[str]] = defaultdict(list)
         for file in sorted(self.files):
+            last = _parts(file)[-1]
             self._by_stem[without_extension(file)].append(file)
-            self._by_last_part[_parts(file)[-1]].append(file)
+            self._by_last_part[last].append(file)
+            if last.isdecimal():
+                self._by_number[last.lstrip("0")].append(file)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -90,7 +94,14 @@ class FoundFiles:
                 f"image {relative} must name one file, but {listing(sorted(matches))} match; write the path below "
                 f"{self.folder}"
             )
-        return matches[0] if matches else None
+        return matches[0] if matches else self._with_zeros(wanted[-1])
+
+    def _with_zeros(self, number: str) -> str | None:
+        """The one file called by a number whose leading zeros a spreadsheet has taken away."""
+        matches = (
+            self._by_number.get(number, []) if number.isdecimal() and number == number.lstrip("0") else []
+        )
+        return matches[0] if len(matches) == 1 else None
 
     def nearest(self, name: str) -> str:
         """``; did you mean X?`` for the file whose name is closest, or nothing."""
@@ -105,6 +116,7 @@ class FoundFiles:
             or relative in self._folders
             or f"images/{relative}" in self._folders
             or any(_end_alike(_parts(relative), _parts(file)) for file in self._of(relative))
+            or self._with_zeros(relative) is not None
             for relative in relatives
             if relative is not None
         )
