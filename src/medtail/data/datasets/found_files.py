@@ -98,9 +98,8 @@ class FoundFiles:
 
     def _with_zeros(self, number: str) -> str | None:
         """The one file called by a number whose leading zeros a spreadsheet has taken away."""
-        matches = (
-            self._by_number.get(number, []) if number.isdecimal() and number == number.lstrip("0") else []
-        )
+        shortened = number.isdecimal() and number == str(int(number))
+        matches = self._by_number.get(number, []) if shortened else []
         return matches[0] if len(matches) == 1 else None
 
     def nearest(self, name: str) -> str:
