@@ -76,4 +76,6 @@ def test_columns_of_any_number_of_ones_are_several_labels(edit) -> None:
 
 
 def test_a_single_column_of_zero_and_one_is_no_label(edit, refuses) -> None:
-    assert "or name it with `label_column`" in refuses(open_collection, edit(dx=None, Edema=["1", "0"] * 15))
+    assert "or give two or more columns of 0 and 1" in refuses(
+        open_collection, edit(dx=None, Edema=["1", "0"] * 15)
+    )
