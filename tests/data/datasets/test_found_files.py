@@ -82,6 +82,15 @@ def test_a_name_in_two_folders_is_refused(edit, refuses, draw) -> None:
     )
 
 
+def test_masks_of_the_same_name_are_passed_over(edit, draw) -> None:
+    folder = edit()
+    move(folder, lambda name: f"scans/{name}.jpg")
+    (folder / "masks").mkdir()
+    for name in NAMES:
+        draw(0, mode="L").save(folder / "masks" / f"{name}.png")
+    assert open_collection(folder).source.form(3).mode == "RGB"
+
+
 def test_missing_images_are_named_with_the_nearest(edit) -> None:
     with pytest.warns(
         DataWarning, match=r"do not exist: 1 of 30 \(images/00001_.jpg\); did you mean images/00001.jpg"

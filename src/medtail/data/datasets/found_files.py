@@ -6,10 +6,12 @@ import unicodedata
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import final
 
 from medtail.data.collection import DataWarning
+from medtail.data.datasets.masks import mask_files
 from medtail.data.formats.image_files import EXTENSIONS, walk_images, without_extension
 from medtail.errors import InputError
 from medtail.naming import listing, nearest
@@ -30,6 +32,7 @@ class FoundFiles:
     A name is a path with or without extension, below the folder or below its folder ``images``, or that of a folder
     of DICOM slices. Where there is no such file, the one file is taken whose path is the same but for the case of
     letters, the way accents are composed, backslashes, the extension, leading folders, or leading zeros of a number.
+    Segmentation masks of the same name are passed over.
 
     Args:
         folder: The folder that names are relative to.
@@ -48,6 +51,10 @@ class FoundFiles:
             self._by_last_part[last].append(file)
             if last.isdecimal():
                 self._by_number[last.lstrip("0")].append(file)
+
+    @cached_property
+    def _masks(self) -> set[str]:
+        return mask_files(self.files)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -89,6 +96,8 @@ class FoundFiles:
         matches = same_kind or list(alike)
         longest = max((min(alike[file], len(wanted)) for file in matches), default=0)
         matches = [file for file in matches if min(alike[file], len(wanted)) == longest]
+        if len(matches) > 1:
+            matches = [file for file in matches if file not in self._masks] or matches
         if len(matches) > 1:
             raise InputError(
                 f"image {relative} must name one file, but {listing(sorted(matches))} match; write the path below "
