@@ -4,8 +4,8 @@ A data set is a table plus pixels (:class:`ImageCollection`). Only the training 
 """
 
 from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
-from medtail.data.datasets.columns import BY_NAME, TableColumns
 from medtail.data.datasets.opening import BUILT_IN, open_collection
+from medtail.data.datasets.tables.columns import BY_NAME, TableColumns
 from medtail.data.decoded.batches import ImageBatches, PairedBatches, batch_loader
 from medtail.data.decoded.pixels import Pixels, load_pixels
 from medtail.data.decoded.reading import UnreadableImage

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from medtail.data.collection import ImageCollection
-from medtail.data.datasets.columns import TableColumns
 from medtail.data.datasets.opening import open_collection
+from medtail.data.datasets.tables.columns import TableColumns
 from medtail.data.decoded.image_shape import viewable
 from medtail.errors import InputError
 from medtail.runs.facts import DatasetFacts

@@ -87,6 +87,11 @@ def test_names_must_fit_the_columns(write_npz, refuses) -> None:
     assert "must name each of 3 columns of labels differently, but has 2 names" in sentence
 
 
+def test_keys_of_patients_are_named(write_npz) -> None:
+    with pytest.warns(DataWarning, match="look like groups, but are not used.*: train_patient"):
+        open_collection(write_npz(train_patient=np.arange(12)))
+
+
 # --- CIFAR
 
 

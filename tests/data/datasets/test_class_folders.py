@@ -80,6 +80,13 @@ def test_parts_of_one_set_are_refused(tree, refuses) -> None:
     assert "look like parts of one set of images and not like classes: imgs_part_1, imgs_part_2" in sentence
 
 
+def test_a_single_folder_around_the_data_is_named(tree) -> None:
+    with pytest.warns(
+        DataWarning, match="holds a single folder, set, which is read as one class although it holds"
+    ):
+        open_collection(tree([f"set/{path}" for path in BASE]))
+
+
 def test_a_train_among_vehicles_is_a_class(tree, recwarn) -> None:
     assert open_collection(tree(["car/1.png", "train/1.png", "truck/1.png"])).class_names == (
         "car",

@@ -59,6 +59,12 @@ def test_a_path_from_above_the_folder_is_found(edit) -> None:
     assert collection.source.form(29).height == 16
 
 
+def test_zeros_that_a_spreadsheet_took_are_found(edit) -> None:
+    with pytest.warns(DataWarning, match=r"called alike for each: 29 of 30 \(images/00001.jpg for 1,"):
+        collection = open_collection(edit(image=[NAMES[0], *(str(number) for number in range(1, 30))]))
+    assert collection.table["id"].iloc[29] == "29"
+
+
 def test_another_folder_of_the_same_depth_is_another_image(edit, refuses) -> None:
     sentence = refuses(open_collection, edit(image=[f"scans/{name}.jpg" for name in NAMES]))
     assert "none of the 30 images named in" in sentence
@@ -74,6 +80,15 @@ def test_a_name_in_two_folders_is_refused(edit, refuses, draw) -> None:
     assert (
         "image 00004 must name one file, but a/00004.jpg, b/00004.jpg match; write the path below" in sentence
     )
+
+
+def test_masks_of_the_same_name_are_passed_over(edit, draw) -> None:
+    folder = edit()
+    move(folder, lambda name: f"scans/{name}.jpg")
+    (folder / "masks").mkdir()
+    for name in NAMES:
+        draw(0, mode="L").save(folder / "masks" / f"{name}.png")
+    assert open_collection(folder).source.form(3).mode == "RGB"
 
 
 def test_missing_images_are_named_with_the_nearest(edit) -> None:

@@ -71,7 +71,7 @@ def test_images_are_decoded_once_and_stay_what_they_are(class_folders: Path, cac
         assert torch.equal(pixels.read(rows), plain.read(rows))
         assert torch.equal(pixels.without(np.arange(10)).read([0, 3]), plain.read([10, 13]))
     # Reported once, before it is written: 52 · 3 · 12 · 12 bytes.
-    [line] = caplog.messages
+    [line] = [record.message for record in caplog.records if record.name.startswith("medtail.data.decoded")]
     assert line.startswith(f"decoding 52 images once into {cache.folder}")
     assert "(0.0 MiB)" in line
 

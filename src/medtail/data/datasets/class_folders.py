@@ -41,8 +41,8 @@ _FILLERS = (
 )
 
 
-#: As in HAM10000_images_part_1 and imgs_part_2.
-_PART = re.compile(r"(^|[ _-])part[ _-]?[0-9]+$", re.IGNORECASE)
+#: As in HAM10000_images_part_1, imgs_part_2 and fold3.
+_PART = re.compile(r"(^|[ _-])(part|fold|chunk|batch|shard|subset|split)[ _-]?[0-9]+$", re.IGNORECASE)
 
 
 @final
@@ -133,6 +133,14 @@ def _collect(root: Path, part: Path, split: Split | None, found: _Found) -> None
     masks = mask_files(name for own in images.values() for name in own)
     if masks:
         found.left_out.append(f"{len(masks)} segmentation masks in {part} ({listing(sorted(masks), most=2)})")
+    if len(folders) == 1 and len(_folders(folders[0])) > 1:
+        warnings.warn(
+            f"{part} holds a single folder, {folders[0].name}, which is read as one class although it holds "
+            f"{listing((inner.name for inner in _folders(folders[0])), most=5)}; give {folders[0]} if those are "
+            f"classes or splits",
+            DataWarning,
+            stacklevel=4,
+        )
     for entry, own in images.items():
         kept = [name for name in own if name not in masks]
         if own and not kept:

@@ -6,10 +6,12 @@ import unicodedata
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import final
 
 from medtail.data.collection import DataWarning
+from medtail.data.datasets.masks import mask_files
 from medtail.data.formats.image_files import EXTENSIONS, walk_images, without_extension
 from medtail.errors import InputError
 from medtail.naming import listing, nearest
@@ -29,7 +31,8 @@ class FoundFiles:
 
     A name is a path with or without extension, below the folder or below its folder ``images``, or that of a folder
     of DICOM slices. Where there is no such file, the one file is taken whose path is the same but for the case of
-    letters, the way accents are composed, backslashes, the extension, or leading folders.
+    letters, the way accents are composed, backslashes, the extension, leading folders, or leading zeros of a number.
+    Segmentation masks of the same name are passed over.
 
     Args:
         folder: The folder that names are relative to.
@@ -41,9 +44,17 @@ class FoundFiles:
         self._folders = {str(PurePosixPath(file).parent) for file in self.files}
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         self._by_last_part: dict[str, list[str]] = defaultdict(list)
+        self._by_number: dict[str, list[str]] = defaultdict(list)
         for file in sorted(self.files):
+            last = _parts(file)[-1]
             self._by_stem[without_extension(file)].append(file)
-            self._by_last_part[_parts(file)[-1]].append(file)
+            self._by_last_part[last].append(file)
+            if last.isdecimal():
+                self._by_number[last.lstrip("0")].append(file)
+
+    @cached_property
+    def _masks(self) -> set[str]:
+        return mask_files(self.files)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -86,11 +97,19 @@ class FoundFiles:
         longest = max((min(alike[file], len(wanted)) for file in matches), default=0)
         matches = [file for file in matches if min(alike[file], len(wanted)) == longest]
         if len(matches) > 1:
+            matches = [file for file in matches if file not in self._masks] or matches
+        if len(matches) > 1:
             raise InputError(
                 f"image {relative} must name one file, but {listing(sorted(matches))} match; write the path below "
                 f"{self.folder}"
             )
-        return matches[0] if matches else None
+        return matches[0] if matches else self._with_zeros(wanted[-1])
+
+    def _with_zeros(self, number: str) -> str | None:
+        """The one file called by a number whose leading zeros a spreadsheet has taken away."""
+        shortened = number.isdecimal() and number == str(int(number))
+        matches = self._by_number.get(number, []) if shortened else []
+        return matches[0] if len(matches) == 1 else None
 
     def nearest(self, name: str) -> str:
         """``; did you mean X?`` for the file whose name is closest, or nothing."""
@@ -105,6 +124,7 @@ class FoundFiles:
             or relative in self._folders
             or f"images/{relative}" in self._folders
             or any(_end_alike(_parts(relative), _parts(file)) for file in self._of(relative))
+            or self._with_zeros(relative) is not None
             for relative in relatives
             if relative is not None
         )

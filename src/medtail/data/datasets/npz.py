@@ -10,6 +10,7 @@ import numpy as np
 
 from medtail.data.collection import DataWarning, ImageCollection, Split, sort_labels, split_name
 from medtail.data.datasets.origins import tell
+from medtail.data.datasets.tables.columns import speaks_of_groups
 from medtail.data.formats.sources import ARRAY_SHAPES, ImageArray
 from medtail.errors import InputError
 from medtail.naming import listing
@@ -66,6 +67,13 @@ def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None)
         splits="the keys",
         unused=[key for key in shapes if key not in used],
     )
+    if looking := [key for key in shapes if key not in used and speaks_of_groups(key)]:
+        warnings.warn(
+            f"keys of {path} look like groups, but are not used, so that images of one may be in several splits: "
+            f"{listing(looking)}",
+            DataWarning,
+            stacklevel=3,
+        )
     common: dict[str, Any] = {
         "name": path.stem,
         "data": data,

@@ -11,7 +11,8 @@ import pandas as pd
 #: How missing values are written. "None" is not among them, because a class may be called so.
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "<NA>")
 
-_WHOLE = re.compile(r"[+-]?[0-9]+(\.0*)?")
+#: A whole number, perhaps with a fraction of zeros, behind a comma where those are usual.
+_WHOLE = re.compile(r"([+-]?[0-9]+)([.,]0*)?")
 
 
 def clean(text: str) -> str:
@@ -36,14 +37,17 @@ def texts(column: "pd.Series[Any]") -> list[str]:
     where a value was missing once. Leading zeros are kept.
 
     Example:
-        >>> texts(pd.Series(["7", " 7.0", "NA"])), texts(pd.Series([7.0, None])), texts(pd.Series(["07", "7.5"]))
-        (['7', '7', ''], ['7', ''], ['07', '7.5'])
+        >>> texts(pd.Series(["7", " 7.0", "NA"])), texts(pd.Series([7.0, None])), texts(pd.Series(["07,0", "7"]))
+        (['7', '7', ''], ['7', ''], ['07', '7'])
+        >>> texts(pd.Series(["07", "7.5"]))
+        ['07', '7.5']
     """
     values = [_text(value) for value in column.astype(object).where(column.notna(), "")]
     values = ["" if is_missing(value) else value for value in values]
-    if any("." in value for value in values) and all(_WHOLE.fullmatch(value) for value in values if value):
-        return [value.partition(".")[0] for value in values]
-    return values
+    whole = [_WHOLE.fullmatch(value) for value in values if value]
+    if not all(whole):
+        return values
+    return [match[1] if (match := _WHOLE.fullmatch(value)) else "" for value in values]
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from medtail.data.collection import DataWarning
-from medtail.data.datasets.columns import (
+from medtail.data.datasets.tables.columns import (
     LABEL_NAMES,
     PLAIN_LABEL_NAMES,
     SPLIT_FLAGS,
@@ -36,6 +36,9 @@ _SEPARATORS = ("|", ";", ",", "/", "+")
 
 #: Says that an image carries no label, among joined labels.
 _NO_FINDING = ("no finding", "no findings")
+
+#: Columns of 0 and 1 that describe the person.
+_OF_THE_PERSON = ("sex", "gender", "male", "female", "smoker", "smoking", "smoke")
 
 _LIST = re.compile(r"\[(.*)\]")
 
@@ -154,12 +157,15 @@ def _of_bare_indicators(table: pd.DataFrame, table_file: Path, taken: Sequence[s
     columns = [
         column
         for column in table.columns
-        if column not in taken and canonical(column) not in SPLIT_FLAGS and _is_indicator(table, column)
+        if column not in taken
+        and canonical(column) not in (*SPLIT_FLAGS, *_OF_THE_PERSON)
+        and _is_indicator(table, column)
     ]
     if len(columns) < 2:
         raise InputError(
             f"none of the columns {', '.join(PLAIN_LABEL_NAMES)} is in {table_file} (columns: "
-            f"{', '.join(table.columns)}); rename the column of class names, or name it with `label_column`"
+            f"{', '.join(table.columns)}); rename the column of class names, name it with `label_column`, or give "
+            f"two or more columns of 0 and 1"
         )
     indicators = {column: _indicators(table, column, table_file) for column in columns}
     values = np.stack(list(indicators.values()), axis=1)

@@ -321,9 +321,19 @@ def _looks_like_split(table: pd.DataFrame, column: str) -> bool:
     )
 
 
+def speaks_of_groups(name: str) -> bool:
+    """Whether the name of a column or key speaks of patients, lesions and the like, and not of their age.
+
+    Example:
+        >>> speaks_of_groups("train_patient"), speaks_of_groups("Patient Age")
+        (True, False)
+    """
+    word = canonical(name)
+    return any(group in word for group in _GROUP_WORDS) and not any(other in word for other in _OTHER_WORDS)
+
+
 def _looks_like_groups(table: pd.DataFrame, column: str, groups: Sequence[str] | None) -> bool:
-    name = canonical(column)
-    if not any(word in name for word in _GROUP_WORDS) or any(word in name for word in _OTHER_WORDS):
+    if not speaks_of_groups(column):
         return False
     values = texts(table[column])
     distinct = set(values) - {""}

@@ -63,6 +63,11 @@ def test_columns_of_zero_and_one_are_classes(edit) -> None:
     assert collection.table["label"].tolist()[:4] == ["MEL", "NV", "BCC", "MEL"]
 
 
+def test_what_describes_the_person_is_no_class(edit) -> None:
+    columns = {"sex": ["1", "0"] * 15, "MEL": ["1,0"] * 10 + ["0,0"] * 20, "NV": ["0,0"] * 10 + ["1,0"] * 20}
+    assert open_collection(edit(dx=None, **columns)).class_counts().tolist() == [10, 20]
+
+
 def test_columns_of_any_number_of_ones_are_several_labels(edit) -> None:
     columns = {"Edema": ["1", "0", "1"] * 10, "Mass": ["True", "True", "False"] * 10, "age": ["50"] * 30}
     with pytest.warns(DataWarning, match="read as labels, of which an image may carry several: Edema, Mass;"):
@@ -71,4 +76,6 @@ def test_columns_of_any_number_of_ones_are_several_labels(edit) -> None:
 
 
 def test_a_single_column_of_zero_and_one_is_no_label(edit, refuses) -> None:
-    assert "or name it with `label_column`" in refuses(open_collection, edit(dx=None, Edema=["1", "0"] * 15))
+    assert "or give two or more columns of 0 and 1" in refuses(
+        open_collection, edit(dx=None, Edema=["1", "0"] * 15)
+    )

@@ -1,0 +1,1 @@
+"""Tables of labels: their files, columns, images and labels."""
