@@ -9,3 +9,13 @@ class InputError(ValueError):
     it with `resume=True`": the command line translates them into its own words, prints the sentence on stderr and exits
     with code 2. In Python the error is an ordinary ``ValueError``.
     """
+
+
+class TerminatedError(SystemExit):
+    """The process was asked to end (SIGTERM), as batch schedulers do; what was finished is kept.
+
+    It is a ``SystemExit`` with the code 143 that shells give such an end.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(143)

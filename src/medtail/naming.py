@@ -1,4 +1,4 @@
-"""Names in messages: a suggestion for a misspelt one, and lists of them."""
+"""Names in messages and tables: a suggestion for a misspelt one, lists of them, and names that are not plain text."""
 
 import difflib
 from collections.abc import Iterable
@@ -27,3 +27,26 @@ def listing(names: Iterable[object], most: int = 10) -> str:
     texts = [str(name) for name in names]
     shown = ", ".join(texts[:most])
     return f"{shown} and {len(texts) - most} more" if len(texts) > most else shown
+
+
+def one_line(text: str) -> str:
+    r"""Return a text with line breaks, terminal codes and bytes that are no text written as escapes.
+
+    Example:
+        >>> one_line("cannot read a\\nb.png")
+        'cannot read a\\\\nb.png'
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
+        for letter in text
+    )
+
+
+def is_plain(name: str) -> bool:
+    r"""Return whether a name is text that files and terminals can hold: no NUL, and no bytes outside UTF-8.
+
+    Example:
+        >>> is_plain("Müller.png"), is_plain("a\0b"), is_plain("caf\udce9.png")
+        (True, False, False)
+    """
+    return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -37,12 +37,18 @@ def class_vector(argument: str, values: Any, *, num_classes: int | None = None) 
 
 
 def outputs(values: Tensor, *, num_classes: int | None) -> Tensor:
-    """Return a head's outputs, which must be floating-point ``(N, C)`` with one column per class."""
+    """Return a head's outputs, which must be floating-point ``(N, C)`` with one column per class, and N at least 1."""
+    if not isinstance(values, Tensor):
+        raise InputError(
+            f"outputs must be a tensor, got {type(values).__name__}; convert with torch.as_tensor(outputs)"
+        )
     if values.ndim != 2 or not values.is_floating_point():
         raise InputError(
             f"outputs must be floating-point of shape (N, C), got {values.dtype} {tuple(values.shape)}; "
             "pass what the head emits, one column per class"
         )
+    if not values.shape[0]:
+        raise InputError("outputs must hold at least one sample, got none; leave the empty batch out")
     if num_classes is not None and values.shape[1] != num_classes:
         raise InputError(
             f"outputs must have one column for each of the {num_classes} class_counts, got {values.shape[1]}; "

@@ -102,7 +102,7 @@ def test_another_seed_gives_another_model(medtail, digits_run: Path, tmp_path: P
     assert summary_of(other)["brier"] != summary_of(digits_run)["brier"]
 
 
-@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_stopped_and_resumed_ends_as_if_never_stopped(digits_run: Path, tmp_path: Path, stop_signal) -> None:
     folder = tmp_path / "stopped"
     program = [Path(sys.executable).with_name("medtail"), "train", "digits-lt", "--out", folder]
@@ -121,7 +121,8 @@ def test_stopped_and_resumed_ends_as_if_never_stopped(digits_run: Path, tmp_path
     os.kill(process.pid, stop_signal)
     output, _ = process.communicate(timeout=60)
     assert not (folder / "summary.json").exists(), output
-    assert process.returncode == (130 if stop_signal == signal.SIGINT else -signal.SIGKILL), output
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -signal.SIGKILL}
+    assert process.returncode == codes[stop_signal], output
     assert "Traceback" not in output
 
     result = subprocess.run([*program, "--resume"], capture_output=True, text=True, check=False, timeout=300)

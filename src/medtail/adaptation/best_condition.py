@@ -11,6 +11,7 @@ from medtail.checks import choice
 from medtail.errors import InputError
 from medtail.metrics import POSITIVE_CLASS_METRICS
 from medtail.runs.run import Run
+from medtail.runs.stored_files import check_numbers, read_csv
 
 #: The metrics that λ can be chosen by, which are columns of ``conditions.csv``.
 CONDITION_METRICS = tuple(POSITIVE_CLASS_METRICS)
@@ -52,10 +53,11 @@ def condition_choices(run: Run, parameters: list[str]) -> list[ConditionChoice]:
         InputError: The file is missing, or lacks a column or a value, or the run has no validation split.
     """
     path = run.require(run.conditions)
-    table = pd.read_csv(path)
+    table = read_csv(path)
     missing = [name for name in ("split", *parameters, *CONDITION_METRICS) if name not in table]
     if missing:
         raise InputError(f"{path} is missing columns {', '.join(missing)}; train the run again")
+    check_numbers(path, table, (*parameters, *CONDITION_METRICS))
     validation = table[table["split"] == "validation"]
     if validation.empty:
         require_validation(run)

@@ -80,7 +80,7 @@ class RunPredictions:
 
         features = BackboneFeatures.read(self.run, split)
         model = self._model.at(condition)
-        logs = model.feature_log_probabilities(torch.from_numpy(features.features))
+        logs = model.feature_log_probabilities(torch.from_numpy(features.features), features.ids)
         return Predictions(
             features.ids, features.targets, np.exp(logs), self.class_names, features.groups, logs
         )

@@ -1,11 +1,18 @@
 """The command line: one small module per verb. Nothing heavy is imported before a verb runs."""
 
+import errno
+import io
 import logging
 import os
+import signal
 import sys
+import tempfile
+import threading
+import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import final
 
 import typer
@@ -19,7 +26,8 @@ from medtail.cli.list import list_names
 from medtail.cli.predict import predict
 from medtail.cli.train import train
 from medtail.cli.wording import in_options
-from medtail.errors import InputError
+from medtail.errors import InputError, TerminatedError
+from medtail.naming import one_line
 
 app = typer.Typer(
     name="medtail",
@@ -49,15 +57,41 @@ def _options(
     version: bool = typer.Option(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
     ),
+    max_pixels: int | None = typer.Option(
+        None,
+        "--max-pixels",
+        min=1,
+        envvar="MEDTAIL_MAX_PIXELS",
+        help="Refuse images with more pixels, slices and samples counted.",
+    ),
+    max_unpacked: int | None = typer.Option(
+        None,
+        "--max-unpacked",
+        min=1,
+        envvar="MEDTAIL_MAX_UNPACKED",
+        help="Refuse archives that unpack to more bytes, if these are over 100 times their size.",
+    ),
 ) -> None:
-    pass
+    # Variables, so that the processes of several devices have the same limits.
+    for variable, limit in (("MEDTAIL_MAX_PIXELS", max_pixels), ("MEDTAIL_MAX_UNPACKED", max_unpacked)):
+        if limit is not None:
+            os.environ[variable] = str(limit)
 
 
 def main() -> None:
-    """Run the command line; bad input is one sentence on stderr and exit code 2."""
+    """Run the command line; bad input is one sentence on stderr and exit code 2.
+
+    Any other error is a bug: one sentence with the path of a file that holds the traceback, and exit code 1.
+    """
     warnings.formatwarning = _one_line
     # Images that are too large are refused by our own limit, max_pixels, which says what to do.
     warnings.filterwarnings("ignore", message=".*could be decompression bomb", category=RuntimeWarning)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal cannot show is escaped, not an error.
+            stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         with _shown_log():
             app()
@@ -68,10 +102,53 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as error:
-        place = f" {error.filename}" if error.filename else ""
-        _stop(f"error: cannot use{place}: {error.strerror or error}", 2)
+        _stop(_about_files(error), 2)
     except KeyboardInterrupt:
         _stop("stopped; what was finished is kept, a run goes on with train … --resume", 130)
+    except TerminatedError as error:
+        _stop(
+            "terminated; finished epochs are kept, a run goes on with train … --resume", int(str(error.code))
+        )
+    except Exception as error:
+        _stop(_about_memory(error) or _about_a_bug(error), 2 if _about_memory(error) else 1)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise TerminatedError
+
+
+def _about_files(error: OSError) -> str:
+    place = f" {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"error: no space is left on the disk of{place or ' the output'}; free some, then continue (a run with "
+            f"train … --resume)"
+        )
+    return f"error: cannot use{place}: {error.strerror or error}"
+
+
+def _about_memory(error: Exception) -> str | None:
+    """What to do where memory is exhausted, which PyTorch reports in several ways; None for other errors."""
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return (
+            "error: memory is exhausted; lower --batch-size, --image-size or the size of the model, or keep decoded "
+            "pixels on disk with --set data.cache=always"
+        )
+    return None
+
+
+def _about_a_bug(error: Exception) -> str:
+    """One sentence with the file that holds the traceback."""
+    what = f"{type(error).__name__}: {error}"[:200]
+    try:
+        handle, path = tempfile.mkstemp(prefix="medtail-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"medtail {__version__}, {sys.argv}\n\n")
+            traceback.print_exception(error, file=file)
+    except OSError:
+        return f"error: this is a bug in medtail ({what}); please report it with the command"
+    return f"error: this is a bug in medtail ({what}); please report it with the details in {path}"
 
 
 @contextmanager
@@ -93,7 +170,7 @@ class _InOptions(logging.Formatter):
     """Words reports as the command line does."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return in_options(super().format(record), _options_by_parameter())
+        return one_line(in_options(super().format(record), _options_by_parameter()))
 
 
 def _options_by_parameter() -> dict[str, str]:
@@ -111,9 +188,9 @@ def _options_by_parameter() -> dict[str, str]:
 
 def _one_line(message: Warning | str, *_: object, **__: object) -> str:
     """A warning without the line of our source that Python would add."""
-    return f"warning: {in_options(str(message), _options_by_parameter())}\n"
+    return f"warning: {one_line(in_options(str(message), _options_by_parameter()))}\n"
 
 
 def _stop(sentence: str, code: int) -> None:
-    print(sentence, file=sys.stderr)
+    print(one_line(sentence), file=sys.stderr)
     sys.exit(code)

@@ -130,10 +130,10 @@ def _goal(
 
 def _condition(outputs: "RunPredictions", metric: str) -> dict[str, float]:
     """λ by the metric, after printing what each metric would choose."""
-    from rich.console import Console
     from rich.table import Table
 
     from medtail.adaptation.best_condition import check_metric, condition_choices
+    from medtail.cli.tables import plain_console
 
     check_metric(metric)
     default = outputs.condition
@@ -150,21 +150,20 @@ def _condition(outputs: "RunPredictions", metric: str) -> dict[str, float]:
         mark = " *" if choice.metric == metric else ""
         values = (f"{value:g}" for value in choice.condition.values())
         table.add_row(f"{choice.metric}{mark}", *values, f"{choice.value:.4f}")
-    Console().print(table)
+    plain_console().print(table)
     return next(choice.condition for choice in choices if choice.metric == metric)
 
 
 def _print(validation: Mapping[str, Any]) -> None:
     """The metrics before and after."""
-    from rich.console import Console
     from rich.table import Table
 
-    from medtail.cli.tables import number
+    from medtail.cli.tables import number, plain_console
 
     title = f"validation split, {validation['n']} images"
     table = Table("metric", "before", "after", title=title, title_justify="left")
     for name, after in validation["after"].items():
         table.add_row(name, number(validation["before"][name]), number(after))
-    Console().print(table)
+    plain_console().print(table)
     if "mean_set_size" in validation:
         typer.echo(f"mean size of sets: {validation['mean_set_size']:.2f} classes")

@@ -42,6 +42,7 @@ def evaluate(
     label_separator: LabelSeparator = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also save the predictions, as Parquet.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out unreadable images.")
     ] = False,
@@ -53,6 +54,7 @@ def evaluate(
     ] = False,
 ) -> None:
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
+    from medtail.cli.options import check_output
     from medtail.cli.tables import print_summary
     from medtail.data import TableColumns
     from medtail.evaluation.summaries.summary import protocol_summary, summarize
@@ -61,6 +63,9 @@ def evaluate(
     from medtail.runs.settings import RunSettings
 
     folder = Run(run)
+    if out is not None:
+        facts = DatasetFacts.load(folder)
+        check_output(out, overwrite=overwrite, data=[facts.data, *([data] if data else [])])
     own = data is None or Path(data).resolve() == Path(DatasetFacts.load(folder).data).resolve()
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     if own and columns.given():
@@ -102,13 +107,17 @@ def evaluate(
 def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
     """Return a reader of the run's own data at λ, or at the default for None, which needs no network."""
     from medtail.adaptation.run_predictions import require_validation
+    from medtail.runs.facts import DatasetFacts
     from medtail.runs.label_predictions import read_predictions
 
     def read(condition: Mapping[str, float] | None) -> "SavedPredictions":
         if split == "validation":
             require_validation(run)
         if condition is None:
-            return read_predictions(run.require(run.predictions(split)))
+            path = run.require(run.predictions(split))
+            predictions = read_predictions(path)
+            DatasetFacts.load(run).check_classes(path, predictions.class_names)
+            return predictions
         from medtail.adaptation.run_predictions import RunPredictions
 
         return RunPredictions(run).predictions(split, condition)

@@ -47,7 +47,12 @@ def inspect(
         typer.Option(metavar="CLASS", help="With --positive: against this class (or a+b) alone."),
     ] = None,
     max_pixels: Annotated[
-        int, typer.Option(metavar="N", help="Report larger images as unreadable, without decoding them.")
+        int,
+        typer.Option(
+            metavar="N",
+            envvar="MEDTAIL_MAX_PIXELS",
+            help="Report larger images as unreadable, without decoding them.",
+        ),
     ] = 80_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     strict: Annotated[

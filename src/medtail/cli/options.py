@@ -1,12 +1,15 @@
-"""From options to settings of a recipe."""
+"""From options to settings of a recipe, and to places that may be written."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import yaml
 
 from medtail.errors import InputError
+from medtail.files import load_yaml
+from medtail.naming import is_plain
 
 ImageColumn = Annotated[
     str | None,
@@ -86,6 +89,46 @@ def binary_subsample(beta: float | None) -> dict[str, Any] | None:
     return None if beta is None else {"name": "binary", "beta": beta}
 
 
+def check_output(out: Path, *, overwrite: bool, data: Iterable[str | Path] = ()) -> None:
+    """Refuse a file to write that exists, unless it may be overwritten; and any inside a run or the data.
+
+    Args:
+        out: The file.
+        overwrite: Whether a file that exists may be replaced.
+        data: Files and folders of images.
+
+    Raises:
+        InputError: The place is taken or belongs to a run or to the data.
+    """
+    # Imported late: it takes pandas, which --help need not wait for.
+    from medtail.runs.run import Run
+
+    if not is_plain(str(out)):
+        raise InputError(f"`out` must be a path in UTF-8, got {str(out)!r}; choose another name")
+    place = out.resolve()
+    if out.exists() and not out.is_file():
+        raise InputError(f"`out` must be a file, {out} is a folder, pipe or device; name a file")
+    for folder in place.parents:
+        if Run(folder).recipe.is_file() or Run(folder).dataset.is_file():
+            raise InputError(
+                f"`out` must lie outside of every run, {out} lies in {folder}; choose another place"
+            )
+    for path in map(Path, data):
+        try:
+            known = path.resolve()
+            taken = place == known or (known.is_dir() and place.is_relative_to(known))
+        except (OSError, ValueError):
+            continue
+        if taken:
+            raise InputError(
+                f"`out` must lie outside of the data, {out} lies in {path}; choose another place"
+            )
+    if out.exists() and not overwrite:
+        raise InputError(
+            f"`out` must be a new file, {out} exists; choose another name or give `overwrite=True`"
+        )
+
+
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """Turn ``["loss.scale=8", "schedule.name=step"]`` into nested settings; values are read as YAML.
 
@@ -103,9 +146,12 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         if not equals or not all(keys):
             raise InputError(f"--set takes section.key=value, got {assignment!r}; e.g. --set loss.scale=8")
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {path}: the value must be valid YAML, got {text!r}; quote it") from error
+            value = load_yaml(text)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            shown = text if len(text) <= 80 else f"{text[:80]}…"
+            raise InputError(
+                f"--set {path}: the value must be valid YAML, got {shown!r}; quote it"
+            ) from error
         # "1e-4" is a string to YAML 1.1, a number to everybody else.
         if isinstance(value, str):
             value = _number_or_text(value)

@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from medtail.errors import InputError
+from medtail.naming import one_line
+
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -12,29 +15,63 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="CSV file to write; by default the table is printed.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Continue an --out that was stopped, with the same run and images."),
+    ] = False,
     skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read.")
+        bool, typer.Option("--skip-unreadable", help="Leave out images that cannot be read, and name them.")
     ] = False,
     operating_point: Annotated[
         bool, typer.Option("--operating-point", help="Decide as medtail adapt chose.")
     ] = False,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", envvar="MEDTAIL_MAX_PIXELS", help="Refuse larger images; as in training if left out."
+        ),
+    ] = None,
 ) -> None:
-    """Print one line per image: its path, the decision (for each label, if multi-label), and the probabilities."""
+    """Print one line per image: its path, the decision (for each label, if multi-label), and the probabilities.
+
+    Names that a spreadsheet would run as a formula (=, +, - or @ first) stand behind an apostrophe in CSV.
+    """
+    from medtail.cli.options import check_output
     from medtail.cli.progress import progress_bar
-    from medtail.files import replacing
     from medtail.operating_point import OperatingPoint
+    from medtail.runs.facts import DatasetFacts
     from medtail.runs.run import Run
-    from medtail.training.inference.new_images import predict_images
+    from medtail.training.inference.new_images import PredictionFile, predict_in_parts, predictions_csv
 
     folder = Run(run)
     point = OperatingPoint.of(folder) if operating_point else None
+    if resume and out is None:
+        raise InputError("--resume continues the file of --out, which is missing; give both")
+    if out is not None:
+        check_output(out, overwrite=overwrite, data=[DatasetFacts.load(folder).data, *paths])
+    file = None if out is None else PredictionFile(out, folder, point, resume=resume)
+    skipped: list[str] = []
+    written = 0
     with progress_bar() as progress:
-        table = predict_images(
-            folder, paths, operating_point=point, skip_unreadable=skip_unreadable, progress=progress
+        parts = predict_in_parts(
+            folder,
+            paths,
+            done=file.images if file else (),
+            operating_point=point,
+            skip_unreadable=skip_unreadable,
+            max_pixels=max_pixels,
+            unreadable=skipped,
+            progress=progress,
         )
-    if out is None:
-        typer.echo(table.to_csv(index=False, float_format="%.6f"), nl=False)
-        return
-    with replacing(out) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6f")
-    typer.echo(f"{len(table)} images: {out}", err=True)
+        for number, table in enumerate(parts):
+            written += len(table)
+            if file is None:
+                typer.echo(predictions_csv(table, header=number == 0), nl=False)
+            else:
+                file.append(table)
+    for reason in skipped:
+        typer.echo(f"left out: {one_line(reason)}", err=True)
+    if file is not None:
+        written = file.finish()
+        typer.echo(f"{written} images: {out}" + (f", {len(skipped)} left out" if skipped else ""), err=True)

@@ -1,6 +1,18 @@
 """Tables for people."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from medtail.naming import one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def plain_console() -> "Console":
+    """Return a console that prints names as they are: ``[/nv]`` is a class, not markup."""
+    from rich.console import Console
+
+    return Console(markup=False, emoji=False, highlight=False)
 
 
 def number(value: float | None) -> str:
@@ -14,12 +26,11 @@ def _interval(interval: list[float] | None) -> str:
 
 def print_summary(summary: dict[str, Any]) -> None:
     """Print the metrics of one split, overall and per class."""
-    from rich.console import Console
     from rich.table import Table
 
     from medtail.metrics.intervals import FEW_UNITS
 
-    console = Console()
+    console = plain_console()
     title = f"{summary['split']} split, {summary['n']} images"
     folds = summary.get("folds", {}).get("metrics")
     before = summary.get("before")
@@ -46,7 +57,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     classes = Table("class", "images", "recall", "precision", "f1")
     for entry in summary["classes"]:
         values = (number(entry[key]) for key in ("recall", "precision", "f1"))
-        classes.add_row(entry["name"], str(entry["n"]), *values)
+        classes.add_row(one_line(entry["name"]), str(entry["n"]), *values)
     console.print(classes)
     if "groups" in summary:
         groups = Table("training images", "classes", "images", "accuracy", "balanced accuracy")
@@ -70,7 +81,7 @@ def _binary_table(binary: dict[str, Any], interval_heading: str) -> Any:
     """The metrics of the positive class of two."""
     from rich.table import Table
 
-    title = f"positive class {binary['positive']}"
+    title = f"positive class {one_line(binary['positive'])}"
     table = Table("metric", "value", interval_heading, title=title, title_justify="left")
     intervals = _flat(binary["intervals"])
     for name, value in _flat(binary).items():

@@ -15,7 +15,7 @@ from medtail.checks import choice
 from medtail.data.fingerprint import length_prefixed
 from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.errors import InputError
-from medtail.naming import listing
+from medtail.naming import is_plain, listing
 from medtail.runs.tasks import LABEL_PREFIX
 
 Split = Literal["train", "validation", "test"]
@@ -36,6 +36,10 @@ _SPLIT_ALIASES: dict[str, Split] = {
     "test": "test",
     "testing": "test",
 }
+
+
+#: A name of a class is written into tables, pages and names of columns.
+_LONGEST_NAME = 255
 
 
 class DataWarning(UserWarning):
@@ -293,6 +297,12 @@ def _table(
 def _check_ids(ids: Sequence[str], data: str) -> None:
     if not len(ids):
         raise InputError(f"DATA must hold at least one image, but {data} holds none; check the path")
+    strange = [identity for identity in ids if not is_plain(identity)]
+    if strange:
+        raise InputError(
+            f"image ids must be text in UTF-8, {len(strange)} of {data} are not: {listing(map(repr, strange))}; rename "
+            f"the files"
+        )
     repeated = [identity for identity, count in Counter(ids).items() if count > 1]
     if repeated:
         raise InputError(
@@ -304,11 +314,20 @@ def _check_ids(ids: Sequence[str], data: str) -> None:
 def sort_labels(labels: Iterable[str]) -> list[str]:
     """Labels in class-id order: by number if all are numbers, else alphabetically.
 
+    Raises:
+        InputError: A label is too long for a name, or no text in UTF-8.
+
     Example:
         >>> sort_labels(["10", "9"]), sort_labels(["2.5", "-1", "10"]), sort_labels(["nv", "10", "9"])
         (['9', '10'], ['-1', '2.5', '10'], ['10', '9', 'nv'])
     """
     texts = list(labels)
+    for text in texts:
+        if len(text) > _LONGEST_NAME or not is_plain(text):
+            raise InputError(
+                f"names of classes must be text in UTF-8 of at most {_LONGEST_NAME} characters, got {text[:40]!r}"
+                f"{'…' if len(text) > 40 else ''} ({len(text)} characters); rename the class"
+            )
     if all(_NUMBER.fullmatch(text) for text in texts):
         return sorted(texts, key=lambda text: (float(text), text))
     return sorted(texts)

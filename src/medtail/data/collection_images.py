@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from medtail.data.collection import ImageCollection
 from medtail.data.datasets.opening import open_collection
@@ -29,5 +28,5 @@ def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
         collection = open_collection(DatasetFacts.load(run).data, columns=TableColumns(**columns))
     except (InputError, OSError):
         return None
-    known = pd.read_csv(run.require(run.splits), dtype={"id": str})["id"]
+    known = run.read_splits()["id"]
     return read_image(collection) if known.isin(collection.table["id"].astype(str)).all() else None

@@ -24,6 +24,9 @@ from medtail.tensor_checks import ClassCounts
 #: How far outputs may leave [-1, 1] and still be cosines: half precision rounds by as much.
 COSINE_TOLERANCE = 0.01
 
+#: Outputs beyond are taken for this: scales, differences and sums of them stay finite in float32. NaN stays NaN.
+LARGEST_OUTPUT = 1e30
+
 
 class ClassificationLoss(nn.Module, ABC):
     """A loss of outputs ``(N, C)`` and targets, abstract.
@@ -124,7 +127,7 @@ class ClassificationLoss(nn.Module, ABC):
         )
         self._check_outputs(outputs)
         with torch.autocast(outputs.device.type, enabled=False):
-            return self.compute(outputs, targets)
+            return self.compute(outputs.clamp(-LARGEST_OUTPUT, LARGEST_OUTPUT), targets)
 
     def _check_outputs(self, outputs: Tensor) -> None:
         """Refuse logits where cosines are expected, once per epoch, because the host waits for the device."""

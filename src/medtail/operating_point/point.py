@@ -1,6 +1,5 @@
 """An operating point: everything that turns the probabilities of a run into decisions where the model is used."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from medtail.operating_point.saved_values import Fields
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import Predictions, SavedPredictions
 from medtail.runs.run import Run
+from medtail.runs.stored_files import decode_json
 
 #: Format of the file.
 FORMAT = 1
@@ -209,12 +209,7 @@ class OperatingPoint:
         """
         if not path.is_file():
             raise InputError(f"{path} does not exist; choose an operating point with `adapt()`")
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(
-                f"{path} is not readable JSON ({error}); write it again with `adapt()`"
-            ) from error
+        content = decode_json(path, "write it again with `adapt()`")
         fields = Fields(str(path), content, class_names)
         if fields.take("format") != FORMAT:
             raise InputError(

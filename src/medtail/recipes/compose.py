@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from medtail.errors import InputError
+from medtail.files import load_yaml
 from medtail.naming import nearest
 from medtail.recipes.refusals import refusal
 from medtail.recipes.schema import Recipe
@@ -129,19 +130,34 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is missing or is no YAML mapping.
     """
-    try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"recipe file {path} does not exist; give a recipe.yaml that a run saved") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"recipe file {path} is not valid YAML; compare it with a saved recipe.yaml"
-        ) from error
+    settings = read_settings(path, "recipe", "compare it with a saved recipe.yaml")
     if not isinstance(settings, dict):
         raise InputError(
             f"recipe file {path} must hold sections (data, loss, …), got {type(settings).__name__}"
         )
     return settings
+
+
+def read_settings(path: Path, kind: str, remedy: str) -> Any:
+    """Read a YAML file of settings.
+
+    Args:
+        path: The file.
+        kind: What it is, for messages.
+        remedy: What to do about a file that is no YAML.
+
+    Raises:
+        InputError: It is missing, no file, or no YAML that :func:`medtail.runs.stored_files.load_yaml` takes.
+    """
+    if not path.exists():
+        raise InputError(f"{kind} file {path} does not exist; give one that does")
+    if not path.is_file():
+        raise InputError(f"{kind} file {path} must be a file, but is a folder, pipe or device; give another")
+    try:
+        return load_yaml(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = "" if isinstance(error, yaml.YAMLError | UnicodeDecodeError) else f" ({error})"
+        raise InputError(f"{kind} file {path} is not valid YAML{why}; {remedy}") from error
 
 
 def validate(settings: Mapping[str, Any]) -> Recipe:

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import Field, ValidationError
 
 from medtail.errors import InputError
 from medtail.naming import nearest
-from medtail.recipes.compose import describe_axis, read_axis, recipe_names
+from medtail.recipes.compose import describe_axis, read_axis, read_settings, recipe_names
 from medtail.recipes.schema import Settings
 from medtail.runs.grid import Grid
 
@@ -54,16 +53,11 @@ def read_grid(name: str, chosen: tuple[int, ...] | None = None) -> Grid:
 
 
 def _read_file(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    if not path.exists():
         raise InputError(
             f"grid file {path} does not exist; give one that does, or one of {', '.join(recipe_names('grids'))}"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"grid file {path} is not valid YAML; it has the keys method, baseline, grid"
-        ) from error
+        )
+    return read_settings(path, "grid", "it has the keys method, baseline, grid")
 
 
 def _first_comment(path: Path) -> str:

@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0.0, le=1.0)]
 class Settings(BaseModel):
     """A part of a recipe: unknown keys are errors, nothing changes after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Names(Settings):
@@ -174,7 +174,9 @@ class BlurSettings(Settings):
     """:class:`medtail.data.transforms.RandomGaussianBlur`."""
 
     probability: Share = 0.5
-    sigma: float = Field(1.5, ge=0.0, description="pixels: standard deviation drawn from [low, sigma]")
+    sigma: float = Field(
+        1.5, ge=0.0, le=100.0, description="pixels: standard deviation drawn from [low, sigma]"
+    )
     low: float = Field(0.0, ge=0.0)
 
 
@@ -183,7 +185,7 @@ class ResizedCropSettings(Settings):
 
     low: float = Field(0.2, gt=0.0, le=1.0, description="least share of the area")
     high: float = Field(1.0, gt=0.0, le=1.0, description="greatest share of the area")
-    ratio: float = Field(4 / 3, ge=1.0, description="aspect ratio drawn from [1 / r, r]")
+    ratio: float = Field(4 / 3, ge=1.0, le=100.0, description="aspect ratio drawn from [1 / r, r]")
 
 
 class ColorJitterSettings(Settings):
@@ -199,14 +201,16 @@ class ColorJitterSettings(Settings):
 class RandAugmentSettings(Settings):
     """:class:`medtail.data.transforms.RandAugment`."""
 
-    operations: int = Field(2, ge=1, description="operations per image")
+    operations: int = Field(2, ge=1, le=100, description="operations per image")
     magnitude: int = Field(9, ge=0, le=30)
 
 
 class MixupSettings(Settings):
     """:class:`~medtail.training.batches.mixing.Mixup` or :class:`~medtail.training.batches.mixing.BalancedMixup`."""
 
-    alpha: float = Field(0.2, gt=0.0)
+    alpha: float = Field(
+        0.2, ge=1e-3, le=1e3, description="beyond these, shares are 0 and 1, or all one half"
+    )
     partners: Literal["batch", "class_balanced"] = Field(
         "batch", description="images of the same batch, or images drawn with every class equally likely"
     )
@@ -229,7 +233,9 @@ class ViewAugmentation(Settings):
     resized_crop: ResizedCropSettings | None = Field(
         None, description="a part of random size, enlarged to the whole"
     )
-    shift: int = Field(0, ge=0, description="pixels: pad by this many, then crop back at a random place")
+    shift: int = Field(
+        0, ge=0, le=4096, description="pixels: pad by this many, then crop back at a random place"
+    )
     auto_augment: Literal["cifar10"] | None = Field(None, description="policy of AutoAugment")
     rand_augment: RandAugmentSettings | None = Field(None, description="random operations of one magnitude")
     brightness: float = Field(0.0, ge=0.0, lt=1.0, description="factor drawn from [1 - b, 1 + b]")
@@ -241,7 +247,7 @@ class ViewAugmentation(Settings):
     )
     grey: Share = Field(0.0, description="probability of losing all colour")
     blur: BlurSettings | None = Field(None, description="Gaussian blur")
-    cutout: int = Field(0, ge=0, description="pixels per side of the square that is hidden")
+    cutout: int = Field(0, ge=0, le=4096, description="pixels per side of the square that is hidden")
     variant: Literal["paper", "official"] = Field(
         "paper",
         description="official fills as the code of DBM and its baselines: AutoAugment grey, Cutout black",
@@ -311,7 +317,7 @@ class EmbeddingHeadSettings(Settings):
     """:class:`medtail.heads.EmbeddingHead`."""
 
     name: Literal["embedding"]
-    embedding_size: int = Field(128, ge=1)
+    embedding_size: int = Field(128, ge=1, le=65_536)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
 
 
@@ -319,7 +325,7 @@ class TwoLayerHeadSettings(Settings):
     """:class:`medtail.heads.TwoLayerHead`."""
 
     name: Literal["two_layer"]
-    embedding_size: int = Field(128, ge=1)
+    embedding_size: int = Field(128, ge=1, le=65_536)
     dropout: float = Field(0.5, ge=0.0, lt=1.0)
 
 
@@ -545,16 +551,18 @@ class StepSchedule(Settings):
 
     name: Literal["step"]
     warmup_epochs: int = Field(0, ge=0)
-    milestones: tuple[int, ...] = Field(description="epochs (from 0) that start with a lower rate")
+    milestones: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        description="epochs (from 0) that start with a lower rate"
+    )
     factor: float = Field(0.1, gt=0.0, lt=1.0)
 
 
 class Training(Settings):
     """The training loop."""
 
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(128, ge=2, description="images per step, over all devices together")
-    seed: int = Field(0, ge=0)
+    epochs: int = Field(ge=1, le=1_000_000)
+    batch_size: int = Field(128, ge=2, le=1_000_000, description="images per step, over all devices together")
+    seed: int = Field(0, ge=0, lt=2**32)
     accumulate_batches: int = Field(
         1, ge=1, description="batches whose gradients are added up before each step"
     )
@@ -621,6 +629,10 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Recipe":
+        if self.loss.settings.get("reduction") == "none":
+            raise ValueError(
+                "loss.reduction must give one value for a batch (mean, weighted_mean or sum), got 'none'; leave it out"
+            )
         crop, size = self.augmentation.crop, self.data.image_size
         if crop is not None and crop > size:
             raise ValueError(

@@ -1,7 +1,9 @@
 """What later stages need to know about the data a run was trained on."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -9,10 +11,23 @@ import numpy as np
 from medtail.errors import InputError
 from medtail.files import write_json
 from medtail.runs.run import Run
+from medtail.runs.stored_files import damaged, digest_of
 from medtail.runs.tasks import Task, task_of
 
 #: Left out of the file where they are None.
-_OPTIONAL = ("positive", "negative", "counts_before_subsample", "repeated", "known_labels")
+_OPTIONAL = (
+    "positive",
+    "negative",
+    "counts_before_subsample",
+    "repeated",
+    "known_labels",
+    "pixels",
+    "identity",
+)
+
+#: The key of the digest of all other values, and those that may be changed by hand: a data set may move.
+_DIGEST = "digest"
+_NOT_DIGESTED = ("name", "data")
 
 
 def positive_class(training_counts: Sequence[int] | np.ndarray, named: str | None = None) -> int:
@@ -57,6 +72,10 @@ class DatasetFacts:
         counts_before_subsample: Training images of each class before some were left out on purpose.
         repeated: Counts of images with the same pixels, where pixels were at hand.
         known_labels: For each split, images of which each label is known ``(C,)``, where some are unknown.
+        pixels: Hash of what the images show: ``pixels:…`` of their decoded pixels or, where these do not fit in memory
+            or cache, ``files:…`` of the sizes and modification times of their files. None in runs from before.
+        identity: What tells the checkpoints of this run from those of others: a hash of recipe and data. None in runs
+            from before.
     """
 
     name: str
@@ -78,23 +97,32 @@ class DatasetFacts:
     counts_before_subsample: list[int] | None = None
     repeated: dict[str, Any] | None = None
     known_labels: dict[str, list[int]] | None = None
+    pixels: str | None = None
+    identity: str | None = None
 
     def save(self, run: Run) -> None:
         """Write ``dataset.json``."""
-        content = asdict(self)
-        write_json(
-            run.dataset,
-            {key: value for key, value in content.items() if key not in _OPTIONAL or value is not None},
-        )
+        write_json(run.dataset, {**self._written(), _DIGEST: self._digest()})
+
+    def _written(self) -> dict[str, Any]:
+        # Values that later versions add are None for earlier runs, whose digest thus stays right.
+        return {
+            key: value for key, value in asdict(self).items() if key not in _OPTIONAL or value is not None
+        }
+
+    def _digest(self) -> str:
+        return digest_of({key: value for key, value in self._written().items() if key not in _NOT_DIGESTED})
 
     @classmethod
     def load(cls, run: Run) -> "DatasetFacts":
         """Read ``dataset.json``, also of runs from before it named the task.
 
         Raises:
-            InputError: The run is missing, a value is missing from the file, or this version does not know one.
+            InputError: The run is missing, a value is missing from the file, has a wrong type or was changed, or this
+                version does not know one.
         """
         content = run.read_dataset()
+        written = content.pop(_DIGEST, None)
         known = {field.name for field in fields(cls)}
         unknown = sorted(content.keys() - known)
         if unknown:
@@ -105,20 +133,69 @@ class DatasetFacts:
         if "multi_label" not in content:
             # At that time only multi-label runs saved the number of images.
             content["multi_label"] = "num_images" in content
-        if "num_images" not in content and "class_counts" in content:
-            content["num_images"] = {split: sum(counts) for split, counts in content["class_counts"].items()}
-        try:
-            return cls(**content)
-        except TypeError as error:
-            missing = sorted(known - content.keys() - {"dimensions", *_OPTIONAL})
+        missing = sorted(known - content.keys() - {"num_images", "dimensions", *_OPTIONAL})
+        if missing:
             raise InputError(
                 f"{run.dataset} is missing {', '.join(missing)}; restore the file or train the run again"
-            ) from error
+            )
+        facts = cls(**{"num_images": {}, **content})
+        problem = facts._problem()
+        if problem is None and not facts.num_images:
+            images = {split: sum(counts) for split, counts in facts.class_counts.items()}
+            facts = replace(facts, num_images=images)
+        if problem is None and written is not None and written != facts._digest():
+            problem = "was changed after it was written (its values differ from its digest)"
+        if problem is not None:
+            raise damaged(run.dataset, problem)
+        return facts
+
+    def _problem(self) -> str | None:
+        """What is wrong with the types and sizes of the values, which a file may get wrong; None for sound ones."""
+        classes = len(self.class_names) if _all(str, self.class_names) else 0
+        sound = {
+            "name": isinstance(self.name, str),
+            "data": isinstance(self.data, str),
+            "class_names": classes >= 2 and len(set(self.class_names)) == classes,
+            "class_counts": isinstance(self.class_counts, dict)
+            and {"train", "validation", "test"} <= self.class_counts.keys()
+            and all(
+                _all(int, counts) and len(counts) == classes and min(counts) >= 0
+                for counts in self.class_counts.values()
+            ),
+            "group_column": self.group_column is None or isinstance(self.group_column, str),
+            "image_size": _is(int, self.image_size) and self.image_size > 0,
+            "channels": _is(int, self.channels) and self.channels > 0,
+            "mean": _all(float, self.mean) and len(self.mean) == self.channels,
+            "standard_deviation": _all(float, self.standard_deviation)
+            and len(self.standard_deviation) == self.channels
+            and min(self.standard_deviation) > 0,
+            "unreadable": _all(dict, self.unreadable)
+            and all({"id", "reason"} <= image.keys() for image in self.unreadable),
+            "fingerprint": isinstance(self.fingerprint, str),
+            "multi_label": isinstance(self.multi_label, bool),
+            "num_images": isinstance(self.num_images, dict) and _all(int, list(self.num_images.values())),
+            "dimensions": self.dimensions in (2, 3),
+            "positive": self.positive is None or isinstance(self.positive, str),
+        }
+        wrong = [name for name, is_sound in sound.items() if not is_sound]
+        return None if not wrong else f"has a wrong {wrong[0]}, {str(getattr(self, wrong[0]))[:80]!r}"
 
     @property
     def task(self) -> Task:
         """Whether each image has one class or any number of labels, and what follows from that."""
         return task_of(self.multi_label)
+
+    def check_classes(self, path: Path, class_names: Sequence[str]) -> None:
+        """Refuse predictions of other classes than the data's.
+
+        Raises:
+            InputError: Names or their order differ.
+        """
+        if list(class_names) != self.class_names:
+            raise InputError(
+                f"{path} must be of the classes in dataset.json, got {', '.join(class_names)}; restore the files of "
+                f"one run"
+            )
 
     def counts(self, split: str) -> np.ndarray:
         """Images of each class in a split ``(C,)``, in class-id order."""
@@ -144,3 +221,13 @@ class DatasetFacts:
     def positive_id(self) -> int:
         """Id of the positive class, of two; meaningless with more classes."""
         return positive_class(self.training_counts, self.positive)
+
+
+def _is(kind: type, value: object) -> bool:
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+
+
+def _all(kind: type, values: object) -> bool:
+    return isinstance(values, list) and all(_is(kind, value) for value in values)

@@ -1,6 +1,5 @@
 """A grid of trainings: one method at every combination of some settings, and the folder of each run."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -10,6 +9,7 @@ from typing import Any, final
 from medtail.errors import InputError
 from medtail.files import write_json
 from medtail.runs.run import Run
+from medtail.runs.stored_files import read_json
 
 _FILE = "grid.json"
 
@@ -171,11 +171,13 @@ class GridRuns:
                 f"{folder} is not a grid of runs: {_FILE} is missing; train one with `compare()` and `grids`"
             )
         try:
-            saved = json.loads(path.read_text(encoding="utf-8"))
+            saved = read_json(path, "train it again with `compare()` and `grids`; finished runs are kept")
             chosen = None if saved["chosen"] is None else tuple(saved["chosen"])
             names = ("name", "description", "method", "axes", "baseline")
             grid = Grid(**{name: saved[name] for name in names}, chosen=chosen)
             return cls(folder, grid, int(saved["seeds"]))
+        except InputError:
+            raise
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} is damaged ({error}); train it again with `compare()` and `grids`; finished runs are kept"

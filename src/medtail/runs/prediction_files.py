@@ -9,9 +9,15 @@ import pandas as pd
 
 from medtail.errors import InputError
 from medtail.files import replacing
+from medtail.runs.stored_files import damaged, table_digest
 
 _PREFIX = "probability_"
 _LOG_PREFIX = "log_probability_"
+
+#: Where a file keeps the digest of its values. Tables from elsewhere have none, and are taken as they are.
+_DIGEST = b"medtail.digest"
+
+_REMEDY = "restore it from a copy or write it again"
 
 
 def write_table(
@@ -34,8 +40,16 @@ def write_table(
     if log_probabilities is not None:
         parts.append(_columns(_LOG_PREFIX, log_probabilities, class_names))
     table = pd.concat(parts, axis=1)
+    # Imported here: files are read more often than written, and most readers need pandas alone.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    content = pa.Table.from_pandas(table, preserve_index=False)
+    content = content.replace_schema_metadata(
+        {**(content.schema.metadata or {}), _DIGEST: table_digest(table).encode()}
+    )
     with replacing(path) as temporary:
-        table.to_parquet(temporary, index=False)
+        pq.write_table(content, temporary, write_page_checksum=True)
 
 
 def _columns(prefix: str, values: np.ndarray, class_names: Sequence[str]) -> pd.DataFrame:
@@ -46,14 +60,24 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read a file of predictions, whatever its targets.
 
     Raises:
-        InputError: It is missing or no Parquet.
+        InputError: It is missing, no Parquet, or its values are not those that were written.
     """
     if not path.is_file():
         raise InputError(f"predictions file {path} does not exist; evaluate the run first")
+    import pyarrow.parquet as pq
+
     try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
-        raise InputError(f"{path} is not a readable Parquet file ({str(error).splitlines()[0]})") from error
+        content = pq.read_table(path, page_checksum_verification=True, partitioning=None)
+        table: pd.DataFrame = content.to_pandas()
+    except MemoryError:
+        raise
+    except Exception as error:  # Decoders raise almost anything on broken bytes.
+        why = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{path} is not a readable Parquet file ({why}); {_REMEDY}") from error
+    written = (content.schema.metadata or {}).get(_DIGEST)
+    if written is not None and written.decode(errors="replace") != table_digest(table):
+        raise damaged(path, "was changed after it was written (its values differ from its digest)", _REMEDY)
+    return table
 
 
 def probability_classes(table: pd.DataFrame) -> tuple[str, ...]:
@@ -75,11 +99,22 @@ def check_complete(
 
 
 def image_columns(table: pd.DataFrame, class_names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of predictions that do not depend on the kind of targets."""
+    """The fields of predictions that do not depend on the kind of targets.
+
+    Raises:
+        InputError: A column of probabilities holds something else than numbers.
+    """
+    columns = [_PREFIX + name for name in class_names]
+    for name in columns:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise InputError(f"column {name} must hold numbers, holds {table[name].iloc[0]!r}; {_REMEDY}")
     logs = _log_columns(table, class_names)
+    for name in logs:
+        if not pd.api.types.is_numeric_dtype(table[name]):
+            raise InputError(f"column {name} must hold numbers, holds {table[name].iloc[0]!r}; {_REMEDY}")
     return {
         "ids": table["id"].to_numpy(dtype=str),
-        "probabilities": table[[_PREFIX + name for name in class_names]].to_numpy(dtype=np.float64),
+        "probabilities": table[columns].to_numpy(dtype=np.float64),
         "log_probabilities": table[logs].to_numpy(dtype=np.float64) if logs else None,
         "class_names": class_names,
         "groups": table["patient"].to_numpy(dtype=str) if "patient" in table else None,

@@ -1,13 +1,15 @@
 """A run: the folder that training leaves and everything later reads."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
+import pandas as pd
 
 from medtail.errors import InputError
+from medtail.files import from_cell
+from medtail.metrics import METRICS
+from medtail.runs.stored_files import check_numbers, damaged, read_csv, read_json, read_yaml, require_keys
 
 EvaluatedSplit = Literal["validation", "test"]
 
@@ -136,6 +138,11 @@ class Run:
         """The probabilities of each image of a cross-validation, by the model trained without it."""
         return self.folder / "predictions" / f"{OUT_OF_FOLD}.parquet"
 
+    @property
+    def claim(self) -> Path:
+        """Which process writes the run; there only while one does."""
+        return self.folder / ".claim.json"
+
     def fold(self, number: int) -> "Run":
         """The run of one fold, from 1 on."""
         return Run(self.folder / "folds" / f"fold-{number}")
@@ -158,20 +165,43 @@ class Run:
 
     def read_recipe(self) -> dict[str, Any]:
         """The recipe as plain values."""
-        return dict(yaml.safe_load(self.require(self.recipe).read_text(encoding="utf-8")))
+        return read_yaml(self.require(self.recipe))
 
     def read_dataset(self) -> dict[str, Any]:
         """The content of ``dataset.json``."""
-        return dict(json.loads(self.require(self.dataset).read_text(encoding="utf-8")))
+        return read_json(self.require(self.dataset))
 
     def read_folds(self) -> dict[str, Any]:
         """The content of ``folds.json``."""
-        return dict(json.loads(self.require(self.folds_facts).read_text(encoding="utf-8")))
+        return self._read(self.folds_facts, "folds", "sha256")
 
     def read_environment(self) -> dict[str, Any]:
         """The content of ``environment.json``."""
-        return dict(json.loads(self.require(self.environment).read_text(encoding="utf-8")))
+        content = self._read(self.environment, "device", "hardware", "started", "seconds")
+        if not isinstance(content["seconds"], int | float):
+            raise damaged(self.environment, f"must give seconds as a number, got {content['seconds']!r}")
+        return content
 
     def read_summary(self) -> dict[str, Any]:
         """The content of ``summary.json``."""
-        return dict(json.loads(self.require(self.summary).read_text(encoding="utf-8")))
+        return self._read(self.summary, "split", "n", "classes", "intervals", *METRICS)
+
+    def read_splits(self) -> pd.DataFrame:
+        """The content of ``splits.csv``."""
+        table = read_csv(self.require(self.splits), texts=("id", "split"))
+        return table.assign(id=[from_cell(name) for name in table["id"]])
+
+    def read_epochs(self, *columns: str) -> pd.DataFrame:
+        """The content of ``metrics.csv``, in which these columns must hold numbers."""
+        table = read_csv(
+            self.require(self.metrics), numbers=("epoch", "learning_rate", "train_loss", *columns)
+        )
+        check_numbers(self.metrics, table, table.columns)
+        if table["epoch"].isna().any():
+            raise damaged(self.metrics, "has rows without epoch")
+        return table
+
+    def _read(self, path: Path, *keys: str) -> dict[str, Any]:
+        content = read_json(self.require(path))
+        require_keys(path, content, keys)
+        return content

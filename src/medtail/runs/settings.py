@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from medtail.runs.run import Run
+from medtail.runs.stored_files import damaged
 
 
 @final
@@ -30,9 +31,13 @@ class RunSettings:
         """Read ``recipe.yaml``.
 
         Raises:
-            InputError: The run is missing.
+            InputError: The run is missing, or its recipe lacks what every page names.
         """
-        return cls(run.read_recipe())
+        settings = cls(run.read_recipe())
+        for path, kind in (("recipe.method", str), ("training.seed", int)):
+            if not isinstance(settings.get(path), kind):
+                raise damaged(run.recipe, f"must hold {path}, got {settings.get(path)!r}")
+        return settings
 
     def get(self, path: str) -> Any:
         """Return the setting at a path such as ``loss.scale``; None where there is none."""

@@ -1,45 +1,28 @@
-"""What happens around the epochs: tables, whole checkpoints, a line in the log."""
+"""What happens around the epochs: tables, a line in the log, and what ends a training early."""
 
 import logging
 import math
+import signal
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast, final
 
 import lightning
 import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.plugins.io import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
 
-from medtail.errors import InputError
+from medtail.errors import InputError, TerminatedError
 from medtail.files import replacing
-from medtail.runs.run import Run
+from medtail.naming import listing
+from medtail.recipes.schema import Recipe
 from medtail.training.module import MethodModule
 
 _log = logging.getLogger(__name__)
-
-
-@final
-class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint under a temporary name first, and reads tensors and plain values only."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        with replacing(Path(path)) as temporary:
-            super().save_checkpoint(checkpoint, str(temporary), storage_options)
-
-    def load_checkpoint(
-        self, path: Any, map_location: Any = None, weights_only: Any = True
-    ) -> dict[str, Any]:
-        # Whatever Lightning asks for, our checkpoints hold nothing but tensors and plain values.
-        return read_checkpoint(Path(path))
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU without executing anything in it."""
-    return dict(torch.load(path, map_location="cpu", weights_only=True))
 
 
 class EpochTable(Callback, ABC):
@@ -160,27 +143,76 @@ class EpochLine(Callback):
 
 @final
 class StopOnBrokenLoss(Callback):
-    """Ends a training whose loss is no longer finite, because no later epoch can repair the weights."""
+    """Ends a training that diverged, before a checkpoint of the epoch is written: no later epoch can repair it.
+
+    Args:
+        recipe: Of the run, for the remedy.
+        ids: Image ids by row, to name those of the batch.
+    """
+
+    def __init__(self, recipe: Recipe, ids: Sequence[str]) -> None:
+        self.recipe = recipe
+        self.ids = ids
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loss = float(outputs["loss"]) if isinstance(outputs, dict) else float(outputs)
+        if not math.isfinite(loss):
+            images = listing((self.ids[row] for row in batch["row"].tolist()), most=5)
+            self._refuse(trainer, f"the loss is {loss} in step {batch_idx + 1} (images {images})")
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if not math.isfinite(float(trainer.callback_metrics["train_loss"])):
-            rate = trainer.optimizers[0].param_groups[0]["lr"]
-            raise InputError(
-                f"training diverged: train_loss must be finite, but is not in epoch {trainer.current_epoch + 1} "
-                f"(learning rate {rate:g}); lower it with `optimizer.learning_rate={rate / 10:g}` or clip with "
-                f"`training.gradient_clip_norm=1`"
-            )
+        broken = [
+            name
+            for name, value in pl_module.state_dict().items()
+            if value.is_floating_point() and not bool(torch.isfinite(value).all())
+        ]
+        if broken:
+            self._refuse(trainer, f"{len(broken)} weights are no longer finite, such as {broken[0]}")
+
+    def _refuse(self, trainer: lightning.Trainer, what: str) -> None:
+        # The rate of the recipe: that of the moment may be 0, at the end of a schedule.
+        rate = self.recipe.optimizer.learning_rate
+        raise InputError(
+            f"training diverged: {what} of epoch {trainer.current_epoch + 1} (learning rate {rate:g}); checkpoints "
+            f"hold the epochs before; lower it with `optimizer.learning_rate={rate / 10:g}` or clip with "
+            f"`training.gradient_clip_norm=1`"
+        )
 
 
-def checkpoints(run: Run, monitored: str | None) -> list[ModelCheckpoint]:
-    """Keep the last epoch and the one with the highest value in a column, the first of equals (the last for None)."""
-    folder = run.best_checkpoint.parent
-    common: dict[str, Any] = {
-        "dirpath": folder,
-        "auto_insert_metric_name": False,
-        "enable_version_counter": False,
-        "save_on_train_epoch_end": True,
-    }
-    best = ModelCheckpoint(filename=run.best_checkpoint.stem, monitor=monitored, mode="max", **common)
-    last = ModelCheckpoint(filename=run.last_checkpoint.stem, monitor=None, **common)
-    return [best, last]
+@final
+class FinishEpoch(Callback):
+    """On SIGTERM, finishes the epoch, so that its checkpoint is written, and then ends the training.
+
+    Schedulers kill what is left after a grace period. An epoch that takes longer is lost; those before it are not.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before = signal.getsignal(signal.SIGTERM)
+        self._may_handle = threading.current_thread() is threading.main_thread() and self._before is not None
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self._may_handle:
+            # In place of the handler Lightning has just set, which would end the training within the epoch.
+            signal.signal(signal.SIGTERM, self._request)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # The scheduler may have told one process of several.
+        if trainer.strategy.reduce_boolean_decision(self.requested, all=False):
+            self.requested = trainer.should_stop = True
+
+    def restore(self) -> None:
+        """Put back what handled SIGTERM before, and pass a request on.
+
+        Raises:
+            TerminatedError: The process was asked to end.
+        """
+        if self._may_handle:
+            signal.signal(signal.SIGTERM, self._before)
+        if self.requested:
+            raise TerminatedError

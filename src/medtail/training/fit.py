@@ -9,10 +9,11 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import lightning
 import numpy as np
@@ -26,25 +27,21 @@ from medtail.errors import InputError
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
 from medtail.evaluation.summaries.summary import protocol_summary, summarize
-from medtail.files import replacing, write_json
+from medtail.files import remove_left_over, replacing, write_json
 from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
+from medtail.runs.claim import claimed
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import EVALUATED_SPLITS, Run
 from medtail.runs.settings import RunSettings
+from medtail.runs.stored_files import damaged, digest_of
 from medtail.training.augmented_batch import AugmentedBatch
 from medtail.training.batches.loaders import RunData
 from medtail.training.build import BuildContext, build_method
 from medtail.training.cached_features import cache_features
-from medtail.training.callbacks import (
-    AngleTable,
-    EpochLine,
-    MetricsTable,
-    StopOnBrokenLoss,
-    WholeCheckpoints,
-    checkpoints,
-)
+from medtail.training.callbacks import AngleTable, EpochLine, FinishEpoch, MetricsTable, StopOnBrokenLoss
+from medtail.training.checkpoints import START_AGAIN, WholeCheckpoints, checkpoints
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
 from medtail.training.first_stage import FirstStage
 from medtail.training.inference.condition_sweep import write_conditions
@@ -85,26 +82,50 @@ def train(
         The content of ``summary.json``; empty on ranks other than 0.
 
     Raises:
-        InputError: The folder holds another run, the data has changed since, method, loss or sampling need one class
-            per image and the data has several labels, an image cannot be read, or training diverged. Files written
-            before stay whole.
+        InputError: The folder holds another run or is being written by another process, the data has changed since,
+            method, loss or sampling need one class per image and the data has several labels, an image cannot be read,
+            or training diverged. Files written before stay whole.
         KeyboardInterrupt: The user stopped it; ``resume`` continues after the last finished epoch.
+        TerminatedError: A scheduler stopped it (SIGTERM), and the epoch was finished.
 
     With ``training.devices`` > 1 every process runs this, and rank 0 writes. ``training.batch_size`` counts the images
     of all processes, and losses that use batch statistics see the joined batch.
     """
     started = time.time()
     recipe = with_precision(recipe)
-    if is_main_process():
-        _check_no_folds(run)
-        check_outside(run, collection)
-        check_folder(run, recipe, resume=resume)
-    if collection.multi_label:
-        check_multi_label_recipe(recipe, collection)
-    data = prepare(
-        collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
-    )
 
+    def work() -> dict[str, Any]:
+        if collection.multi_label:
+            check_multi_label_recipe(recipe, collection)
+        data = prepare(
+            collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
+        )
+        data = _fit(data, recipe, run, resume=resume, callbacks=callbacks, progress=progress)
+        return _finish(run, data, started=started, progress=progress) if is_main_process() else {}
+
+    if not is_main_process():
+        return work()
+    _check_no_folds(run)
+    check_outside(run, collection)
+    check_folder(run, recipe, resume=resume)
+    with claimed(run):
+        # Again, because somebody may have written it before it was ours.
+        check_folder(run, recipe, resume=resume)
+        _remove_left_over(run)
+        return work()
+
+
+def _fit(
+    data: PreparedData,
+    recipe: Recipe,
+    run: Run,
+    *,
+    resume: bool,
+    callbacks: Sequence[Callback],
+    progress: Progress | None,
+) -> PreparedData:
+    """Train until the last epoch; return the data with the facts as they were saved."""
+    data = replace(data, facts=_identified(run, recipe, data.facts, resume=resume))
     teacher = load_teacher(recipe, data.facts)
     first_stage = FirstStage.of(recipe, data.collection)
     # After the data, so that its size does not change which weights are drawn.
@@ -112,10 +133,16 @@ def train(
     method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher, first_stage=first_stage))
     module = MethodModule(method, recipe, data.facts)
     learned_from = cache_features(module, data, progress) if recipe.backbone.cached_features else data
+    finish_epoch, restored = FinishEpoch(), _Restored()
+    watch = [
+        StopOnBrokenLoss(recipe, data.collection.table["id"].tolist()),
+        finish_epoch,
+        restored,
+        *callbacks,
+    ]
     with _quiet_lightning():
-        trainer = _trainer(recipe, run, callbacks)
+        trainer = _trainer(recipe, run, watch, data.facts.identity)
     if is_main_process():
-        _check_same_data(run, data.facts, resume=resume)
         write_splits(data.collection, run.splits)
         data.write_subsample(run)
         data.facts.save(run)
@@ -130,9 +157,31 @@ def train(
             if trainer.interrupted:
                 raise KeyboardInterrupt from None
             raise
-    if not trainer.is_global_zero:
-        return {}
-    return _finish(run, data, started=started, progress=progress)
+        except InputError:
+            raise
+        except Exception as error:
+            if last is None or restored.done:
+                raise
+            raise damaged(last, f"cannot be continued ({str(error)[:160]})", START_AGAIN) from error
+        finally:
+            finish_epoch.restore()
+    return data
+
+
+@final
+class _Restored(Callback):
+    """Knows whether a checkpoint was read to its end."""
+
+    done = False
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.done = True
+
+
+def _remove_left_over(run: Run) -> None:
+    """Remove what a killed writer of this run left; the run is ours, so nobody else writes it."""
+    for folder in (run.folder, *(path for path in run.folder.iterdir() if path.is_dir())):
+        remove_left_over(folder)
 
 
 def check_outside(run: Run, collection: ImageCollection) -> None:
@@ -156,7 +205,7 @@ def check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
         InputError: The folder is not empty; with ``resume``, it is missing or holds a run of other settings.
     """
     if not resume:
-        if run.folder.exists() and (not run.folder.is_dir() or any(run.folder.iterdir())):
+        if run.folder.exists() and (not run.folder.is_dir() or _holds_something(run)):
             raise InputError(
                 f"`out` must be a new or empty folder, {run.folder} is not; choose another name, "
                 f"or continue the run in it with `resume=True`"
@@ -167,6 +216,11 @@ def check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
             f"`resume=True` needs a run to continue, {run.folder} does not exist; start without `resume=True`"
         )
     check_same_recipe(run, recipe)
+
+
+def _holds_something(run: Run) -> bool:
+    """Whether a folder holds more than a writer that was killed at once would leave."""
+    return any(path != run.claim and not path.name.endswith(".tmp") for path in run.folder.iterdir())
 
 
 def _check_no_folds(run: Run) -> None:
@@ -214,23 +268,37 @@ def _differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
     return changes
 
 
-def _check_same_data(run: Run, facts: DatasetFacts, *, resume: bool) -> None:
+def _identified(run: Run, recipe: Recipe, facts: DatasetFacts, *, resume: bool) -> DatasetFacts:
+    """Return the facts with the identity of the run, after a check that a run to continue has the same data.
+
+    Raises:
+        InputError: Images, labels or splits are not those the run was started with.
+    """
     if not (resume and run.dataset.is_file()):
-        return
+        settings = recipe.model_dump(mode="json")
+        return replace(facts, identity=digest_of({"recipe": settings, "data": facts.fingerprint}))
     saved = DatasetFacts.load(run)
     if saved.fingerprint != facts.fingerprint:
         raise InputError(
             f"`resume=True` needs the data the run was started with, but images, labels or splits of {facts.data} "
             f"differ from those recorded in {run.dataset}; restore them or start a new run"
         )
+    if saved.pixels is not None and saved.pixels != facts.pixels:
+        what = "pixels" if saved.pixels.startswith("pixels:") else "files (by size and modification time)"
+        raise InputError(
+            f"`resume=True` needs the images the run was started with, but the {what} of {facts.data} differ from "
+            f"those recorded in {run.dataset}; restore them or start a new run"
+        )
+    return replace(facts, identity=saved.identity)
 
 
-def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightning.Trainer:
+def _trainer(
+    recipe: Recipe, run: Run, callbacks: Sequence[Callback], identity: str | None
+) -> lightning.Trainer:
     training = recipe.training
     watch: list[Callback] = [
         MetricsTable(run.metrics),
         AngleTable(run.angles),
-        StopOnBrokenLoss(),
         *([] if recipe.backbone.cached_features else [AugmentedBatch(run.augmented)]),
         *checkpoints(run, MONITORED[training.monitor]),
     ]
@@ -251,7 +319,7 @@ def _trainer(recipe: Recipe, run: Run, callbacks: Sequence[Callback]) -> lightni
         gradient_clip_val=training.gradient_clip_norm,
         callbacks=[*watch, *callbacks],
         logger=_logger(recipe, run),
-        plugins=[WholeCheckpoints()],
+        plugins=[WholeCheckpoints(identity)],
         deterministic="warn",
         num_sanity_val_steps=0,
         limit_val_batches=0 if recipe.data.watched_split is None else None,
@@ -316,9 +384,11 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         positive=data.facts.positive_id,
     )
     summary |= protocol_summary(RunSettings.load(run))
-    write_json(run.environment, environment(started))
+    surroundings = environment(started)
+    write_json(run.environment, surroundings)
+    write_report(run, read_image(data.collection), summary=summary, environment=surroundings)
+    # Last, because it marks a finished run.
     write_json(run.summary, summary)
-    write_report(run, read_image(data.collection))
     return summary
 
 

@@ -158,7 +158,11 @@ def _pool(
     summary = summarize_folds(pooled, folds, np.asarray(facts.class_counts["train"]))
     summary |= protocol_summary(RunSettings.load(run))
     seconds = sum(fold.read_environment()["seconds"] for fold in folds)
-    write_json(run.environment, {**environment(started), "seconds": round(seconds, 1)})
+    surroundings = {**environment(started), "seconds": round(seconds, 1)}
+    write_json(run.environment, surroundings)
+    write_cross_validation_report(
+        Evidence.pooled(run, pooled, facts, read_image(images), summary=summary, environment=surroundings)
+    )
+    # Last, because it marks a finished run.
     write_json(run.summary, summary)
-    write_cross_validation_report(Evidence.pooled(run, pooled, facts, read_image(images)))
     return summary

@@ -1,5 +1,8 @@
 """Before training: images are decoded, splits drawn, and the facts of the training data measured."""
 
+import hashlib
+import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,13 +21,13 @@ from medtail.data import (
     load_pixels,
     positive_versus_rest,
 )
-from medtail.data.collection import Split
-from medtail.data.decoded.cache import PixelCache, default_cache_folder
+from medtail.data.collection import DataWarning, Split
+from medtail.data.decoded.cache import PixelCache, default_cache_folder, file_stamps
 from medtail.data.splitting.long_tail import PROFILES, training_rows_left_out
-from medtail.data.splitting.splits import check_learnable
+from medtail.data.splitting.splits import check_evaluable, check_learnable
 from medtail.data.transforms import MaskedNormalize
 from medtail.errors import InputError
-from medtail.files import replacing
+from medtail.files import replacing, with_cells
 from medtail.inspection.copies import content_digest, duplicates, rows_by_content
 from medtail.progress import Progress
 from medtail.recipes.schema import Recipe
@@ -60,7 +63,7 @@ class PreparedData:
         """Write ``subsample.csv`` if training images were left out on purpose."""
         if self.subsample is not None:
             with replacing(run.subsample) as temporary:
-                self.subsample.to_csv(temporary, index=False)
+                with_cells(self.subsample).to_csv(temporary, index=False)
 
 
 def prepare(
@@ -93,6 +96,16 @@ def prepare(
         collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
     parts = SPLITS if recipe.data.validation == "drawn" else _WITHOUT_VALIDATION
     check_learnable(collection, parts)
+    split = partial(
+        assign_splits,
+        validation_fraction=recipe.data.validation_fraction,
+        test_fraction=recipe.data.test_fraction,
+        seed=recipe.split_seed,
+    )
+    with warnings.catch_warnings():
+        # Said once, of the images that remain.
+        warnings.simplefilter("ignore", DataWarning)
+        check_evaluable(split(collection, parts=parts), parts)
     collection = collection.limited(recipe.data.max_pixels)
     pixels = load_pixels(
         collection,
@@ -107,12 +120,6 @@ def prepare(
     if pixels.unreadable:
         rows = np.asarray([bad.row for bad in pixels.unreadable])
         collection, pixels = collection.without(rows), pixels.without(rows)
-    split = partial(
-        assign_splits,
-        validation_fraction=recipe.data.validation_fraction,
-        test_fraction=recipe.data.test_fraction,
-        seed=recipe.split_seed,
-    )
     brings_validation = "split" in collection.table and (collection.table["split"] == "validation").any()
     subsample_first = recipe.data.drawn_first == "subsample" and not brings_validation
     collection = split(collection, parts=_WITHOUT_VALIDATION if subsample_first else parts)
@@ -120,6 +127,7 @@ def prepare(
     collection, pixels, kept = _subsampled(collection, pixels, recipe)
     if subsample_first:
         collection = split(collection, parts=parts)
+    check_evaluable(collection, parts)
     if recipe.data.normalization == "masked":
         _check_varies_in_masks(pixels, collection.rows("train"))
     if recipe.backbone.from_run is not None:
@@ -130,6 +138,7 @@ def prepare(
         mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
         mean, deviation = channel_statistics(pixels, collection.rows("train"))
+    digests = _content_digests(pixels) if pixels.decoded else None
     facts = DatasetFacts(
         name=collection.name,
         data=collection.data,
@@ -148,7 +157,8 @@ def prepare(
         positive=recipe.data.positive,
         negative=recipe.data.negative,
         counts_before_subsample=None if kept is None else counts_before.tolist(),
-        repeated=repeated_images(collection, pixels) if pixels.decoded else None,
+        repeated=None if digests is None else _repeated(collection, digests),
+        pixels=_shown(collection, digests),
         known_labels=_known_labels(collection),
     )
     return PreparedData(collection, pixels, facts, kept)
@@ -188,16 +198,31 @@ def _subsampled(
     return collection.without(left_out), pixels.without(left_out), kept
 
 
-def repeated_images(collection: ImageCollection, pixels: Pixels, chunk: int = 512) -> dict[str, Any]:
+def _content_digests(pixels: Pixels, chunk: int = 512) -> list[bytes]:
+    """Return one hash per image, of its pixels as decoded, from one pass over them."""
+    return [
+        content_digest(image)
+        for start in range(0, len(pixels), chunk)
+        for image in pixels.read(np.arange(start, min(start + chunk, len(pixels)))).numpy()
+    ]
+
+
+def _shown(collection: ImageCollection, digests: Sequence[bytes] | None) -> str:
+    """Return a hash of what the images show; where nothing is kept decoded, of the sizes and times of their files."""
+    if digests is not None:
+        return f"pixels:{hashlib.sha256(b''.join(digests)).hexdigest()}"
+    return f"files:{hashlib.sha256(file_stamps(collection.source).tobytes()).hexdigest()}"
+
+
+def repeated_images(collection: ImageCollection, pixels: Pixels) -> dict[str, Any]:
     """Count images with the same pixels, as decoded, that are in several splits or carry different labels.
 
     This takes one pass and one hash per image. :mod:`medtail.inspection` finds more, but takes longer.
     """
-    digests = (
-        content_digest(image)
-        for start in range(0, len(pixels), chunk)
-        for image in pixels.read(np.arange(start, min(start + chunk, len(pixels)))).numpy()
-    )
+    return _repeated(collection, _content_digests(pixels))
+
+
+def _repeated(collection: ImageCollection, digests: Iterable[bytes]) -> dict[str, Any]:
     found = duplicates(collection, rows_by_content(digests))
     across = [copies for copies in found if copies.crosses_splits]
     conflicts = [copies for copies in found if copies.labels_conflict]

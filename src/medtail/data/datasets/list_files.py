@@ -124,7 +124,8 @@ def _read(file: Path) -> tuple[list[str], list[str]]:
                 f"image or the list"
             )
         paths.append(path)
-        labels.append(str(int(words[1])))
+        # Without int: it takes only so many digits.
+        labels.append(words[1].lstrip("0") or "0")
     if not paths:
         raise InputError(f"list {file} must have a line for each image, but has none; fill or remove it")
     return paths, labels

@@ -1,5 +1,6 @@
 """MedMNIST-style archives: ``{train,val,test}_{images,labels}``."""
 
+import math
 import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -11,11 +12,13 @@ import numpy as np
 from medtail.data.collection import DataWarning, ImageCollection, Split, sort_labels, split_name
 from medtail.data.datasets.origins import tell
 from medtail.data.datasets.tables.columns import speaks_of_groups
+from medtail.data.formats.base import USUAL_COMPRESSION, most_pixels, most_unpacked
 from medtail.data.formats.sources import ARRAY_SHAPES, ImageArray
 from medtail.errors import InputError
 from medtail.naming import listing
 
-_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError)
+#: The largest float64 up to which every whole number is exact.
+_LARGEST_EXACT = 2**53
 
 
 def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None) -> ImageCollection:
@@ -39,26 +42,36 @@ def open_npz(path: Path, data: str, *, class_names: Sequence[str] | None = None)
     """
     try:
         headers = _headers(path)
-    except _UNREADABLE as error:
+    except (InputError, MemoryError):
+        raise
+    # Decoders raise almost anything on broken or encrypted bytes.
+    except Exception as error:
         raise InputError(
-            f"{path} must be an .npz archive, but cannot be read ({error}); save it again"
+            f"{path} must be an .npz archive, but cannot be read ({_said(error)}); save it again"
         ) from error
     _check_types(path, headers)
     shapes = {key: shape for key, (shape, _) in headers.items()}
     parts = _parts(path, shapes)
     _check_shapes(path, shapes, parts)
+    _check_unpacked(path, headers)
     try:
         with np.load(path, allow_pickle=False) as archive:
             images = _joined([f"{prefix}_images" for prefix in parts], shapes, archive)
             labels = np.concatenate([_flat(archive[f"{prefix}_labels"]) for prefix in parts])
-            given_names = archive["class_names"].tolist() if "class_names" in shapes else class_names
+            given_names = (
+                _given_names(path, archive["class_names"]) if "class_names" in shapes else class_names
+            )
     except MemoryError as error:
         raise InputError(
             f"{path} must fit into memory, but its images have shapes "
             f"{listing(shapes[f'{prefix}_images'] for prefix in parts)}; save the images as files"
         ) from error
-    except _UNREADABLE as error:
-        raise InputError(f"{path} must hold plain arrays, but is damaged ({error}); save it again") from error
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path} must hold plain arrays, but is damaged ({_said(error)}); save it again"
+        ) from error
     used = {f"{prefix}_{kind}" for prefix in parts for kind in ("images", "labels")} | {"class_names"}
     tell(
         data,
@@ -224,6 +237,47 @@ def _check_types(path: Path, headers: Mapping[str, tuple[tuple[int, ...], np.dty
             )
 
 
+def _check_unpacked(path: Path, headers: Mapping[str, tuple[tuple[int, ...], np.dtype]]) -> None:
+    """Refuse an archive that would fill the memory, by what its headers say it holds."""
+    size = sum(math.prod(shape) * number_type.itemsize for shape, number_type in headers.values())
+    packed, limit = path.stat().st_size, most_unpacked()
+    if size > limit and size > USUAL_COMPRESSION * packed:
+        raise InputError(
+            f"{path} must unpack to at most {limit} bytes (max_unpacked), but holds {size} in a file of {packed}; "
+            f"set the variable MEDTAIL_MAX_UNPACKED if you trust it"
+        )
+    for key, (shape, _) in headers.items():
+        if key.endswith("_images") and math.prod(shape[1:]) > most_pixels():
+            raise InputError(
+                f"{key} of {path} must hold images of at most {most_pixels()} pixels (max_pixels), got "
+                f"{' x '.join(map(str, shape[1:]))}; resize them"
+            )
+
+
+def _given_names(path: Path, names: np.ndarray) -> list[str]:
+    if names.ndim != 1 or names.dtype.kind not in "USiu":
+        raise InputError(
+            f"class_names of {path} must be a list of names, shape (C,), got {names.dtype} of shape {names.shape}; "
+            f"save it as one"
+        )
+    return [str(name) for name in _texts(path, names)]
+
+
+def _texts(path: Path, names: np.ndarray) -> np.ndarray:
+    if names.dtype.kind == "S":
+        try:
+            return np.char.decode(names, "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"names in {path} must be text in UTF-8, but are not; save them as text"
+            ) from error
+    return names.astype(str)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
 def _parts(path: Path, shapes: dict[str, tuple[int, ...]]) -> dict[str, Split]:
     """The prefixes of the images in the archive, each with the split that it names."""
     parts: dict[str, Split] = {}
@@ -274,12 +328,14 @@ def _check_shapes(path: Path, shapes: dict[str, tuple[int, ...]], parts: dict[st
 
 def _label_texts(path: Path, labels: np.ndarray, given_names: Sequence[object] | None) -> list[str]:
     if labels.dtype.kind in "US":
-        return [str(label) for label in labels.astype(str)]
+        return [str(label) for label in _texts(path, labels)]
     if labels.dtype.kind == "f":
         if not np.isfinite(labels).all():
             raise InputError(f"labels of {path} must be class ids, got NaN or infinity; remove these images")
         if (labels != np.floor(labels)).any():
             raise InputError(f"labels of {path} must be whole class ids, got fractions; fix the labels")
+        if len(labels) and np.abs(labels).max() > _LARGEST_EXACT:
+            raise InputError(f"labels of {path} must be class ids, got {labels.max():g}; number them from 0")
     elif labels.dtype.kind not in "iub":
         raise InputError(f"labels of {path} must be class ids or names, got {labels.dtype}; convert them")
     ids = labels.astype(np.int64)

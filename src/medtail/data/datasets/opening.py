@@ -15,16 +15,16 @@ from medtail.data.datasets.tables.columns import BY_NAME, TableColumns
 from medtail.data.datasets.tables.files import TABLE_EXTENSIONS, tables_in
 from medtail.data.datasets.tables.others import describes_images
 from medtail.data.datasets.tables.table import TABLE_NAMES, open_table
-from medtail.data.formats.base import MAX_PIXELS
+from medtail.data.formats.base import most_pixels
 from medtail.errors import InputError
-from medtail.naming import nearest
+from medtail.naming import is_plain, nearest
 
 #: Data sets that need no file; the first line of each docstring says what it is.
 BUILT_IN: dict[str, Callable[[], ImageCollection]] = {"digits-lt": open_digits}
 
 
 def open_collection(
-    data: str | Path, *, columns: TableColumns = BY_NAME, max_pixels: int = MAX_PIXELS
+    data: str | Path, *, columns: TableColumns = BY_NAME, max_pixels: int | None = None
 ) -> ImageCollection:
     """Open a data set: its table is read, its pixels are not.
 
@@ -37,7 +37,8 @@ def open_collection(
             of CIFAR-10 or CIFAR-100 as published; a name in :data:`BUILT_IN`; or a name in MedMNIST, such as
             ``dermamnist``, which is downloaded. A path that exists takes precedence over a name.
         columns: Columns of a table that their names do not tell.
-        max_pixels: Image files with more pixels are refused when they are read.
+        max_pixels: Image files with more pixels are refused when they are read; None takes ``$MEDTAIL_MAX_PIXELS``, or
+            80 million.
 
     Raises:
         InputError: There is no such data, it has none of these layouts, or columns are named and it is no table.
@@ -47,6 +48,9 @@ def open_collection(
         >>> digits.class_counts("train").tolist()
         [100, 64, 41, 27, 17, 11, 7, 4, 3, 2]
     """
+    max_pixels = most_pixels() if max_pixels is None else max_pixels
+    if not is_plain(str(data)):
+        raise InputError(f"DATA must be a path in UTF-8, got {str(data)!r}; rename the file or folder")
     table = _table(Path(data))
     if table is not None:
         root = Path(data) if Path(data).is_dir() else table.parent

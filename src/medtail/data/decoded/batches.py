@@ -1,5 +1,6 @@
 """Whole batches, straight from the pixels."""
 
+import signal
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -87,6 +88,11 @@ def _unchanged(batch: Any) -> Any:
     return batch
 
 
+def _outlive_sigterm(worker: int) -> None:
+    """Schedulers send SIGTERM to every process, but the epoch can only be finished with its workers."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def batch_loader(
     dataset: ImageBatches | PairedBatches,
     sampler: Sampler[Any],
@@ -111,6 +117,7 @@ def batch_loader(
         sampler=sampler,
         collate_fn=_unchanged,
         num_workers=processes,
+        worker_init_fn=_outlive_sigterm,
         persistent_workers=processes > 0,
         # Pixels that are already on the device cannot be pinned.
         pin_memory=torch.cuda.is_available() and dataset.pixels.device.type == "cpu",

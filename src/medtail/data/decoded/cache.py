@@ -137,7 +137,7 @@ class PixelCache:
         temporary.mkdir()
         try:
             # Before decoding, so that a file that changes meanwhile is noticed next time.
-            stamps = _stamps(source)
+            stamps = file_stamps(source)
             images = _allocate(temporary / "pixels.npy", shape)
             digests = np.zeros((shape[0], _DIGEST_BYTES), dtype=np.uint8)
 
@@ -234,7 +234,7 @@ def _valid(
             return None
     except (OSError, ValueError, KeyError):
         return None  # A damaged entry is written again.
-    suspects = np.flatnonzero((_stamps(source) != stamps).any(axis=1) | ~stamps.any(axis=1))
+    suspects = np.flatnonzero((file_stamps(source) != stamps).any(axis=1) | ~stamps.any(axis=1))
     if any(_content_digest(source, int(row)) != digests[row].tobytes() for row in suspects):
         return None
     unreadable = tuple(UnreadableImage(row, ids[row], why) for row, why in zip(rows, reasons, strict=True))
@@ -243,7 +243,7 @@ def _valid(
     return CachedPixels(entry / "pixels.npy", unreadable)
 
 
-def _stamps(source: ImageSource) -> np.ndarray:
+def file_stamps(source: ImageSource) -> np.ndarray:
     """A hash of the sizes and times of the files of each row ``(N, 16)``; zeros where a row has no file."""
     stamps = np.zeros((len(source), _DIGEST_BYTES), dtype=np.uint8)
     for row in range(len(source)):

@@ -28,6 +28,19 @@ _MOST_NAMED = 100
 
 
 @final
+class NoReadableImageError(InputError):
+    """No image can be read.
+
+    Attributes:
+        unreadable: All of them.
+    """
+
+    def __init__(self, data: str, unreadable: Sequence[UnreadableImage]) -> None:
+        super().__init__(f"no image of {data} can be read: {_named(unreadable)}; check the files")
+        self.unreadable = unreadable
+
+
+@final
 class Pixels:
     """uint8 images by row.
 
@@ -172,7 +185,7 @@ def load_pixels(
     if unreadable and not skip_unreadable:
         raise InputError(unreadable_sentence(unreadable, count))
     if count and len(unreadable) == count:
-        raise InputError(f"no image of {collection.data} can be read: {_named(unreadable)}; check the files")
+        raise NoReadableImageError(collection.data, unreadable)
     return pixels
 
 

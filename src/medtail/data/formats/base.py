@@ -1,15 +1,51 @@
 """The interface of every format of image files."""
 
 import math
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
 
 from medtail.data.formats.sources import ImageForm
+from medtail.errors import InputError
 
 #: More than any camera has, and as much as a computed tomography of 300 slices; 240 MB as RGB.
 MAX_PIXELS = 80_000_000
+
+
+#: Bytes that an archive may unpack to, unless it is only :data:`USUAL_COMPRESSION` times smaller.
+MAX_UNPACKED = 2**30
+
+#: Images compress to a hundredth at most; more is a bomb, or nothing but zeros.
+USUAL_COMPRESSION = 100
+
+
+def most_pixels() -> int:
+    """Return the limit on the pixels of one image: ``$MEDTAIL_MAX_PIXELS``, or :data:`MAX_PIXELS`.
+
+    Raises:
+        InputError: The variable holds no whole number.
+    """
+    return _limit("MEDTAIL_MAX_PIXELS", MAX_PIXELS)
+
+
+def most_unpacked() -> int:
+    """Return the limit on the bytes of an unpacked archive: ``$MEDTAIL_MAX_UNPACKED``, or :data:`MAX_UNPACKED`.
+
+    Raises:
+        InputError: The variable holds no whole number.
+    """
+    return _limit("MEDTAIL_MAX_UNPACKED", MAX_UNPACKED)
+
+
+def _limit(variable: str, usual: int) -> int:
+    text = os.environ.get(variable, "")
+    if not text:
+        return usual
+    if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) > 0):
+        raise InputError(f"the variable {variable} must be a whole number from 1, got {text!r}; e.g. {usual}")
+    return int(text)
 
 
 class RefusedError(Exception):

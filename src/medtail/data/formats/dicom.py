@@ -2,12 +2,14 @@
 
 import zlib
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 
 from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError, check_size, scale_whole_range
+from medtail.data.formats.codestreams import codestream_sides
 from medtail.data.formats.dicom_elements import num_frames, pydicom_package
 from medtail.data.formats.dicom_greys import grey_images
 from medtail.data.formats.sources import ImageForm
@@ -28,9 +30,12 @@ _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 def is_dicom(path: Path) -> bool:
     """Whether a file says at byte 128 that it is DICOM."""
     try:
+        # Opening a pipe would wait for its writer.
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
             return file.read(132)[128:] == b"DICM"
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -126,6 +131,7 @@ def _dataset(path: Path) -> Any:
     if dataset.get("SamplesPerPixel", 1) not in (1, 3):
         raise RefusedError(f"has {dataset.SamplesPerPixel} samples per pixel where grey has 1 and colour 3")
     _check_decoder(dataset)
+    _check_codestreams(dataset)
     return dataset
 
 
@@ -147,6 +153,22 @@ def _check_decoder(dataset: Any) -> None:
             f"is compressed as {syntax.name}, for which no decoder is installed (pip install 'medtail[dicom]' "
             f"brings pylibjpeg and its plugins)"
         )
+
+
+def _check_codestreams(dataset: Any) -> None:
+    """Refuse compressed frames of another size than the header's, which a decoder would unpack all the same."""
+    if not dataset.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in dataset:
+        return
+    frames = num_frames(dataset)
+    expected = (int(dataset.Rows), int(dataset.Columns), int(dataset.get("SamplesPerPixel", 1)))
+    encapsulated = pydicom_package().encaps.generate_frames(dataset.PixelData, number_of_frames=frames)
+    for frame in islice(encapsulated, frames):
+        sides = codestream_sides(frame)
+        if sides is not None and sides != expected:
+            raise RefusedError(
+                f"says {' x '.join(map(str, expected))} in its header, but its compressed pixels say "
+                f"{' x '.join(map(str, sides))}"
+            )
 
 
 def _sides(dataset: Any) -> tuple[int, ...]:

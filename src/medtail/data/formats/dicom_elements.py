@@ -13,6 +13,7 @@ def pydicom_package() -> Any:
     """
     try:
         import pydicom
+        import pydicom.encaps
         import pydicom.pixels
     except ModuleNotFoundError as error:
         raise InputError(

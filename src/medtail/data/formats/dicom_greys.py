@@ -3,6 +3,7 @@
 Equations are those of DICOM PS3.3: rescale C.11.1, windows and look-up tables C.11.2.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -19,6 +20,8 @@ def grey_images(stored: Sequence[np.ndarray], datasets: Sequence[Any]) -> np.nda
     values = np.concatenate(
         [_rescaled(numbers[..., 0], dataset) for numbers, dataset in zip(stored, datasets, strict=True)]
     )
+    if not np.isfinite(values).all():
+        raise RefusedError("holds pixels that are NaN or infinite")
     central = datasets[len(datasets) // 2]
     frame = num_frames(central) // 2 if len(datasets) == 1 else 0
     lut, window = central.get("VOILUTSequence"), _Window.of(central, frame)
@@ -48,9 +51,17 @@ def _rescaled(numbers: np.ndarray, dataset: Any) -> np.ndarray:
             frame_element(dataset, frame, "PixelValueTransformationSequence", keyword)
             for keyword in ("RescaleSlope", "RescaleIntercept")
         )
-        plane *= 1.0 if slope is None else float(slope)
-        plane += 0.0 if intercept is None else float(intercept)
+        plane *= 1.0 if slope is None else _usable("RescaleSlope", slope)
+        plane += 0.0 if intercept is None else _usable("RescaleIntercept", intercept)
     return values
+
+
+def _usable(keyword: str, value: Any) -> float:
+    """A number of the header, which would turn every pixel to black if it were not one."""
+    number = float(value)
+    if not math.isfinite(number) or (keyword == "RescaleSlope" and number == 0):
+        raise RefusedError(f"has a {keyword} of {number:g}, which leaves nothing of its pixels")
+    return number
 
 
 @final
@@ -71,7 +82,8 @@ class _Window:
         )
         if center is None or width is None:
             return None
-        return cls(float(center), float(width), str(function or "LINEAR").upper())
+        numbers = _usable("WindowCenter", center), _usable("WindowWidth", width)
+        return cls(*numbers, str(function or "LINEAR").upper())
 
     def apply(self, values: np.ndarray) -> np.ndarray:
         """Convert values to numbers from 0 to 255."""
@@ -127,8 +139,6 @@ def _padding(numbers: np.ndarray, dataset: Any) -> np.ndarray:
 
 def _stretched(values: np.ndarray, padding: np.ndarray) -> np.ndarray:
     """Scale from the smallest to the largest value that is not padding; zeros if there is only one value."""
-    if not np.isfinite(values).all():
-        raise RefusedError("holds pixels that are NaN or infinite")
     meant = values[~padding]
     if not meant.size or meant.min() == meant.max():
         return np.zeros(values.shape)

@@ -1,6 +1,7 @@
 """Image files of every format: finding them and decoding them without trusting them."""
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar, final
@@ -9,12 +10,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from medtail.checks import whole_number
-from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError
+from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError, most_pixels
 from medtail.data.formats.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom, is_series, slice_files
 from medtail.data.formats.nifti import NIFTI_EXTENSIONS, Nifti
 from medtail.data.formats.pictures import PICTURE_EXTENSIONS, Picture
 from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.errors import InputError
+from medtail.naming import is_plain, listing, one_line
 
 EXTENSIONS = (*PICTURE_EXTENSIONS, *DICOM_EXTENSIONS, *NIFTI_EXTENSIONS)
 
@@ -118,11 +120,24 @@ def image_paths(paths: Sequence[Path], *, volumes: bool = False) -> list[Path]:
                     f"give another folder"
                 )
             found += _series_as_one(inside) if volumes else inside
-        elif path.exists():
+        elif _exists(path):
             found.append(path)
         else:
             raise InputError(f"image {path} does not exist; check the path")
+    strange = [path for path in found if not is_plain(str(path))]
+    if strange:
+        raise InputError(
+            f"names of images must be text in UTF-8, {len(strange)} are not: {listing(map(repr, strange), most=3)}; "
+            f"rename the files"
+        )
     return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long a name, or a NUL in it
+        return False
 
 
 def _series_as_one(files: Sequence[Path]) -> list[Path]:
@@ -143,7 +158,7 @@ class ImageFiles(ImageSource):
 
     Args:
         paths: One path per row.
-        max_pixels: Images with more pixels (slices and samples counted) are refused.
+        max_pixels: Images with more pixels (slices and samples counted) are refused; None takes the usual limit.
 
     Raises:
         InputError: The limit is not positive.
@@ -151,8 +166,9 @@ class ImageFiles(ImageSource):
 
     max_pixels: int
 
-    def __init__(self, paths: Iterable[Path], max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, paths: Iterable[Path], max_pixels: int | None = None) -> None:
         self.paths = list(paths)
+        max_pixels = most_pixels() if max_pixels is None else max_pixels
         self.max_pixels = whole_number("max_pixels", max_pixels, low=1, remedy=f"e.g. {MAX_PIXELS}")
 
     def __len__(self) -> int:
@@ -187,6 +203,7 @@ def answer(path: Path, ask: Callable[[], _Answer]) -> _Answer:
         InputError: The package that reads this format is missing.
     """
     try:
+        _check_kind(path)
         return ask()
     except InputError:
         raise
@@ -195,6 +212,15 @@ def answer(path: Path, ask: Callable[[], _Answer]) -> _Answer:
     # Decoders raise almost anything on broken bytes: SyntaxError, struct.error, IndexError, ….
     except Exception as error:
         raise UnreadableImageError(str(path), _reason(path, error)) from error
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse pipes and devices, which would be waited for, and names that no file system takes."""
+    if not is_plain(str(path)):
+        raise RefusedError("has a name that is not text in UTF-8 (rename it)")
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise RefusedError("is a pipe, socket or device, not a file")
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -210,7 +236,7 @@ def _reason(path: Path, error: Exception) -> str:
         return "is not an image, or its header is garbled"
     if isinstance(error, Image.DecompressionBombError):
         return "has far more pixels than the limit (max_pixels)"
-    message = " ".join(str(error).split())
+    message = one_line(" ".join(str(error).split()))
     if isinstance(error, EOFError) or any(
         word in message.lower() for word in ("truncated", "less than expected")
     ):

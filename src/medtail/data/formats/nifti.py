@@ -1,5 +1,7 @@
 """NIfTI volumes, through nibabel."""
 
+import gzip
+import struct
 from pathlib import Path
 from typing import Any, final
 
@@ -10,6 +12,10 @@ from medtail.data.formats.sources import ImageForm
 from medtail.errors import InputError
 
 NIFTI_EXTENSIONS = (".nii.gz", ".nii")
+
+#: Bytes of the two kinds of headers, and of header and extensions together, which programs keep below a few megabytes.
+_NIFTI_1, _NIFTI_2 = 348, 540
+MAX_OFFSET = 2**26
 
 #: Percentiles of the voxels that are not zero, which become 0 and 255; a few bright voxels do not darken the rest.
 LOW, HIGH = 0.5, 99.5
@@ -63,6 +69,7 @@ def _nibabel() -> Any:
 def _opened(path: Path) -> Any:
     """The header of a file; its voxels are not read yet."""
     nibabel = _nibabel()
+    _check_offset(path)
     try:
         # Mapped files stay open, one per volume of a large set.
         image = nibabel.load(path, mmap=False)
@@ -82,6 +89,26 @@ def _opened(path: Path) -> Any:
             f"volume per file; several sequences go into columns image_<name>)"
         )
     return image
+
+
+def _check_offset(path: Path) -> None:
+    """Refuse a header that says its voxels begin far behind it: all until there would be read, and unpacked."""
+    with path.open("rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else path.open("rb") as file:
+        header = file.read(_NIFTI_2)
+    if len(header) < _NIFTI_1:
+        return
+    for order in ("<", ">"):
+        (size,) = struct.unpack_from(f"{order}i", header)
+        if size in (_NIFTI_1, _NIFTI_2) and len(header) >= size:
+            field = f"{order}f" if size == _NIFTI_1 else f"{order}q"
+            (offset,) = struct.unpack_from(field, header, 108 if size == _NIFTI_1 else 168)
+            # Negated, so that NaN is refused too.
+            if not 0 <= offset <= MAX_OFFSET:
+                raise RefusedError(
+                    f"says that its voxels begin at byte {offset:.4g}, the limit is {MAX_OFFSET} (vox_offset)"
+                )
 
 
 def _orientation(image: Any) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import final
 
 import numpy as np
 
-from medtail.data.formats.base import MAX_PIXELS
+from medtail.data.formats.base import most_pixels
 from medtail.data.formats.image_files import ImageFiles, answer, file_format
 from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.naming import listing
@@ -32,9 +32,10 @@ class SequenceFiles(ImageSource):
     max_pixels: int
 
     def __init__(
-        self, names: Sequence[str], sequences: Mapping[str, Sequence[Path]], max_pixels: int = MAX_PIXELS
+        self, names: Sequence[str], sequences: Mapping[str, Sequence[Path]], max_pixels: int | None = None
     ) -> None:
         self.names = list(names)
+        max_pixels = most_pixels() if max_pixels is None else max_pixels
         self.sequences = {name: ImageFiles(paths, max_pixels) for name, paths in sequences.items()}
         self.max_pixels = max_pixels
 

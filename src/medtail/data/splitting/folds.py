@@ -13,7 +13,7 @@ from medtail.data.collection import DataWarning, ImageCollection, memberships
 from medtail.data.fingerprint import length_prefixed
 from medtail.data.splitting.stratification import Stratification, group_members, groups_of_classes
 from medtail.errors import InputError
-from medtail.files import replacing
+from medtail.files import replacing, with_cells
 from medtail.naming import listing
 
 
@@ -74,7 +74,7 @@ def write_folds(collection: ImageCollection, assigned: "pd.Series[int]", path: P
     """Write a table of the fold of each image: ``id``, ``group`` if known, ``fold``."""
     columns = [column for column in ("id", "group") if column in collection.table]
     with replacing(path) as temporary:
-        collection.table[columns].assign(fold=assigned.to_numpy()).to_csv(temporary, index=False)
+        with_cells(collection.table[columns]).assign(fold=assigned.to_numpy()).to_csv(temporary, index=False)
 
 
 def folds_fingerprint(collection: ImageCollection, assigned: "pd.Series[int]") -> str:

@@ -12,7 +12,7 @@ from medtail.checks import number
 from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
 from medtail.data.splitting.stratification import Stratification, group_members, groups_of_classes
 from medtail.errors import InputError
-from medtail.files import replacing
+from medtail.files import from_cell, replacing, with_cells
 from medtail.naming import listing
 
 #: The order in which splits get a class that has too few groups for all three.
@@ -109,6 +109,29 @@ def check_learnable(collection: ImageCollection, parts: Sequence[Split] = SPLITS
         check_no_shared_groups(collection)
         _check_training_classes(_without_other_parts(collection, parts))
     _warn_about_small_classes(collection, parts)
+
+
+def check_evaluable(collection: ImageCollection, parts: Sequence[Split] = SPLITS) -> None:
+    """Refuse splits that leave nothing to choose the epoch by, or nothing to judge it on.
+
+    Args:
+        collection: Images with splits.
+        parts: The splits that must hold an image.
+
+    Raises:
+        InputError: One of them holds none.
+    """
+    empty = [split for split in parts if not len(collection.rows(split))]
+    if not empty:
+        return
+    grouped = "group" in collection.table
+    groups = collection.table["group"].nunique() if grouped else len(collection)
+    kind = f"groups (by {collection.group_column or 'group'})" if grouped else "images"
+    raise InputError(
+        f"{' and '.join(empty)} must hold at least one image each, but {collection.data} leaves none for "
+        f"{'them' if len(empty) > 1 else 'it'}: {groups} {kind} in {len(collection.class_names)} classes are too few "
+        f"to divide; add {kind.split()[0]} until a class has three, or give each image its split in a column split"
+    )
 
 
 def _check_classes(collection: ImageCollection) -> None:
@@ -237,7 +260,7 @@ def write_splits(collection: ImageCollection, path: Path) -> None:
     """Write a table of the split of each image: ``id``, ``split`` and, if known, ``group``."""
     columns = [column for column in ("id", "split", "group") if column in collection.table]
     with replacing(path) as temporary:
-        collection.table[columns].to_csv(temporary, index=False)
+        with_cells(collection.table[columns]).to_csv(temporary, index=False)
 
 
 def read_splits(collection: ImageCollection, path: Path) -> ImageCollection:
@@ -262,7 +285,7 @@ def read_splits(collection: ImageCollection, path: Path) -> ImageCollection:
         raise InputError(
             f"splits in {path} must be one of {', '.join(SPLITS)}, got {listing(unknown)}; rename them"
         )
-    saved = dict(zip(table["id"], table["split"], strict=True))
+    saved = dict(zip(map(from_cell, table["id"]), table["split"], strict=True))
     ids = [str(identity) for identity in collection.table["id"]]
     differing = sorted(set(ids) ^ set(saved))
     if differing:

@@ -44,10 +44,12 @@ class JudgedRun:
         """Read a finished run."""
         run.require(run.summary)
         test = Predictions.read(run.predictions("test"))
+        facts = DatasetFacts.load(run)
+        facts.check_classes(run.predictions("test"), test.class_names)
         return cls(
             run=run,
             settings=RunSettings.load(run),
-            facts=DatasetFacts.load(run),
+            facts=facts,
             test=test.rows(np.argsort(test.ids, kind="stable")),
         )
 

@@ -10,7 +10,7 @@ from medtail.evaluation.comparison.comparison import Comparison
 from medtail.evaluation.report.drawing import INK, SERIES, draw, shortened
 from medtail.evaluation.report.page import Section, render_page, signed
 from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
-from medtail.files import replacing, write_json, write_text
+from medtail.files import replacing, with_cells, write_json, write_text
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> None:
@@ -18,7 +18,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
     write_json(folder / "comparison.json", comparison.to_dict())
     table = comparison.table.assign(seeds=[" ".join(map(str, seeds)) for seeds in comparison.table["seeds"]])
     with replacing(folder / "comparison.csv") as temporary:
-        table.to_csv(temporary, index=False)
+        with_cells(table).to_csv(temporary, index=False)
     write_text(folder / "comparison.md", comparison.to_markdown())
     write_text(folder / "comparison.html", comparison_page(comparison))
 

@@ -8,7 +8,6 @@ from typing import Any, Self, final
 import numpy as np
 import pandas as pd
 
-from medtail.errors import InputError
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
 from medtail.evaluation.summaries.frequency_groups import FEW_BELOW, MANY_ABOVE, frequency_groups
 from medtail.runs.facts import DatasetFacts
@@ -48,28 +47,33 @@ class Evidence:
     read_image: ReadImage | None
 
     @classmethod
-    def read(cls, run: Run, read_image: ReadImage | None = None) -> Self:
-        """Read a finished run.
+    def read(
+        cls,
+        run: Run,
+        read_image: ReadImage | None = None,
+        *,
+        summary: dict[str, Any] | None = None,
+        environment: dict[str, Any] | None = None,
+    ) -> Self:
+        """Read a finished run, or one that is about to be: its summary and environment may be given.
 
         Raises:
-            InputError: A file is missing, or the predictions are of other classes than the data.
+            InputError: A file is missing or damaged, or the predictions are of other classes than the data.
         """
         facts = DatasetFacts.load(run)
         predictions = {}
         for split in EVALUATED_SPLITS if facts.has_validation else ("test",):
             predictions[split] = facts.task.read_predictions(run.predictions(split))
-            if list(predictions[split].class_names) != facts.class_names:
-                raise InputError(
-                    f"{run.predictions(split)} must be of the classes in {run.dataset}, "
-                    f"got {', '.join(predictions[split].class_names)}; restore the files of one run"
-                )
+            facts.check_classes(run.predictions(split), predictions[split].class_names)
+        settings = RunSettings.load(run)
+        watched = MONITORED.get(settings.monitor)
         return cls(
             run=run,
             facts=facts,
-            settings=RunSettings.load(run),
-            environment=run.read_environment(),
-            summary=run.read_summary(),
-            epochs=pd.read_csv(run.require(run.metrics)),
+            settings=settings,
+            environment=run.read_environment() if environment is None else environment,
+            summary=run.read_summary() if summary is None else summary,
+            epochs=run.read_epochs(*([watched] if watched else [])),
             validation=predictions.get("validation"),
             test=predictions["test"],
             read_image=read_image,
@@ -77,22 +81,31 @@ class Evidence:
 
     @classmethod
     def pooled(
-        cls, run: Run, predictions: SavedPredictions, facts: DatasetFacts, read_image: ReadImage | None = None
+        cls,
+        run: Run,
+        predictions: SavedPredictions,
+        facts: DatasetFacts,
+        read_image: ReadImage | None = None,
+        *,
+        summary: dict[str, Any],
+        environment: dict[str, Any],
     ) -> Self:
-        """Read what the report of a cross-validation is written from.
+        """Return what the report of a cross-validation is written from.
 
         Args:
-            run: Folder with recipe, environment and summary.
+            run: Folder with the recipe.
             predictions: Out-of-fold predictions.
             facts: From :func:`medtail.evaluation.summaries.cross_validation.pooled_facts`.
             read_image: From an image's id to its pixels, for the gallery.
+            summary: The content of ``summary.json``, which is written last.
+            environment: The content of ``environment.json``.
         """
         return cls(
             run=run,
             facts=facts,
             settings=RunSettings.load(run),
-            environment=run.read_environment(),
-            summary=run.read_summary(),
+            environment=environment,
+            summary=summary,
             # Each fold's own report shows its epochs and validation; no section of this report reads them.
             epochs=pd.DataFrame(),
             validation=predictions,

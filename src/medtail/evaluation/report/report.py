@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from medtail.evaluation.report.evidence import Evidence, ReadImage
 from medtail.evaluation.report.page import Section, render_page
@@ -12,13 +13,22 @@ from medtail.runs.run import Run
 Part = Callable[[Evidence], Section | None]
 
 
-def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
+def write_report(
+    run: Run,
+    read_image: ReadImage | None = None,
+    *,
+    summary: dict[str, Any] | None = None,
+    environment: dict[str, Any] | None = None,
+) -> Path:
     """Write ``report.html`` of a finished run: a page without scripts that loads nothing.
 
     Args:
         run: Folder with recipe, data facts, epochs, environment, both predictions files and summary.
         read_image: From an image's id to its pixels, uint8 ``(H, W, 3)``, for the gallery; without it the page
             says that the images were not at hand.
+        summary: The content of ``summary.json``, where it is not written yet: its presence marks a finished run,
+            so it is written after the page.
+        environment: The content of ``environment.json``, where it is not written yet.
 
     Returns:
         The path of the page.
@@ -26,7 +36,8 @@ def write_report(run: Run, read_image: ReadImage | None = None) -> Path:
     Raises:
         InputError: A file is missing or unreadable, or the files are of different runs.
     """
-    return _write_page(Evidence.read(run, read_image), _run_parts(), f"run {run.folder.name}")
+    evidence = Evidence.read(run, read_image, summary=summary, environment=environment)
+    return _write_page(evidence, _run_parts(), f"run {run.folder.name}")
 
 
 def write_cross_validation_report(evidence: Evidence) -> Path:

@@ -12,6 +12,7 @@ from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import EVALUATED_SPLITS, EvaluatedSplit, Run
 from medtail.runs.settings import RunSettings
+from medtail.runs.stored_files import check_numbers, read_csv
 
 Condition = Mapping[str, float]
 """A value of each parameter of λ; empty for a model without."""
@@ -56,7 +57,7 @@ class ConditionMetrics:
 
     @classmethod
     def _of_table(cls, run: Run) -> "ConditionMetrics":
-        table = pd.read_csv(run.require(run.conditions))
+        table = read_csv(run.require(run.conditions))
         names = list(table.columns)
         if names[:1] != ["split"] or "auc" not in names or not set(RANKING_METRICS) <= set(names):
             raise InputError(
@@ -64,6 +65,7 @@ class ConditionMetrics:
                 f"got {', '.join(names)}; restore the file of the run"
             )
         parameters = tuple(names[1 : names.index("auc")])
+        check_numbers(run.conditions, table, (*parameters, *RANKING_METRICS))
         parts = {split: table[table["split"] == split].reset_index(drop=True) for split in judged_splits(run)}
         conditions = [part[list(parameters)].to_dict("records") for part in parts.values()]
         if not parameters or not conditions[0] or conditions[0] != conditions[-1]:

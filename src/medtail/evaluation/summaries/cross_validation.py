@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from medtail.errors import InputError
 from medtail.evaluation.summaries.summary import summarize
@@ -55,10 +54,7 @@ def summarize_folds(
         training_counts: Training images of each class ``(C,)``, mean over folds.
     """
     summaries = [run.read_summary() for run in folds]
-    images = [
-        pd.read_csv(run.require(run.splits), usecols=["split"])["split"].value_counts().to_dict()
-        for run in folds
-    ]
+    images = [run.read_splits()["split"].value_counts().to_dict() for run in folds]
     spread: dict[str, Any] = {
         "images": images,
         "metrics": {name: _spread([each[name] for each in summaries]) for name in METRICS},

@@ -21,7 +21,7 @@ from medtail.evaluation.report.page import Section, render_page
 from medtail.evaluation.summaries.condition_metrics import condition_title
 from medtail.evaluation.summaries.ranking_metrics import RANKING_METRICS
 from medtail.evaluation.tuning.tuning import Candidate, GridMetrics, Tuning, value_on_test
-from medtail.files import replacing, write_json, write_text
+from medtail.files import replacing, with_cells, write_json, write_text
 from medtail.metrics import POSITIVE_CLASS_METRICS
 from medtail.metrics.metric import PRECISION_METRICS
 from medtail.runs.grid import axis_label, short_name
@@ -33,7 +33,7 @@ def write_tuning(tuning: Tuning, folder: Path) -> None:
     page = tuning_page(tuning)
     write_json(folder / "tuning.json", tuning.to_dict())
     with replacing(folder / "tuning.csv") as temporary:
-        tuning.table.to_csv(temporary, index=False)
+        with_cells(tuning.table).to_csv(temporary, index=False)
     write_text(folder / "tuning.md", tuning.to_markdown())
     write_text(folder / "tuning.html", page)
 

@@ -19,6 +19,7 @@ from medtail.files import replacing
 from medtail.methods import Condition, Conditional
 from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EvaluatedSplit, Run
+from medtail.runs.stored_files import damaged, read_arrays
 from medtail.training.inference.trained_model import TrainedModel
 
 ConditionGrid = Mapping[str, Sequence[float]]
@@ -63,9 +64,11 @@ class BackboneFeatures:
             raise InputError(
                 f"{run.folder} keeps no backbone features: only a method with λ does; train one, e.g. `method=vs_lct`"
             )
-        with np.load(path) as arrays:
-            groups = arrays.get("groups")
-            return cls(arrays["ids"], arrays["targets"], arrays["features"], groups)
+        arrays = read_arrays(path, ("ids", "targets", "features"), ("groups",))
+        kept = cls(arrays["ids"], arrays["targets"], arrays["features"], arrays.get("groups"))
+        if not len(kept.ids) == len(kept.targets) == len(kept.features):
+            raise damaged(path, "holds arrays of different lengths")
+        return kept
 
 
 @torch.inference_mode()

@@ -1,17 +1,33 @@
 """A trained model on new images, which have no labels."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import final
 
 import numpy as np
 import pandas as pd
 
-from medtail.data import ImageCollection, ImageFiles, image_paths
+from medtail.data import ImageCollection, ImageFiles, Pixels, image_paths
+from medtail.data.decoded.pixels import NoReadableImageError
+from medtail.data.decoded.reading import UnreadableImage
+from medtail.files import from_cell, with_cells
+from medtail.naming import listing
 from medtail.operating_point import OperatingPoint
 from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
+from medtail.runs.stored_files import damaged, digest_of
 from medtail.training.inference.trained_model import TrainedModel
+
+
+def predictions_csv(table: pd.DataFrame, *, header: bool = True) -> str:
+    """Return predictions as CSV: six digits, and no name that a spreadsheet would run."""
+    return with_cells(table).to_csv(index=False, header=header, float_format="%.6f", lineterminator="\n")
+
+
+#: Images that are decoded, predicted and written together: memory does not grow with their number.
+_PART = 512
 
 
 def predict_images(
@@ -20,6 +36,7 @@ def predict_images(
     *,
     operating_point: OperatingPoint | None = None,
     skip_unreadable: bool = False,
+    max_pixels: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Predict image files, and every image in folders.
@@ -29,6 +46,7 @@ def predict_images(
         paths: Files and folders. For a model of volumes, a folder of DICOM slices is one image.
         operating_point: Decides in place of the highest probability.
         skip_unreadable: Leave unreadable images out instead of refusing them.
+        max_pixels: Refuse larger images; the limit of the training if None.
         progress: Told about decoding and predicting.
 
     Returns:
@@ -38,38 +56,161 @@ def predict_images(
         sets of classes, joined by ``|``, if it has any.
 
     Raises:
-        InputError: A path is missing, a folder holds no image, or an image cannot be read.
+        InputError: A path is missing, a folder holds no image, an image cannot be read, or the model's probabilities
+            are not finite.
     """
-    files = image_paths(paths, volumes=DatasetFacts.load(run).dimensions == 3)
+    parts = predict_in_parts(
+        run,
+        paths,
+        operating_point=operating_point,
+        skip_unreadable=skip_unreadable,
+        max_pixels=max_pixels,
+        progress=progress,
+    )
+    return pd.concat(list(parts), ignore_index=True)
+
+
+def predict_in_parts(
+    run: Run,
+    paths: Sequence[Path],
+    *,
+    done: Container[str] = (),
+    operating_point: OperatingPoint | None = None,
+    skip_unreadable: bool = False,
+    max_pixels: int | None = None,
+    unreadable: list[str] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[pd.DataFrame]:
+    """Yield what :func:`predict_images` returns, in parts.
+
+    Args:
+        run: As there.
+        paths: As there.
+        done: Names of images to leave out because they are predicted already.
+        operating_point: As there.
+        skip_unreadable: As there.
+        max_pixels: As there.
+        unreadable: Gets the name of each image that is left out, with the reason.
+        progress: As there.
+
+    Raises:
+        InputError: As there, of the images of a part: those of the parts before were predicted.
+    """
+    facts = DatasetFacts.load(run)
+    files = [path for path in image_paths(paths, volumes=facts.dimensions == 3) if str(path) not in done]
     model = TrainedModel.load(run)
     if operating_point is not None:
         model = model.at(operating_point.condition)
-    unlabelled = pd.DataFrame({"id": [str(path) for path in files]})
-    collection = ImageCollection(
+    starts = range(0, len(files), _PART)
+    refused: list[UnreadableImage] = []
+    for start in starts:
+        collection = _new_images(facts, files[start : start + _PART])
+        try:
+            pixels = model.read_pixels(collection, max_pixels=max_pixels, skip_unreadable=skip_unreadable)
+        except NoReadableImageError as error:
+            if len(refused) + len(error.unreadable) == len(files):
+                raise
+            refused += error.unreadable
+        else:
+            refused += pixels.unreadable
+            yield _predicted(model, collection, pixels, operating_point)
+        if progress is not None:
+            progress("predicting", min(start + _PART, len(files)), len(files))
+    if unreadable is not None:
+        unreadable += [f"{image.id} {image.reason}" for image in refused]
+
+
+def _new_images(facts: DatasetFacts, files: Sequence[Path]) -> ImageCollection:
+    return ImageCollection(
         name="new images",
-        data=", ".join(str(path) for path in paths),
-        table=unlabelled,
-        class_names=tuple(model.facts.class_names),
+        data=listing(files, most=3),
+        table=pd.DataFrame({"id": [str(path) for path in files]}),
+        class_names=tuple(facts.class_names),
         source=ImageFiles(files),
         group_column=None,
     )
-    pixels = model.read_pixels(collection, skip_unreadable=skip_unreadable, progress=progress)
-    rows = pixels.readable_rows
-    probabilities = model.probabilities(pixels, rows, progress)
-    names = model.facts.class_names
-    if operating_point is None:
+
+
+def _predicted(
+    model: TrainedModel, collection: ImageCollection, pixels: Pixels, point: OperatingPoint | None
+) -> pd.DataFrame:
+    rows, names = pixels.readable_rows, model.facts.class_names
+    images = collection.table["id"].to_numpy()[rows]
+    probabilities = model.feature_probabilities(model.features(pixels, rows), images)
+    if point is None:
         decisions = model.facts.task.decisions(probabilities, names)
     else:
-        decisions = _decisions(operating_point, probabilities)
-        probabilities = operating_point.apply(probabilities)
+        decisions = _decisions(point, probabilities)
+        probabilities = point.apply(probabilities)
     return pd.concat(
         [
-            pd.DataFrame({"image": unlabelled["id"].to_numpy()[rows]}),
+            pd.DataFrame({"image": images}),
             decisions,
             pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in names]),
         ],
         axis=1,
     )
+
+
+@final
+class PredictionFile:
+    """A CSV file of predictions that is written as they come, under another name until it is complete.
+
+    The other name tells run and operating point, so that only the same predictions are continued.
+
+    Args:
+        path: The file.
+        run: The run that predicts.
+        point: The operating point that decides, if any.
+        resume: Keep what a stopped run of the same command wrote.
+
+    Attributes:
+        images: Names of the images that are in the file already.
+    """
+
+    def __init__(self, path: Path, run: Run, point: OperatingPoint | None, *, resume: bool = False) -> None:
+        model = {
+            "run": str(run.folder.resolve()),
+            "identity": DatasetFacts.load(run).identity,
+            "point": repr(point),
+        }
+        self.path = path
+        self._partial = path.with_name(f".{path.name}.{digest_of(model)[:8]}.partial")
+        self._rows = 0
+        self.images: set[str] = set()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if resume and self._partial.is_file():
+            self._read()
+        else:
+            self._partial.unlink(missing_ok=True)
+
+    def _read(self) -> None:
+        """Take over whole rows; the last one may be cut off."""
+        content = self._partial.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        try:
+            table = pd.read_csv(BytesIO(whole), dtype={"image": str}) if whole else pd.DataFrame()
+        except ValueError as error:
+            raise damaged(self._partial, f"is no CSV ({error})", "remove it and predict again") from error
+        self._partial.write_bytes(whole)
+        self._rows = len(table)
+        self.images = {from_cell(name) for name in table["image"]} if self._rows else set()
+
+    def append(self, table: pd.DataFrame) -> None:
+        """Write more rows."""
+        text = predictions_csv(table, header=not self._partial.is_file() or not self._partial.stat().st_size)
+        try:
+            with self._partial.open("a", encoding="utf-8", newline="") as file:
+                file.write(text)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        self._rows += len(table)
+
+    def finish(self) -> int:
+        """Give the file its name; return the number of rows."""
+        if self._partial.is_file():
+            self._partial.replace(self.path)
+        return self._rows
 
 
 def _decisions(point: OperatingPoint, probabilities: np.ndarray) -> pd.DataFrame:

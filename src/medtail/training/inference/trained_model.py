@@ -1,6 +1,6 @@
 """A finished run as a model that predicts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, final
@@ -12,15 +12,17 @@ from torch import Tensor
 from medtail.data import ImageCollection, Pixels, load_pixels
 from medtail.errors import InputError
 from medtail.methods import Condition, Method
+from medtail.naming import listing
 from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import Run
+from medtail.runs.stored_files import damaged
 from medtail.training.batches.preparation import ImagePreparation, memory_format
 from medtail.training.build import BuildContext, build_method
-from medtail.training.callbacks import read_checkpoint
+from medtail.training.checkpoints import read_checkpoint
 from medtail.training.devices import autocast, choose_precision, device
 
 _METHOD_PREFIX = "method."
@@ -35,6 +37,7 @@ class TrainedModel:
     preparation: ImagePreparation
     recipe: Recipe
     facts: DatasetFacts
+    run: Run | None = None
 
     @classmethod
     def load(cls, run: Run) -> "TrainedModel":
@@ -43,23 +46,30 @@ class TrainedModel:
         The checkpoint is read as tensors and plain values: nothing in it is executed.
 
         Raises:
-            InputError: The run is not finished.
+            InputError: The run is not finished, or a file of it is damaged or of another run.
         """
         recipe = load_recipe(run.require(run.recipe))
         facts = DatasetFacts.load(run)
         method = build_method(BuildContext.of(recipe, facts, for_training=False))
-        weights = read_checkpoint(run.require(run.best_checkpoint))["state_dict"]
-        method.load_state_dict(
-            {
-                name.removeprefix(_METHOD_PREFIX): value
-                for name, value in weights.items()
-                if name.startswith(_METHOD_PREFIX)
-                and not name.removeprefix(_METHOD_PREFIX).startswith(method.training_only)
-            }
-        )
+        path = run.require(run.best_checkpoint)
+        weights = read_checkpoint(path, facts.identity)["state_dict"]
+        try:
+            method.load_state_dict(
+                {
+                    name.removeprefix(_METHOD_PREFIX): value
+                    for name, value in weights.items()
+                    if name.startswith(_METHOD_PREFIX)
+                    and not name.removeprefix(_METHOD_PREFIX).startswith(method.training_only)
+                }
+            )
+        except RuntimeError as error:
+            first = str(error).splitlines()[1:2] or [str(error)]
+            raise damaged(
+                path, f"does not fit {run.recipe.name} and {run.dataset.name} ({first[0].strip()[:200]})"
+            ) from error
         method.to(device(), memory_format=memory_format(facts.dimensions))  # type: ignore[call-overload]
         preparation = ImagePreparation.of(recipe, facts).to(device())
-        return cls(method.eval(), preparation.eval(), recipe, facts)
+        return cls(method.eval(), preparation.eval(), recipe, facts, run)
 
     def at(self, condition: Condition | None) -> "TrainedModel":
         """Return the model, which reads at λ from here on; None changes nothing.
@@ -84,15 +94,20 @@ class TrainedModel:
         return autocast(choose_precision() if precision == "auto" else precision)
 
     def read_pixels(
-        self, collection: ImageCollection, *, skip_unreadable: bool = False, progress: Progress | None = None
+        self,
+        collection: ImageCollection,
+        *,
+        skip_unreadable: bool = False,
+        max_pixels: int | None = None,
+        progress: Progress | None = None,
     ) -> Pixels:
-        """Decode other images in the way the training images were decoded.
+        """Decode other images in the way the training images were decoded, with the same limit or another.
 
         Raises:
             InputError: An image cannot be read, and ``skip_unreadable`` is false.
         """
         return load_pixels(
-            collection.limited(self.recipe.data.max_pixels),
+            collection.limited(max_pixels or self.recipe.data.max_pixels),
             image_size=self.facts.image_size,
             channels=self.facts.channels,
             dimensions=self.facts.dimensions,
@@ -126,11 +141,12 @@ class TrainedModel:
 
     def probabilities(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Return class or label probabilities ``(len(rows), C)`` in float64; needs at least one row."""
-        return self.feature_probabilities(self.features(pixels, rows, progress))
+        names = [f"in row {row}" for row in rows]
+        return self.feature_probabilities(self.features(pixels, rows, progress), names)
 
-    def feature_probabilities(self, features: Tensor) -> np.ndarray:
-        """Return class or label probabilities ``(N, C)`` in float64 for the backbone's features ``(N, D)``."""
-        probabilities: np.ndarray = np.exp(self.feature_log_probabilities(features))
+    def feature_probabilities(self, features: Tensor, ids: Sequence[str] | np.ndarray) -> np.ndarray:
+        """Return class or label probabilities ``(N, C)`` in float64, as :meth:`feature_log_probabilities`."""
+        probabilities: np.ndarray = np.exp(self.feature_log_probabilities(features, ids))
         return probabilities
 
     @torch.inference_mode()
@@ -147,10 +163,26 @@ class TrainedModel:
         tables = [self.facts.task.probabilities(self.method, member) for member in joined]
         return torch.stack(tables).double().cpu().numpy()
 
-    def feature_log_probabilities(self, features: Tensor) -> np.ndarray:
-        """Return the logarithms of class or label probabilities ``(N, C)`` in float64."""
+    def feature_log_probabilities(self, features: Tensor, ids: Sequence[str] | np.ndarray) -> np.ndarray:
+        """Return the logarithms of class or label probabilities ``(N, C)`` in float64.
+
+        Args:
+            features: The backbone's, of N images.
+            ids: Names of the images, for the message.
+
+        Raises:
+            InputError: A probability is not finite: nothing can be decided from it.
+        """
         outputs = self._after_features(self.method.predict_features, features)
         logs: np.ndarray = self.facts.task.log_probabilities(self.method, outputs).numpy()
+        broken = np.flatnonzero(~np.isfinite(np.exp(logs)).all(axis=1))
+        if len(broken):
+            whose = "" if self.run is None else f" of {self.run.folder}"
+            raise InputError(
+                f"the model{whose} must give finite probabilities, but gives none for {len(broken)} of {len(logs)} "
+                f"images ({listing((ids[int(row)] for row in broken), most=3)}); its weights are damaged or diverged: "
+                f"restore its checkpoint from a copy or train the run again"
+            )
         return logs
 
     def embeddings(self, features: Tensor) -> Tensor:
@@ -161,7 +193,7 @@ class TrainedModel:
         self, collection: ImageCollection, rows: np.ndarray, features: Tensor
     ) -> SavedPredictions:
         """Return predictions for rows of a collection from their features, labels mapped to the run's class ids."""
-        logs = self.feature_log_probabilities(features)
+        logs = self.feature_log_probabilities(features, collection.table["id"].to_numpy()[rows])
         return self.facts.task.predictions(
             collection.table.iloc[rows], np.exp(logs), self.facts.class_names, logs
         )

@@ -9,6 +9,7 @@ from medtail.errors import InputError
 from medtail.evaluation.report.drawing import INK, MUTED, SERIES, draw
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
+from medtail.runs.stored_files import check_numbers, read_csv
 
 _QUANTILES = ("q05", "q25", "q50", "q75", "q95")
 _KINDS = ("negative", "target")
@@ -29,12 +30,13 @@ def angles(evidence: Evidence) -> Section | None:
     path = evidence.run.angles
     if not path.is_file():
         return None
-    table = pd.read_csv(path)
+    table = read_csv(path)
     missing = [name for name in _COLUMNS if name not in table]
     if missing or table.empty:
         raise InputError(
             f"{path} must have rows with the columns {', '.join(_COLUMNS)}, lacks {', '.join(missing) or 'rows'}"
         )
+    check_numbers(path, table, _COLUMNS)
     values = table[_COLUMNS[2:]].to_numpy(dtype=np.float64)
     if not ((values >= 0) & (values <= np.pi)).all():
         raise InputError(

@@ -16,6 +16,7 @@ from medtail.evaluation.report.page import Section
 from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
 from medtail.metrics import UndefinedMetricWarning, angles_to_centres, fisher_separability
 from medtail.metrics.undefined import mean_over_defined
+from medtail.runs.stored_files import damaged, read_arrays
 
 _KEYS = ("features", "targets", "centres")
 
@@ -34,11 +35,10 @@ def geometry(evidence: Evidence) -> Section | None:
     path = evidence.run.features
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = [name for name in _KEYS if name not in arrays]
-        if missing:
-            raise InputError(f"{path} must hold the arrays {', '.join(_KEYS)}, lacks {', '.join(missing)}")
-        features, targets, centres = (np.asarray(arrays[name]) for name in _KEYS)
+    arrays = read_arrays(path, _KEYS)
+    features, targets, centres = (arrays[name] for name in _KEYS)
+    if not (np.isfinite(features).all() and np.isfinite(centres).all()):
+        raise damaged(path, "holds features that are not finite")
     classes = len(evidence.class_names)
     targets = class_ids("targets", targets, classes)
     if len(centres) != classes or len(features) != len(targets):

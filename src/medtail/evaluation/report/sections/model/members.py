@@ -1,10 +1,9 @@
 """The experts of an ensemble one by one: what each of them reaches, and what they reach together."""
 
-import pandas as pd
-
 from medtail.errors import InputError
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
+from medtail.runs.stored_files import check_numbers, read_csv
 
 
 def members(evidence: Evidence) -> Section | None:
@@ -17,12 +16,13 @@ def members(evidence: Evidence) -> Section | None:
     if not path.is_file():
         return None
     metrics = evidence.facts.task.metrics
-    table = pd.read_csv(path)
+    table = read_csv(path)
     missing = [name for name in ("split", "member", *metrics) if name not in table]
     if missing:
         raise InputError(
             f"{path} must have all metrics, is missing columns {', '.join(missing)}; restore the file"
         )
+    check_numbers(path, table, metrics)
     test = table[table["split"] == "test"]
     return Section(
         "members",
