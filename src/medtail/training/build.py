@@ -30,7 +30,7 @@ from medtail.methods import (
 from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings, TauNormalizedSettings
 from medtail.runs.facts import DatasetFacts, positive_class
 from medtail.sam import SAM
-from medtail.training.first_stage import FirstStage
+from medtail.training.earlier_runs.first_stage import FirstStage
 from medtail.training.schedules import SCHEDULES
 
 _OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {

@@ -39,18 +39,18 @@ from medtail.runs.stored_files import damaged, digest_of
 from medtail.training.augmented_batch import AugmentedBatch
 from medtail.training.batches.loaders import RunData
 from medtail.training.build import BuildContext, build_method
-from medtail.training.cached_features import cache_features
 from medtail.training.callbacks import AngleTable, EpochLine, FinishEpoch, MetricsTable, StopOnBrokenLoss
 from medtail.training.checkpoints import START_AGAIN, WholeCheckpoints, checkpoints
 from medtail.training.devices import choose_precision, device, hardware, is_main_process
-from medtail.training.first_stage import FirstStage
+from medtail.training.earlier_runs.cached_features import cache_features
+from medtail.training.earlier_runs.first_stage import FirstStage
+from medtail.training.earlier_runs.teacher import load_teacher
 from medtail.training.inference.condition_sweep import write_conditions
 from medtail.training.inference.members import write_members
 from medtail.training.inference.trained_model import TrainedModel
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.prepare import PreparedData, prepare
-from medtail.training.teacher import load_teacher
 
 _RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
 
