@@ -205,7 +205,7 @@ class GaussianMixture(Trained):
                 scores = torch.stack(scores)
                 total = total + scores.exp().sum().log() - scores[target]
         classification = cross_entropy(training_scores(self.kind, outputs, targets, self.counts), targets)
-        teacher_scores = self.teacher.log_scores(batch["image"])
+        teacher_scores = self.teacher.log_probabilities(batch["image"])
         softened = 16 * divergence(teacher_scores / 4, scales(self.kind) * outputs / 4)
         return classification + total / len(targets) + softened
 

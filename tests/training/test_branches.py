@@ -234,7 +234,7 @@ def test_each_expert_is_judged_beside_the_ensemble(collection, settings, tmp_pat
     assert list(table["member"]) == ["expert 1", "expert 2", "ensemble"] * 2
     test = table[table["split"] == "test"].set_index("member")
     assert test.loc["ensemble", "balanced_accuracy"] == pytest.approx(summary["balanced_accuracy"], rel=1e-5)
-    assert test["auc"].nunique() == 3
+    assert test["brier"].nunique() == 3
     assert "One expert and all experts" in run.report.read_text()
 
 

@@ -89,10 +89,6 @@ class Method(nn.Module, ABC):
     def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
         """Return class probabilities ``(N, C)``, rows summing to 1, for the deployment prior ``(C,)``."""
 
-    @abstractmethod
-    def log_scores(self, outputs: Tensor) -> Tensor:
-        """Return the logarithms of the scores that the outputs give the classes ``(N, C)``, not normalised."""
-
     def label_probabilities(self, outputs: Tensor) -> Tensor:
         """Return the probability of each label by itself ``(N, C)``.
 

@@ -133,7 +133,9 @@ class GaussianMixtureLikelihood(OneHeadMethod):
         outputs = self.predict_features(features)
         classification = self.loss(outputs, targets)
         contrast = self.contrast(queries, self.teacher.features(batch["image_2"]), targets, batch["row"])
-        distillation = self.distillation(self.log_scores(outputs), self.teacher.log_scores(batch["image"]))
+        distillation = self.distillation(
+            self.loss.log_scores(outputs), self.teacher.log_probabilities(batch["image"])
+        )
         return StepOutput(
             loss=classification + contrast + distillation,
             outputs=outputs,

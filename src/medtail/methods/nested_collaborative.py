@@ -222,9 +222,9 @@ class NestedCollaborative(Method):
         """Return what the classification loss reads from the outputs."""
         return self.loss.probabilities(outputs, prior)
 
-    def log_scores(self, outputs: Tensor) -> Tensor:
-        """Return what the classification loss reads from the outputs."""
-        return self.loss.log_scores(outputs)
+    def log_probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Return what the classification loss reads from the outputs, in float64."""
+        return self.loss.log_probabilities(outputs, prior, dtype=torch.float64)
 
     @property
     def uses_batch_statistics(self) -> bool:

@@ -94,10 +94,6 @@ class OneHeadMethod(Method, ABC):
         """Return what the loss reads from the outputs."""
         return self.loss.probabilities(outputs, prior)
 
-    def log_scores(self, outputs: Tensor) -> Tensor:
-        """Return what the loss reads from the outputs."""
-        return self.loss.log_scores(outputs)
-
     def log_probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
         """Return the logarithms that the loss reads from the outputs, in float64."""
         return self.loss.log_probabilities(outputs, prior, dtype=torch.float64)

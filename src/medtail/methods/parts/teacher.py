@@ -36,9 +36,9 @@ class Teacher:
         return self.method.features(self.prepare(images))
 
     @torch.no_grad()
-    def log_scores(self, images: Tensor) -> Tensor:
-        """Return the logarithms of the scores that it gives the classes ``(N, C)``, not normalised."""
-        return self.method.log_scores(self.method.predict_features(self.features(images)))
+    def log_probabilities(self, images: Tensor) -> Tensor:
+        """Return the logarithms of the probabilities that it gives the classes ``(N, C)``, in float64."""
+        return self.method.log_probabilities(self.method.predict_features(self.features(images)))
 
     def apply(self, move: Callable[[Tensor], Tensor]) -> None:
         """Apply a function to all tensors, as ``nn.Module.to`` does."""

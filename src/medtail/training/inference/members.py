@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 
@@ -29,13 +30,16 @@ def write_members(
     """
     rows: list[dict[str, Any]] = []
     for split in features:
-        tables = model.member_probabilities(features[split])
+        tables = model.member_log_probabilities(features[split])
         if tables is None:
             return
         ensemble = predictions[split]
-        members = {f"expert {number}": table for number, table in enumerate(tables, start=1)}
-        for name, table in {**members, "ensemble": ensemble.probabilities}.items():
-            values = replace(ensemble, probabilities=table).measure()
+        members = {
+            f"expert {number}": replace(ensemble, probabilities=np.exp(logs), log_probabilities=logs)
+            for number, logs in enumerate(tables, start=1)
+        }
+        for name, predicted in {**members, "ensemble": ensemble}.items():
+            values = predicted.measure()
             rows.append(
                 {"split": split, "member": name} | {key: float(value[0]) for key, value in values.items()}
             )

@@ -150,18 +150,20 @@ class TrainedModel:
         return probabilities
 
     @torch.inference_mode()
-    def member_probabilities(self, features: Tensor) -> np.ndarray | None:
-        """Return the probabilities of each member ``(E, N, C)`` in float64; None if the method is no ensemble."""
+    def member_log_probabilities(self, features: Tensor) -> np.ndarray | None:
+        """Return the logarithms of each member's probabilities ``(E, N, C)``; None if the method is no ensemble."""
         with self.autocast():
             outputs = [
                 self.method.member_outputs(part.to(device()))
                 for part in torch.split(features, self.recipe.training.batch_size)
             ]
-        if any(part is None for part in outputs):
+        members = [part for part in outputs if part is not None]
+        if not members:
             return None
-        joined = torch.cat([part for part in outputs if part is not None], dim=1).float()
-        tables = [self.facts.task.probabilities(self.method, member) for member in joined]
-        return torch.stack(tables).double().cpu().numpy()
+        joined = torch.cat(members, dim=1).float().cpu()
+        tables = [self.facts.task.log_probabilities(self.method, member) for member in joined]
+        logs: np.ndarray = torch.stack(tables).numpy()
+        return logs
 
     def feature_log_probabilities(self, features: Tensor, ids: Sequence[str] | np.ndarray) -> np.ndarray:
         """Return the logarithms of class or label probabilities ``(N, C)`` in float64.
