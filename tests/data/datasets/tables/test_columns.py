@@ -124,6 +124,7 @@ def test_columns_of_data_without_a_table_are_refused(class_folders: Path, refuse
     [
         ({"treating_group": PATIENTS}, "columns look like groups.*`group_column`.*: treating_group"),
         ({"when": SPLITS}, "columns look like splits.*`split_column`.*: when"),
+        ({"source": [f"smear_{number // 2}" for number in range(30)]}, "columns look like groups.*: source"),
         ({"is_test": ["0", "1"] * 15}, "columns look like splits.*: is_test"),
         ({"fold": ["1", "2", "3"] * 10}, "columns look like splits.*: fold"),
         ({"study": ["A", "B"] * 15, "eye_number": PATIENTS}, "columns look like groups.*: eye_number"),

@@ -1,8 +1,9 @@
 """Which column of a table holds images, labels, groups and splits."""
 
+import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import final
 
@@ -132,8 +133,11 @@ SPLIT_FLAGS = (
 _GROUP_WORDS = (
     *("patient", "subject", "participant", "person", "individual", "donor", "animal", "mouse", "mrn"),
     *("case", "lesion", "study", "exam", "accession", "series", "specimen", "slide", "visit", "eye", "group"),
+    *("smear", "plate", "sample", "biopsy", "video", "wsi"),
 )
 _OTHER_WORDS = ("age", "sex", "gender", "race", "ethnic", "weight", "size", "height", "type", "date", "year")
+
+_NUMBERED = re.compile(r"[^\W\d]+[\w .-]*\d+", re.ASCII)
 
 #: A column with such a bare name holds groups only if it has at most this many images per value on average.
 _MOST_IMAGES_PER_GROUP = 20
@@ -332,11 +336,16 @@ def speaks_of_groups(name: str) -> bool:
     return any(group in word for group in _GROUP_WORDS) and not any(other in word for other in _OTHER_WORDS)
 
 
+def _are_ids(values: Set[str], rows: int) -> bool:
+    """Whether values are names with numbers, such as ``smear_017``, of at most so many rows each."""
+    return len(values) >= max(10, rows / 50) and all(_NUMBERED.fullmatch(value) for value in values)
+
+
 def _looks_like_groups(table: pd.DataFrame, column: str, groups: Sequence[str] | None) -> bool:
-    if not speaks_of_groups(column):
-        return False
     values = texts(table[column])
     distinct = set(values) - {""}
+    if not speaks_of_groups(column) and not _are_ids(distinct, len(values)):
+        return False
     repeated = 3 <= len(distinct) < len([value for value in values if value])
     if groups is None:
         return repeated
