@@ -196,3 +196,14 @@ def test_deferred_weights_change_at_their_epoch():
     assert late[2] > late[1] > late[0]
     weighting.set_epoch(0)
     assert weighting(outputs, targets).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_deferred_cross_entropy_is_plain_first_and_class_balanced_in_the_end() -> None:
+    counts = [90, 9, 1]
+    settings = {"weighting": "deferred", "reduction": "weighted_mean"}
+    loss = create_loss("ce", class_counts=counts, settings=settings, num_epochs=10)
+    outputs, targets = torch.randn(6, 3, dtype=torch.float64), torch.arange(6) % 3
+    balanced = create_loss("class_balanced", class_counts=counts, settings={"reduction": "weighted_mean"})
+    for epoch, expected in ((7, create_loss("ce", class_counts=counts)), (8, balanced)):
+        loss.set_epoch(epoch)
+        torch.testing.assert_close(loss(outputs, targets), expected(outputs, targets))

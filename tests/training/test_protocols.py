@@ -1,6 +1,7 @@
 """Protocols of papers: without validation, with the test split in its place, subsampled first, split by seed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from medtail.evaluation import compare_runs
 from medtail.recipes.compose import compose
 from medtail.runs.run import Run
 from medtail.training.fit import train
+from medtail.training.fold_training import cross_validate
 from medtail.training.inference import TrainedModel
 from medtail.training.prepare import prepare
 
@@ -102,6 +104,17 @@ def test_a_model_at_every_condition_needs_no_validation(tmp_path: Path) -> None:
     assert "no validation split that could choose" in run.report.read_text()
     with pytest.raises(InputError, match="no validation split"):
         condition_choices(run, ["gamma", "tau"])
+
+
+def test_folds_need_no_validation(tmp_path: Path) -> None:
+    run = Run(tmp_path / "folds")
+    images = stripes()
+    unsplit = replace(images, table=images.table.drop(columns="split"))
+    settings = recipe("ce", "data.validation=none", "training.epochs=1")
+    summary = cross_validate(unsplit, settings, run, folds=2)
+    assert summary["protocol"]["validation"] == "none"
+    assert summary["n"] == len(images)
+    assert run.report.is_file()
 
 
 @pytest.mark.parametrize(
