@@ -37,7 +37,7 @@ def class_vector(argument: str, values: Any, *, num_classes: int | None = None) 
 
 
 def outputs(values: Tensor, *, num_classes: int | None) -> Tensor:
-    """Return a head's outputs, which must be floating-point ``(N, C)`` with one column per class, and N at least 1."""
+    """Return a head's outputs, which must be floating-point ``(N, C)`` with one column per class."""
     if not isinstance(values, Tensor):
         raise InputError(
             f"outputs must be a tensor, got {type(values).__name__}; convert with torch.as_tensor(outputs)"
@@ -47,8 +47,6 @@ def outputs(values: Tensor, *, num_classes: int | None) -> Tensor:
             f"outputs must be floating-point of shape (N, C), got {values.dtype} {tuple(values.shape)}; "
             "pass what the head emits, one column per class"
         )
-    if not values.shape[0]:
-        raise InputError("outputs must hold at least one sample, got none; leave the empty batch out")
     if num_classes is not None and values.shape[1] != num_classes:
         raise InputError(
             f"outputs must have one column for each of the {num_classes} class_counts, got {values.shape[1]}; "
