@@ -118,6 +118,7 @@ class ClassificationLoss(nn.Module, ABC):
         """
         num_classes = None if self.class_counts is None else len(self.class_counts)
         tensor_checks.outputs(outputs, num_classes=num_classes)
+        tensor_checks.tensor("targets", targets)
         outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         targets = target_checks.checked(
             outputs,
