@@ -36,19 +36,26 @@ def class_vector(argument: str, values: Any, *, num_classes: int | None = None) 
     return torch.from_numpy(checks.class_vector(argument, _on_host(values), num_classes=num_classes))
 
 
-def outputs(values: Tensor, *, num_classes: int | None) -> Tensor:
-    """Return a head's outputs, which must be floating-point ``(N, C)`` with one column per class, and N at least 1."""
+def tensor(argument: str, values: Any) -> None:
+    """Refuse anything but a tensor.
+
+    Raises:
+        InputError: It is an array or a list.
+    """
     if not isinstance(values, Tensor):
         raise InputError(
-            f"outputs must be a tensor, got {type(values).__name__}; convert with torch.as_tensor(outputs)"
+            f"{argument} must be a tensor, got {type(values).__name__}; convert with torch.as_tensor({argument})"
         )
+
+
+def outputs(values: Tensor, *, num_classes: int | None) -> Tensor:
+    """Return a head's outputs, which must be floating-point ``(N, C)`` with one column per class."""
+    tensor("outputs", values)
     if values.ndim != 2 or not values.is_floating_point():
         raise InputError(
             f"outputs must be floating-point of shape (N, C), got {values.dtype} {tuple(values.shape)}; "
             "pass what the head emits, one column per class"
         )
-    if not values.shape[0]:
-        raise InputError("outputs must hold at least one sample, got none; leave the empty batch out")
     if num_classes is not None and values.shape[1] != num_classes:
         raise InputError(
             f"outputs must have one column for each of the {num_classes} class_counts, got {values.shape[1]}; "

@@ -432,7 +432,7 @@ def archives(material: Material) -> Iterator[Fault]:
         "images of no size": {"train_images": images[:, :0]},
         "fewer labels": {"train_labels": labels[:4]},
         "no labels": {"train_labels": None},
-        "several labels": {"train_labels": np.ones((6, 3), dtype=int)},
+        "labels of more than 0 and 1": {"train_labels": np.full((6, 3), 2)},
         "no train": {"train_images": None, "train_labels": None, "val_images": images, "val_labels": labels},
         "splits of two shapes": {"test_images": images[:, :4], "test_labels": labels},
         "labels of two types": {"test_images": images, "test_labels": labels.astype("datetime64[s]")},

@@ -9,6 +9,7 @@ from torch.nn.functional import cross_entropy
 
 from medtail.errors import InputError
 from medtail.losses import (
+    LOSSES,
     AdaCosLoss,
     ArcFaceLoss,
     AsymmetricLoss,
@@ -434,3 +435,32 @@ def test_bayes_optimal_scores_recover_the_posterior_under_any_prior():
         LogitAdjustedLoss(counts).probabilities(fitted_balanced, training),
         (likelihood * training) / (likelihood * training).sum(1, keepdim=True),
     )
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_sample_costs_nothing(name: str) -> None:
+    loss = create_loss(name, class_counts=[50, 20, 5, 3], settings={}, num_epochs=3)
+    outputs = torch.zeros(0, 4, requires_grad=True)
+    value = loss(outputs, torch.zeros(0, dtype=torch.int64))
+    value.backward()
+    assert value.item() == 0
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("size", [1e38, -1e38])
+def test_logits_at_the_end_of_single_precision_stay_finite(name: str, size: float) -> None:
+    loss = create_loss(name, class_counts=[50, 20, 5, 3], settings={}, num_epochs=3)
+    if loss.expects == "cosines":
+        pytest.skip("cosines lie in [-1, 1]")
+    outputs = (torch.eye(4) * size).requires_grad_()
+    value = loss(outputs, torch.arange(4))
+    value.backward()
+    assert value.isfinite() and outputs.grad is not None and outputs.grad.isfinite().all()
+
+
+def test_arrays_are_refused() -> None:
+    loss = create_loss("ce", class_counts=[50, 20], settings={}, num_epochs=3)
+    with pytest.raises(InputError, match=r"torch\.as_tensor\(outputs\)"):
+        loss(np.zeros((2, 2)), torch.zeros(2, dtype=torch.int64))
+    with pytest.raises(InputError):
+        loss(torch.zeros(2, 2), np.zeros(2, dtype=int))

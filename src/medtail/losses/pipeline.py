@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medtail import checks, tensor_checks
+from medtail.distributed import number_of_ranks
 from medtail.errors import InputError
 from medtail.heads import OutputKind
 from medtail.losses import targets as target_checks
@@ -96,7 +97,7 @@ class ClassificationLoss(nn.Module, ABC):
         )
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss, a scalar unless ``reduction="none"``.
+        """Return the loss, a scalar unless ``reduction="none"``; 0 for no sample.
 
         Args:
             outputs: ``(N, C)``, of the kind that ``expects`` names. In the first call, and in the first of each epoch
@@ -117,6 +118,7 @@ class ClassificationLoss(nn.Module, ABC):
         """
         num_classes = None if self.class_counts is None else len(self.class_counts)
         tensor_checks.outputs(outputs, num_classes=num_classes)
+        tensor_checks.tensor("targets", targets)
         outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
         targets = target_checks.checked(
             outputs,
@@ -126,6 +128,9 @@ class ClassificationLoss(nn.Module, ABC):
             unknown_labels=self.unknown_labels,
         )
         self._check_outputs(outputs)
+        if not outputs.shape[0] and number_of_ranks() == 1:
+            # A sum over nothing. A rank without samples takes part in the sums of the others.
+            return outputs.sum(1) if self.reduction == "none" else outputs.sum()
         with torch.autocast(outputs.device.type, enabled=False):
             return self.compute(outputs.clamp(-LARGEST_OUTPUT, LARGEST_OUTPUT), targets)
 
