@@ -42,7 +42,7 @@ class ConditionMetrics:
         """
         run.require(run.summary)
         if RunSettings.load(run).get("method.distributions"):
-            return cls._of_table(run)
+            return cls.of_table(run)
         return cls._of_predictions(run)
 
     @classmethod
@@ -56,7 +56,12 @@ class ConditionMetrics:
         return cls((), ({},), values)
 
     @classmethod
-    def _of_table(cls, run: Run) -> "ConditionMetrics":
+    def of_table(cls, run: Run) -> "ConditionMetrics":
+        """Read ``conditions.csv``, also of a run whose report is being written, which is not finished yet.
+
+        Raises:
+            InputError: The table is missing or damaged.
+        """
         table = read_csv(run.require(run.conditions))
         names = list(table.columns)
         if names[:1] != ["split"] or "auc" not in names or not set(RANKING_METRICS) <= set(names):
