@@ -223,7 +223,7 @@ def test_a_grid_must_list_every_parameter(run: Run, grid) -> None:
         (
             "method.name=lct",
             "method.name must be one of supervised, loss_conditional, balanced_contrastive, gaussian_mixture, "
-            "nested_collaborative, got 'lct'",
+            "nested_collaborative, tau_normalized, got 'lct'",
         ),
     ],
 )
