@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from medtail.errors import InputError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -54,6 +56,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
+    except InputError:
+        raise
     except Exception as error:
         # Libraries lose the reason, or which file it was.
         if getattr(error, "errno", None) in _FULL or shutil.disk_usage(path.parent).free < _NO_SPACE:
@@ -87,6 +91,8 @@ def _machine() -> str:
 
 
 def _lives(process: int) -> bool:
+    if os.name == "nt":  # There, the call below would end the process.
+        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -59,7 +59,12 @@ def plan_grid(runs: GridRuns) -> list[PlannedRun]:
 
 
 def _with_seed(settings: Mapping[str, Any], seed: int) -> dict[str, Any]:
-    return {**settings, "training": {**settings.get("training", {}), "seed": seed}}
+    training = settings.get("training", {})
+    if not isinstance(training, Mapping):
+        raise InputError(
+            f"the axis training of a grid must be a setting such as training.epochs, got {training!r}"
+        )
+    return {**settings, "training": {**training, "seed": seed}}
 
 
 def train_missing(

@@ -43,12 +43,18 @@ def chosen_columns(recipe: str | None, changes: Sequence[Mapping[str, Any]] = ()
     settings = read_recipe(Path(recipe)) if _is_file(recipe) else {}
     for change in changes:
         settings = merge(settings, change)
-    columns = (settings.get("data") or {}).get("columns") or {}
+    columns = _section(_section(settings, "data"), "columns")
     known = {field.name for field in fields(TableColumns)}
     # Other settings are refused with the rest of the recipe.
     return TableColumns(
         **{name: str(value) for name, value in columns.items() if name in known and value is not None}
     )
+
+
+def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of settings that nobody has checked yet; empty if it is no section, which is refused later."""
+    section = settings.get(name)
+    return section if isinstance(section, Mapping) else {}
 
 
 def _is_file(recipe: str | None) -> TypeGuard[str]:
@@ -84,7 +90,7 @@ def choose_recipe(
 
 def _first_stage(changes: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the run that the last of the changes names as the first stage."""
-    named = [change.get("backbone", {}).get("from_run") for change in changes]
+    named = [_section(change, "backbone").get("from_run") for change in changes]
     return next((str(run) for run in reversed(named) if run is not None), None)
 
 

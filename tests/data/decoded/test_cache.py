@@ -233,11 +233,20 @@ def test_what_an_interrupted_run_left_is_not_taken_for_an_entry(
     assert len(pixels.read(np.arange(52))) == 52
 
 
+def overwrite(path: Path, place: int) -> None:
+    """Change a few bytes, so that a part of an archive fails its checksum."""
+    content = path.read_bytes()
+    path.write_bytes(
+        content[:place] + bytes(255 - value for value in content[place : place + 8]) + content[place + 8 :]
+    )
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda entry: (entry / "contents.npz").write_bytes(b"PK"),
         lambda entry: (entry / "pixels.npy").unlink(),
+        lambda entry: overwrite(entry / "contents.npz", 200),
     ],
 )
 def test_a_damaged_entry_is_written_again(class_folders: Path, cache, damage: Callable, decoded) -> None:

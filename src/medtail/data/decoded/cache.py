@@ -230,14 +230,19 @@ def _valid(
         with np.load(entry / "contents.npz", allow_pickle=False) as contents:
             stamps, digests = contents["stamps"], contents["digests"]
             rows, reasons = contents["unreadable_rows"].tolist(), contents["reasons"].tolist()
+            unreadable = tuple(
+                UnreadableImage(row, ids[row], why) for row, why in zip(rows, reasons, strict=True)
+            )
         if np.load(entry / "pixels.npy", mmap_mode="r").shape != shape or len(digests) != shape[0]:
             return None
-    except (OSError, ValueError, KeyError):
-        return None  # A damaged entry is written again.
+        if stamps.shape != digests.shape or digests.shape[1:] != (_DIGEST_BYTES,):
+            return None
+    # Decoders raise almost anything on broken bytes. A damaged entry is written again.
+    except Exception:
+        return None
     suspects = np.flatnonzero((file_stamps(source) != stamps).any(axis=1) | ~stamps.any(axis=1))
     if any(_content_digest(source, int(row)) != digests[row].tobytes() for row in suspects):
         return None
-    unreadable = tuple(UnreadableImage(row, ids[row], why) for row, why in zip(rows, reasons, strict=True))
     if any(reason(image.row) != image.reason for image in unreadable):
         return None
     return CachedPixels(entry / "pixels.npy", unreadable)
@@ -268,6 +273,8 @@ def _content_digest(source: ImageSource, row: int) -> bytes:
     files = source.files(row)
     for path in files:
         try:
+            if not path.is_file():  # A pipe would be waited for.
+                raise FileNotFoundError
             with path.open("rb") as file:
                 while chunk := file.read(_CHUNK):
                     digest.update(chunk)
