@@ -41,6 +41,11 @@ class ConditionMetrics:
             InputError: The run is not finished, or the table is damaged.
         """
         run.require(run.summary)
+        return cls.of_files(run)
+
+    @classmethod
+    def of_files(cls, run: Run) -> "ConditionMetrics":
+        """As :meth:`read`, of a run whose summary is about to be written."""
         if RunSettings.load(run).get("method.distributions"):
             return cls._of_table(run)
         return cls._of_predictions(run)

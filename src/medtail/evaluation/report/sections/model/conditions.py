@@ -28,7 +28,7 @@ def conditions(evidence: Evidence) -> Section | None:
     """LCT's Figs. 1, 2 and 5 of one run; None if the model has no λ."""
     if not evidence.run.conditions.is_file():
         return None
-    table = ConditionMetrics.read(evidence.run)
+    table = ConditionMetrics.of_files(evidence.run)
     chosen = {metric: table.best(metric, "validation") for metric in POSITIVE_CLASS_METRICS}
     binary = evidence.summary.get("binary")
     return Section(
