@@ -145,7 +145,7 @@ def test_new_images_get_sets_and_decisions(
         assert {str(digit) for digit in np.flatnonzero(row >= thresholds + 1e-5)} <= inside
         assert inside <= {str(digit) for digit in np.flatnonzero(row >= thresholds - 1e-5)}
     # Without the flag nothing changes.
-    assert run_main("predict", run, digit_images / "0", "--out", out)[0] == 0
+    assert run_main("predict", run, digit_images / "0", "--out", out, "--overwrite")[0] == 0
     assert "set" not in pd.read_csv(out)
 
 
