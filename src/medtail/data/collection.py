@@ -240,6 +240,15 @@ class ImageCollection:
         """The same images, with the given split for each row."""
         return replace(self, table=self.table.assign(split=splits.to_numpy()))
 
+    def with_groups(self, groups: np.ndarray | None) -> "ImageCollection":
+        """The same images, with the given group for each row; None keeps the groups."""
+        return self if groups is None else replace(self, table=self.table.assign(group=groups))
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Group of each image ``(N,)``; an image without a group is a group of its own."""
+        return self.table["group" if "group" in self.table else "id"].to_numpy(dtype=str)
+
     def limited(self, max_pixels: int | None) -> "ImageCollection":
         """The same images with another limit for the pixels of a file; None keeps the limit."""
         return self if max_pixels is None else replace(self, source=self.source.limited(max_pixels))
