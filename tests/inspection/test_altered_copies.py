@@ -34,8 +34,12 @@ def test_planted_copies_of_every_kind_are_found_among_real_images(shared_data: P
     source = open_collection(shared_data / "ham10000_128").source
     originals = [source.read(row) for row in range(0, 3000, 25)]
     images, truth, kinds = list(originals), {}, {}
-    for seed, (kind, change) in enumerate(leaks.KINDS.items()):
-        for original, copy in leaks.planted(originals, change, seed, count=10).items():
+    generator = np.random.default_rng(0)
+    for start, (kind, change) in enumerate(leaks.KINDS.items()):
+        positions = range(10 * start, 10 * start + 10)
+        for original, copy in zip(
+            positions, leaks.planted(originals, positions, change, generator), strict=True
+        ):
             truth[len(images)], kinds[len(images)] = original, kind
             images.append(copy)
     found = leaks.pairs_of([Look.at(image) for image in images])

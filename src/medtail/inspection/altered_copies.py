@@ -120,8 +120,8 @@ def _found_in(pictures: Tensor, maps: Tensor, rows: Tensor, whole_rows: Tensor, 
     kept = torch.nonzero(agreement(wholes[:, 1], coarse, maps) >= _EARLY)[:, 0]
     if len(kept):
         wholes, parts = wholes[kept], parts[kept]
-        maps = register(wholes[:, 1], coarse[kept], maps[kept], 3)
-        maps = register(wholes[:, 1], _middles(parts[:, 1], _FINE), maps, 2)
+        maps = register(wholes[:, 1], coarse[kept], maps[kept], 4)
+        maps = register(wholes[:, 1], _middles(parts[:, 1], _FINE), maps, 4)
         fine = _middles(parts[:, 0], _FINE)
         plain = sampled(_plain(wholes), maps, _FINE)[0] * _middles(_plain(parts), _FINE)
         plain = (plain > 0.99).float()
@@ -169,8 +169,8 @@ def _windows() -> list[Tensor]:
     """Maps from places of a copy to those of the picture that it may be made from; the identity comes first."""
     shifted = [affine(x=x, y=y) for x, y in product((-0.05, 0.05), repeat=2)]
     turned = [affine(degrees=degrees) for degrees in (-15.0, -10.0, -5.0, 5.0, 10.0, 15.0)]
-    cut = [affine(scale=0.9, x=x, y=y) for x, y in product((-0.08, 0.08), repeat=2)]
-    cut += [affine(scale=0.8, x=x, y=y) for x, y in product((-0.16, 0.0, 0.16), repeat=2)]
+    cut = [affine(scale=0.9, x=x, y=y) for x, y in product((-0.08, 0.0, 0.08), repeat=2)]
+    cut += [affine(scale=0.8, x=x, y=y) for x, y in product((-0.18, -0.06, 0.06, 0.18), repeat=2)]
     return [affine(), *shifted, *turned, *cut]
 
 

@@ -42,7 +42,8 @@ def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
     reasons = [
         f"medtail has a recipe for {collection.name}"
         if recipe == collection.name
-        else f"{'an image' if form.depth is None else 'a volume'} of median size has {form.size} {UNITS[len(form.shape)]}"
+        else f"{'an image' if form.depth is None else 'a volume'} of median size has {form.size} "
+        f"{UNITS[len(form.shape)]}"
     ]
     present = counts[counts > 0]
     ratio = present.max() / present.min()
