@@ -14,6 +14,7 @@ from medtail.cli.inspect import lines
 from medtail.data import ImageArray, ImageCollection, open_collection
 from medtail.errors import InputError
 from medtail.inspection.audit import Audit, audit
+from medtail.inspection.groups_file import write_groups
 
 
 @pytest.fixture
@@ -432,3 +433,17 @@ def test_classes_too_small_for_drawn_splits_are_worth_knowing(edit) -> None:
         line.startswith("classes too small for the splits that are drawn: 1 (df") for line in found.warnings
     )
     assert found.to_dict()["small_classes"] == found.small_classes
+
+
+def test_groups_that_are_written_keep_copies_together(leaky: Path) -> None:
+    collection = open_collection(leaky)
+    path = leaky / "groups.csv"
+    write_groups(collection, audit(collection).groups, path)
+    table = pd.read_csv(path).set_index("image")
+    assert list(table.columns) == ["label", "group", "split"]
+    for copy, original in (("same_pixels.bmp", "000.png"), ("recompressed.jpg", "002.png")):
+        assert table["group"][copy] == table["group"][original]
+    # The group of an unreadable image is its own; other_eye.png shares that of its patient.
+    assert table["group"].nunique() == 68 - 5
+    with pytest.raises(InputError, match="`write_groups` must be a new file"):
+        write_groups(collection, [], path)

@@ -11,6 +11,7 @@ from PIL import Image
 from training.stripes import recipe, stripes
 
 from medtail.data import ImageArray, ImageCollection, ImageFiles, open_collection
+from medtail.inspection.look_alikes import find_look_alikes
 from medtail.runs.run import Run
 from medtail.training.batches.loaders import RunData
 from medtail.training.devices import has_room
@@ -106,14 +107,20 @@ def test_repeated_images_are_counted_and_the_report_tells_them(tmp_path: Path) -
     train(leaky, recipe("ce", "training.epochs=1"), run)
     repeated = json.loads(run.dataset.read_text())["repeated"]
     assert (repeated["across_splits"], repeated["different_labels"]) == (1, 1)
+    assert repeated["test_images_with_copy_in_training"] == [leaky.table["id"][test_row]]
     [example] = repeated["examples"]
     assert str(leaky.table["id"][test_row]) + " (test)" in example
     page = run.report.read_text()
     assert "1 image with the same pixels stands in several splits" in page
     assert "1 image occurs with different labels" in page
+    count = len(leaky.rows("test"))
+    assert f"1 of {count} test images" in page
+    assert f"{count - 1} without a copy in training" in page
     data = prepare(clean, recipe("ce"))
-    assert repeated_images(data.collection, data.pixels) == {
+    assert repeated_images(data.collection, find_look_alikes(data.pixels)) == {
         "across_splits": 0,
+        "look_alikes_across_splits": 0,
         "different_labels": 0,
         "examples": [],
+        "test_images_with_copy_in_training": [],
     }

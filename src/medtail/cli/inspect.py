@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,6 +56,12 @@ def inspect(
         ),
     ] = 80_000_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    write_groups: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.csv", help="Write a table in which images that show the same share a group."
+        ),
+    ] = None,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Exit with code 1 if something is wrong, and say what on stderr."),
@@ -74,6 +81,10 @@ def inspect(
         collection = positive_versus_rest(collection, positive, negative)
     with progress_bar() as progress:
         findings = audit(collection, progress=progress)
+    if write_groups is not None:
+        from medtail.inspection.groups_file import write_groups as write
+
+        write(collection, findings.groups, write_groups)
     if as_json:
         typer.echo(json.dumps(findings.to_dict(), indent=2, ensure_ascii=False))
     else:

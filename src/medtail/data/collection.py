@@ -38,6 +38,9 @@ _SPLIT_ALIASES: dict[str, Split] = {
 }
 
 
+#: Headers that are read to tell how large the images are.
+_SAMPLED_FORMS = 25
+
 #: A name of a class is written into tables, pages and names of columns.
 _LONGEST_NAME = 255
 
@@ -223,6 +226,20 @@ class ImageCollection:
             f"DATA must hold at least one image, but {self.data} holds none; check the path"
         )
 
+    def typical_form(self) -> ImageForm:
+        """The form of median size among some images, evenly spread over the table, whose headers can be read.
+
+        Raises:
+            UnreadableImageError: No header can be read; it says why the first one cannot.
+        """
+        forms = []
+        for row in np.unique(np.linspace(0, len(self) - 1, _SAMPLED_FORMS).astype(int)).tolist():
+            try:
+                forms.append(self.source.form(row))
+            except UnreadableImageError:
+                continue
+        return sorted(forms, key=lambda form: form.pixels)[len(forms) // 2] if forms else self.first_form()
+
     def form_or_none(self) -> ImageForm | None:
         """As :meth:`first_form`; None if no header can be read."""
         try:
@@ -239,6 +256,15 @@ class ImageCollection:
     def with_splits(self, splits: "pd.Series[str]") -> "ImageCollection":
         """The same images, with the given split for each row."""
         return replace(self, table=self.table.assign(split=splits.to_numpy()))
+
+    def with_groups(self, groups: np.ndarray | None) -> "ImageCollection":
+        """The same images, with the given group for each row; None keeps the groups."""
+        return self if groups is None else replace(self, table=self.table.assign(group=groups))
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Group of each image ``(N,)``; an image without a group is a group of its own."""
+        return self.table["group" if "group" in self.table else "id"].to_numpy(dtype=str)
 
     def limited(self, max_pixels: int | None) -> "ImageCollection":
         """The same images with another limit for the pixels of a file; None keeps the limit."""

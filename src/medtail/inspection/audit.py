@@ -10,17 +10,17 @@ import numpy as np
 from medtail.data.collection import SPLITS, ImageCollection
 from medtail.data.decoded.reading import UnreadableImage, read_all
 from medtail.data.formats.sources import ImageForm
+from medtail.data.splitting.joined_groups import joined
 from medtail.data.splitting.splits import shared_groups, small_classes
 from medtail.inspection.copies import (
     Copies,
     Duplicate,
     NearDuplicate,
-    content_digest,
     duplicates,
     near_duplicates,
     rows_by_content,
 )
-from medtail.inspection.near_copies import LEAST_SIDE, likenesses, thumbnail
+from medtail.inspection.look_alikes import Look, LookAlikes, likenesses_of
 from medtail.inspection.suggestion import Suggestion, suggest
 from medtail.naming import listing
 from medtail.progress import Progress
@@ -70,6 +70,8 @@ class Audit:
         duplicates: Images with the same pixels, whatever their files.
         near_duplicates: Images that look the same, within splits and across.
         suggestion: What to try first; None if no image can be read.
+        groups: Group of each image, in the order of the table; images that show the same share one. Left out of
+            :meth:`to_dict`.
         several_labels: For multi-label data; None for single-label data, and then left out of :meth:`to_dict`.
         small_classes: Classes with too few groups (images, if groups are unknown) to be in every split that is drawn.
     """
@@ -91,6 +93,7 @@ class Audit:
     duplicates: Sequence[Duplicate]
     near_duplicates: Sequence[NearDuplicate]
     suggestion: Suggestion | None
+    groups: Sequence[str]
     several_labels: LabelsPerImage | None = None
     small_classes: Sequence[str] = ()
 
@@ -178,6 +181,7 @@ class Audit:
     def to_dict(self) -> dict[str, Any]:
         """All findings, ready for JSON."""
         content = asdict(self)
+        del content["groups"]
         if self.several_labels is None:
             del content["several_labels"]
         return content | {
@@ -193,19 +197,12 @@ class Audit:
 
 @final
 @dataclass(frozen=True)
-class _Look:
-    """What one decoded image contributes to the audit."""
+class _Read:
+    """A row that can be read, with what its header and its pixels say."""
 
     row: int
     form: ImageForm
-    shape: tuple[int, ...]
-    constant: bool
-    content: bytes
-    thumbnail: np.ndarray
-
-    @property
-    def has_details(self) -> bool:
-        return not self.constant and min(self.shape[:-1]) >= LEAST_SIDE
+    look: Look
 
 
 def audit(collection: ImageCollection, *, progress: Progress | None = None) -> Audit:
@@ -215,8 +212,9 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         collection: A collection as opened; it may have no splits yet.
         progress: Called after every few images.
     """
-    looks, unreadable = _read_looks(collection, progress)
-    readable = collection.select(np.array([look.row for look in looks], dtype=np.int64))
+    images, unreadable = _read_images(collection, progress)
+    looks = [image.look for image in images]
+    readable = collection.select(np.array([image.row for image in images], dtype=np.int64))
     has_splits = "split" in collection.table
     counts: dict[str, list[int]] = (
         {split: collection.class_counts(split).tolist() for split in SPLITS}
@@ -227,6 +225,7 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
     present = training[training > 0]
     table = collection.table
     contents = rows_by_content(look.content for look in looks)
+    alike = list(likenesses_of(looks, contents, progress))
     return Audit(
         name=collection.name,
         data=collection.data,
@@ -236,14 +235,15 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         imbalance_ratio=float(present.max() / present.min()) if len(present) else None,
         group_column=collection.group_column,
         num_groups=int(table["group"].nunique()) if "group" in table else None,
-        sizes=dict(Counter(look.form.size for look in looks).most_common()),
-        modes=dict(Counter(look.form.mode for look in looks).most_common()),
+        sizes=dict(Counter(image.form.size for image in images).most_common()),
+        modes=dict(Counter(image.form.mode for image in images).most_common()),
         channels=dict(Counter(str(look.shape[-1]) for look in looks).most_common()),
         unreadable=unreadable,
         constant=[str(readable.table["id"].iloc[row]) for row, look in enumerate(looks) if look.constant],
         shared_groups=shared_groups(collection),
         duplicates=duplicates(readable, contents),
-        near_duplicates=_near_duplicates(readable, looks, contents, progress),
+        near_duplicates=near_duplicates(readable, contents, alike),
+        groups=_groups(collection, images, LookAlikes(contents, alike)),
         suggestion=suggest(readable, training) if looks and len(present) else None,
         several_labels=_several_labels(collection) if collection.multi_label else None,
         small_classes=small_classes(collection),
@@ -260,30 +260,18 @@ def _several_labels(collection: ImageCollection) -> LabelsPerImage:
     return LabelsPerImage(images, float(sizes.mean()), int((sizes == 0).sum()))
 
 
-def _read_looks(
+def _read_images(
     collection: ImageCollection, progress: Progress | None
-) -> tuple[list[_Look], list[UnreadableImage]]:
+) -> tuple[list[_Read], list[UnreadableImage]]:
     source = collection.source
 
-    def look(row: int) -> _Look:
-        image, form = source.read(row), source.form(row)
-        constant = bool((image == image.reshape(-1, image.shape[-1])[0]).all())
-        return _Look(row, form, image.shape, constant, content_digest(image), thumbnail(image))
+    def read(row: int) -> _Read:
+        return _Read(row, source.form(row), Look.at(source.read(row)))
 
-    return read_all(collection.table["id"].tolist(), look, progress)
+    return read_all(collection.table["id"].tolist(), read, progress)
 
 
-def _near_duplicates(
-    readable: ImageCollection,
-    looks: Sequence[_Look],
-    contents: Sequence[Sequence[int]],
-    progress: Progress | None,
-) -> list[NearDuplicate]:
-    """Compare one image of each content; a volume and an image are never compared."""
-    compared = [rows for rows in contents if looks[rows[0]].has_details]
-    found = []
-    for planes in sorted({len(looks[rows[0]].thumbnail) for rows in compared}):
-        alike = [rows for rows in compared if len(looks[rows[0]].thumbnail) == planes]
-        thumbnails = np.array([looks[rows[0]].thumbnail for rows in alike], dtype=np.uint8)
-        found += near_duplicates(readable, alike, likenesses(thumbnails, progress))
-    return found
+def _groups(collection: ImageCollection, images: Sequence[_Read], alike: LookAlikes) -> tuple[str, ...]:
+    """Group of every image, readable or not, with images that show the same in one."""
+    sets = [[images[position].row for position in positions] for positions in alike.sets]
+    return tuple(joined(collection.groups, sets).tolist())

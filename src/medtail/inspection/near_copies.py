@@ -124,10 +124,15 @@ def _mean(slices: np.ndarray) -> np.ndarray:
     return mean
 
 
-def _picture(image: np.ndarray) -> np.ndarray:
+def grey_picture(image: np.ndarray) -> Image.Image:
+    """A uint8 image ``(H, W, channels)`` in grey."""
     if image.shape[2] not in (1, 3):
         image = image.mean(axis=2, keepdims=True, dtype=np.float32).round().astype(np.uint8)
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L")
+    return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("L")
+
+
+def _picture(image: np.ndarray) -> np.ndarray:
+    picture = grey_picture(image)
     return np.asarray(picture.resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BICUBIC))
 
 

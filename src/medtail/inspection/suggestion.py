@@ -38,11 +38,12 @@ def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
 
     names = collection.class_names
     recipe = choose_dataset_recipe(collection)
-    form = collection.first_form()
+    form = collection.typical_form()
     reasons = [
         f"medtail has a recipe for {collection.name}"
         if recipe == collection.name
-        else f"the first {'image' if form.depth is None else 'volume'} has {form.size} {UNITS[len(form.shape)]}"
+        else f"{'an image' if form.depth is None else 'a volume'} of median size has {form.size} "
+        f"{UNITS[len(form.shape)]}"
     ]
     present = counts[counts > 0]
     ratio = present.max() / present.min()

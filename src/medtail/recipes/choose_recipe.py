@@ -25,7 +25,7 @@ def choose_dataset_recipe(collection: ImageCollection) -> str:
     """Return the data set's own recipe if medtail has one, else the one for images of its size."""
     if collection.name in recipe_names("datasets"):
         return collection.name
-    form = collection.first_form()
+    form = collection.typical_form()
     small, large = ("small_images", "images") if form.depth is None else ("small_volumes", "volumes")
     return small if min(form.shape) <= SMALL_IMAGE else large
 

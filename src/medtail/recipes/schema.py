@@ -113,6 +113,10 @@ class Data(Settings):
         0,
         description="seed of splits that are drawn; run takes training.seed, so that every seed has its own",
     )
+    keep_together: Literal["look_alikes", "copies"] = Field(
+        "look_alikes",
+        description="images that a draw keeps in one split: those that look the same, or only those of equal pixels",
+    )
     columns: Columns = Columns()
     merge: dict[str, list[str]] = Field({}, description="from a new class to the classes it stands for")
     classes: list[str] | None = Field(None, description="the classes to keep, after merging; all when null")

@@ -70,7 +70,7 @@ class DatasetFacts:
         positive: The class, or classes with ``+`` between, against the rest, where the user named one.
         negative: The class, or classes, that ``positive`` is against, where the user named one.
         counts_before_subsample: Training images of each class before some were left out on purpose.
-        repeated: Counts of images with the same pixels, where pixels were at hand.
+        repeated: Images that show the same across splits or with different labels: counts and examples.
         known_labels: For each split, images of which each label is known ``(C,)``, where some are unknown.
         pixels: Hash of what the images show: ``pixels:…`` of their decoded pixels or, where these do not fit in memory
             or cache, ``files:…`` of the sizes and modification times of their files. None in runs from before.
@@ -179,6 +179,11 @@ class DatasetFacts:
         }
         wrong = [name for name, is_sound in sound.items() if not is_sound]
         return None if not wrong else f"has a wrong {wrong[0]}, {str(getattr(self, wrong[0]))[:80]!r}"
+
+    @property
+    def test_images_with_copy(self) -> list[str]:
+        """Ids of test images that show the same as a training image, as far as this was looked at."""
+        return list((self.repeated or {}).get("test_images_with_copy_in_training", []))
 
     @property
     def task(self) -> Task:

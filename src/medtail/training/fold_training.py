@@ -39,6 +39,7 @@ from medtail.training.fit import (
     train,
     with_precision,
 )
+from medtail.training.prepare import decoded, look_alikes
 
 _log = logging.getLogger(__name__)
 
@@ -90,7 +91,12 @@ def cross_validate(
     if recipe.data.positive is not None:
         collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
     images = without_test_split(collection)
-    assigned = assign_folds(images, folds, recipe.split_seed)
+    pixels = decoded(
+        images, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
+    )
+    together = look_alikes(pixels, recipe, progress).joined_groups(images)
+    del pixels
+    assigned = assign_folds(images, folds, recipe.split_seed, together=together)
     facts = {
         "format": 1,
         "folds": folds,

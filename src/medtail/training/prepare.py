@@ -1,8 +1,9 @@
 """Before training: images are decoded, splits drawn, and the facts of the training data measured."""
 
 import hashlib
+import logging
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,11 +29,14 @@ from medtail.data.splitting.splits import check_evaluable, check_learnable
 from medtail.data.transforms import MaskedNormalize
 from medtail.errors import InputError
 from medtail.files import replacing, with_cells
-from medtail.inspection.copies import content_digest, duplicates, rows_by_content
+from medtail.inspection.copies import content_digest
+from medtail.inspection.look_alikes import LookAlikes, find_look_alikes
 from medtail.progress import Progress
 from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
+
+_log = logging.getLogger(__name__)
 
 #: Statistics of the images that published ImageNet weights were trained on.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -107,26 +111,26 @@ def prepare(
         warnings.simplefilter("ignore", DataWarning)
         check_evaluable(split(collection, parts=parts), parts)
     collection = collection.limited(recipe.data.max_pixels)
-    pixels = load_pixels(
-        collection,
-        image_size=recipe.data.image_size,
-        channels=recipe.data.channels,
-        fit=recipe.data.fit,
-        skip_unreadable=skip_unreadable,
-        progress=progress,
-        cache=_cache(recipe, cache_folder or default_cache_folder()),
+    pixels = decoded(
+        collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
     )
     unreadable = [{"id": bad.id, "reason": bad.reason} for bad in pixels.unreadable]
     if pixels.unreadable:
         rows = np.asarray([bad.row for bad in pixels.unreadable])
         collection, pixels = collection.without(rows), pixels.without(rows)
+    alike = look_alikes(pixels, recipe, progress)
     brings_validation = "split" in collection.table and (collection.table["split"] == "validation").any()
     subsample_first = recipe.data.drawn_first == "subsample" and not brings_validation
-    collection = split(collection, parts=_WITHOUT_VALIDATION if subsample_first else parts)
-    counts_before = collection.class_counts("train")
+    collection = split(
+        collection,
+        parts=_WITHOUT_VALIDATION if subsample_first else parts,
+        together=alike.joined_groups(collection),
+    )
+    counts_before, ids = collection.class_counts("train"), collection.table["id"]
     collection, pixels, kept = _subsampled(collection, pixels, recipe)
+    alike = alike.select(np.flatnonzero(ids.isin(collection.table["id"])))
     if subsample_first:
-        collection = split(collection, parts=parts)
+        collection = split(collection, parts=parts, together=alike.joined_groups(collection))
     check_evaluable(collection, parts)
     if recipe.data.normalization == "masked":
         _check_varies_in_masks(pixels, collection.rows("train"))
@@ -157,7 +161,7 @@ def prepare(
         positive=recipe.data.positive,
         negative=recipe.data.negative,
         counts_before_subsample=None if kept is None else counts_before.tolist(),
-        repeated=None if digests is None else _repeated(collection, digests),
+        repeated=repeated_images(collection, alike),
         pixels=_shown(collection, digests),
         known_labels=_known_labels(collection),
     )
@@ -214,22 +218,60 @@ def _shown(collection: ImageCollection, digests: Sequence[bytes] | None) -> str:
     return f"files:{hashlib.sha256(file_stamps(collection.source).tobytes()).hexdigest()}"
 
 
-def repeated_images(collection: ImageCollection, pixels: Pixels) -> dict[str, Any]:
-    """Count images with the same pixels, as decoded, that are in several splits or carry different labels.
+def decoded(
+    collection: ImageCollection,
+    recipe: Recipe,
+    *,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+    cache_folder: Path | None = None,
+) -> Pixels:
+    """Decode all images to the form that a recipe asks for; arguments are those of :func:`prepare`."""
+    return load_pixels(
+        collection,
+        image_size=recipe.data.image_size,
+        channels=recipe.data.channels,
+        fit=recipe.data.fit,
+        skip_unreadable=skip_unreadable,
+        progress=progress,
+        cache=_cache(recipe, cache_folder or default_cache_folder()),
+    )
 
-    This takes one pass and one hash per image. :mod:`medtail.inspection` finds more, but takes longer.
+
+def look_alikes(pixels: Pixels, recipe: Recipe, progress: Progress | None = None) -> LookAlikes:
+    """Find the images that a draw keeps together, as ``data.keep_together`` asks, and report how many there are."""
+    found = find_look_alikes(pixels, exact_only=recipe.data.keep_together == "copies", progress=progress)
+    exact = sum(len(rows) - 1 for rows in found.contents)
+    if exact or found.likenesses:
+        _log.info(
+            f"{exact} images repeat the pixels of another and {len(found.likenesses)} pairs of images look the same; "
+            f"draws keep them together"
+            + (" (only the first with `data.keep_together=copies`)" if found.likenesses else "")
+        )
+    return found
+
+
+def repeated_images(collection: ImageCollection, alike: LookAlikes) -> dict[str, Any]:
+    """Describe images that show the same in several splits or with different labels, for ``dataset.json``.
+
+    Args:
+        collection: Images with their splits.
+        alike: Which of them show the same.
     """
-    return _repeated(collection, _content_digests(pixels))
-
-
-def _repeated(collection: ImageCollection, digests: Iterable[bytes]) -> dict[str, Any]:
-    found = duplicates(collection, rows_by_content(digests))
-    across = [copies for copies in found if copies.crosses_splits]
-    conflicts = [copies for copies in found if copies.labels_conflict]
+    exact, near = alike.exact(collection), alike.near(collection)
+    leaked = alike.rows_with_copy(collection, "test", "train")
+    if len(leaked):
+        count = len(collection.rows("test"))
+        _log.info(
+            f"{len(leaked)} of {count} test images ({len(leaked) / count:.1%}) show the same as a training image, "
+            f"because the split of {collection.data} separates them; the report also gives the metrics without them"
+        )
     return {
-        "across_splits": len(across),
-        "different_labels": len(conflicts),
-        "examples": [copies.text for copies in found if copies.crosses_splits or copies.labels_conflict][:10],
+        "across_splits": sum(one.crosses_splits for one in exact),
+        "look_alikes_across_splits": None if alike.exact_only else sum(one.crosses_splits for one in near),
+        "different_labels": sum(one.labels_conflict for one in (*exact, *near)),
+        "examples": [one.text for one in (*exact, *near) if one.crosses_splits or one.labels_conflict][:10],
+        "test_images_with_copy_in_training": collection.table["id"].iloc[leaked].tolist(),
     }
 
 

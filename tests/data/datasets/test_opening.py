@@ -442,3 +442,13 @@ def test_good_data_causes_no_warning(class_folders: Path, table_folder: Path, wr
         warnings.simplefilter("error")
         for data in (class_folders, table_folder, write_npz(), "digits-lt"):
             open_collection(data)
+
+
+def test_the_typical_form_is_that_of_median_size(tmp_path: Path, draw) -> None:
+    for number in range(9):
+        (tmp_path / "ab"[number % 2]).mkdir(exist_ok=True)
+        draw(number, size=20 if number < 2 else 50).save(tmp_path / "ab"[number % 2] / f"{number}.png")
+    (tmp_path / "a" / "broken.png").write_bytes(b"")
+    collection = open_collection(tmp_path)
+    assert collection.first_form().shape == (20, 20)
+    assert collection.typical_form().shape == (50, 50)

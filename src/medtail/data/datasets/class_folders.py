@@ -17,6 +17,7 @@ from medtail.data.formats.image_files import (
     ImageFiles,
     is_ignored_folder,
     is_image_name,
+    unknown_extensions,
     walk_images,
 )
 from medtail.errors import InputError
@@ -89,6 +90,14 @@ def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollect
         )
     loose = [part for part in (folder, *(folder / name for name in split_folders)) if _loose_images(part)]
     found.left_out += [f"{_loose_images(part)} images directly in {part}" for part in loose]
+    unknown = unknown_extensions(folder)
+    if unknown:
+        warnings.warn(
+            f"{unknown.total()} files of {folder} with extensions that are not read are left out: "
+            f"{listing(f'{extension} ({count})' for extension, count in unknown.most_common())}; convert them to PNG",
+            DataWarning,
+            stacklevel=3,
+        )
     if found.left_out:
         warnings.warn(
             f"what is no class of {folder} is left out: {listing(found.left_out)}; move it elsewhere, or the images "

@@ -93,7 +93,29 @@ def _read(path: Path, **settings: Any) -> Any:
     except pydicom.errors.InvalidDicomError as error:
         if path.stat().st_size == 0:
             raise
+        dataset = _without_preamble(path, settings)
+        if dataset is not None:
+            return dataset
         raise RefusedError("is not a DICOM file, or its header is garbled") from error
+
+
+def _without_preamble(path: Path, settings: dict[str, Any]) -> Any | None:
+    """The dataset of an image that lacks the 128 bytes and ``DICM`` at its start; None if it is something else."""
+    pydicom = pydicom_package()
+    try:
+        dataset = pydicom.dcmread(path, force=True, **settings)
+    except Exception:
+        return None
+    if not all(keyword in dataset for keyword in ("Rows", "Columns", "BitsAllocated")):
+        return None
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, little = dataset.original_encoding
+        if not little:
+            return None
+        dataset.file_meta.TransferSyntaxUID = (
+            pydicom.uid.ImplicitVRLittleEndian if implicit else pydicom.uid.ExplicitVRLittleEndian
+        )
+    return dataset
 
 
 def _check_deflated(path: Path) -> None:

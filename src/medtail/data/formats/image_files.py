@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar, final
@@ -25,6 +26,12 @@ _FORMAT_OF: dict[str, FileFormat] = {
     **dict.fromkeys(DICOM_EXTENSIONS, Dicom()),
     **dict.fromkeys(NIFTI_EXTENSIONS, Nifti()),
 }
+
+#: What lies beside images and is none.
+_NO_IMAGES = (
+    *(".txt", ".md", ".csv", ".tsv", ".json", ".xml", ".html", ".pdf", ".yaml", ".yml", ".parquet", ".xlsx"),
+    *(".db", ".ini", ".log", ".py", ".zip", ".gz", ".tar"),
+)
 
 #: Longest part of a library's message that is passed on.
 _LONGEST = 200
@@ -93,6 +100,21 @@ def walk_images(folder: Path) -> Iterator[str]:
             if is_image_name(name) or (_may_be_bare_dicom(name) and is_dicom(here / name))
         ]
     yield from sorted(found)
+
+
+def unknown_extensions(folder: Path) -> Counter[str]:
+    """Count the files below ``folder`` that may be images, but whose extension is not that of a format we read."""
+    return Counter(
+        suffix
+        for current, _, names in os.walk(folder)
+        if not any(is_ignored_folder(part) for part in Path(current).relative_to(folder).parts)
+        for name in names
+        if (suffix := PurePosixPath(name).suffix.lower())
+        and not name.startswith(".")
+        and _extension(name) is None
+        and not suffix[1:].isdecimal()
+        and suffix not in _NO_IMAGES
+    )
 
 
 def is_ignored_folder(name: str) -> bool:

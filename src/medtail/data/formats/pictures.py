@@ -15,6 +15,8 @@ from medtail.data.formats.sources import ImageForm
 PICTURE_EXTENSIONS = (
     ".jpg",
     ".jpeg",
+    ".jfif",
+    ".jpe",
     ".png",
     ".tif",
     ".tiff",
@@ -22,8 +24,11 @@ PICTURE_EXTENSIONS = (
     ".webp",
     ".gif",
     ".jp2",
+    ".j2k",
     ".pgm",
     ".ppm",
+    ".pnm",
+    ".dib",
 )
 
 #: Only raster formats that Pillow decodes by itself: an EPS file named .jpg would start an interpreter.

@@ -1,5 +1,6 @@
 """Sources of pixels: one class per way of storing them."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,6 +52,11 @@ class ImageForm:
     def shape(self) -> tuple[int, ...]:
         """``(H, W)`` or ``(D, H, W)``."""
         return (self.height, self.width) if self.depth is None else (self.depth, self.height, self.width)
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels, or voxels."""
+        return math.prod(self.shape)
 
     @property
     def size(self) -> str:

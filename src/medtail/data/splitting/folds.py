@@ -17,7 +17,9 @@ from medtail.files import replacing, with_cells
 from medtail.naming import listing
 
 
-def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.Series[int]":
+def assign_folds(
+    collection: ImageCollection, folds: int, seed: int = 0, *, together: np.ndarray | None = None
+) -> "pd.Series[int]":
     """Give every image a fold, stratified by class, with no group in two folds.
 
     The draw is that of :func:`medtail.data.assign_splits`, with equal shares: it depends only on ids, groups, labels
@@ -28,6 +30,7 @@ def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.
         collection: Images; an image without a group is a group of its own. Splits are ignored.
         folds: Number of folds, at least 2; 5 is usual.
         seed: Seed of the draw.
+        together: Group of each image ``(N,)`` in the draw, in place of those of the table.
 
     Returns:
         The fold of each row, from 1 to ``folds``.
@@ -43,7 +46,7 @@ def assign_folds(collection: ImageCollection, folds: int, seed: int = 0) -> "pd.
     """
     kind = collection.group_column or "image"
     whole_number("folds", folds, low=2, remedy="5 is usual")
-    keys, members = group_members(collection, np.arange(len(collection)))
+    keys, members = group_members(collection.with_groups(together), np.arange(len(collection)))
     if folds > len(members):
         raise InputError(
             f"folds must be at most the number of {kind}s, got {folds} for {len(members)} of "

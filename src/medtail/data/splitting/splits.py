@@ -26,6 +26,7 @@ def assign_splits(
     test_fraction: float = 0.15,
     seed: int = 0,
     parts: Sequence[Split] = SPLITS,
+    together: np.ndarray | None = None,
 ) -> ImageCollection:
     """Give every image a split, stratified by class, with no group in two splits.
 
@@ -46,6 +47,8 @@ def assign_splits(
         test_fraction: Share of the images, in (0, 1); the sum of both must be below 1.
         seed: Seed of the draw.
         parts: The splits of the result; ``("train", "test")`` for a training without validation.
+        together: Group of each image ``(N,)`` in the draw, in place of those of the table: e.g. those that
+            :func:`medtail.data.splitting.joined_groups.joined` has joined because their images show the same.
 
     Raises:
         InputError: A fraction is out of range, given splits share a group, there is only one class, or a class has no
@@ -71,7 +74,7 @@ def assign_splits(
             if "split" in collection.table
             else np.empty(len(collection), dtype=object)
         )
-        splits[pool] = _draw(collection, pool, drawn, seed)
+        splits[pool] = _draw(collection.with_groups(together), pool, drawn, seed)
         collection = collection.with_splits(pd.Series(splits))
     _check_training_classes(collection)
     return collection

@@ -19,8 +19,7 @@ def group_members(
     Returns:
         The group of each of ``rows``, and for each group the number of its images of each class.
     """
-    table = collection.table.iloc[rows]
-    keys = (table["group"] if "group" in table else table["id"]).to_numpy(dtype=str)
+    keys = collection.groups[rows]
     positions, classes = memberships(collection.targets[rows])
     without = np.setdiff1d(np.arange(len(rows)), positions)
     positions = np.append(positions, without)

@@ -73,6 +73,7 @@ def _run_parts() -> tuple[Part, ...]:
     from medtail.evaluation.report.sections.model.operating_point import operating_point
     from medtail.evaluation.report.sections.performance.calibration import calibration
     from medtail.evaluation.report.sections.performance.confusion import confusion
+    from medtail.evaluation.report.sections.performance.copies import copies
     from medtail.evaluation.report.sections.performance.curves import curves
     from medtail.evaluation.report.sections.performance.gallery import gallery
     from medtail.evaluation.report.sections.performance.labels import labels
@@ -88,6 +89,7 @@ def _run_parts() -> tuple[Part, ...]:
         overview,
         data,
         overall,
+        copies,
         operating_point,
         positive_class,
         recalls,

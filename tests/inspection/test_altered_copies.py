@@ -1,0 +1,89 @@
+"""Copies that were moved a little, drawn on or inverted are found, and other images are not."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from medtail.data import open_collection
+from medtail.inspection.altered_copies import altered_copies, picture
+from medtail.inspection.look_alikes import Look, likenesses_of
+from medtail.inspection.registration import affine, agreement, register, sampled
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def leaks() -> ModuleType:
+    """The benchmark that plants copies of each kind."""
+    sys.path.insert(0, str(BENCHMARKS))
+    specification = importlib.util.spec_from_file_location("inspect_leaks", BENCHMARKS / "inspect_leaks.py")
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    sys.path.remove(str(BENCHMARKS))
+    return module
+
+
+def test_planted_copies_of_every_kind_are_found_among_real_images(shared_data: Path, leaks) -> None:
+    source = open_collection(shared_data / "ham10000_128").source
+    originals = [source.read(row) for row in range(0, 3000, 25)]
+    images, truth, kinds = list(originals), {}, {}
+    generator = np.random.default_rng(0)
+    for start, (kind, change) in enumerate(leaks.KINDS.items()):
+        positions = range(10 * start, 10 * start + 10)
+        for original, copy in zip(
+            positions, leaks.planted(originals, positions, change, generator), strict=True
+        ):
+            truth[len(images)], kinds[len(images)] = original, kind
+            images.append(copy)
+    found = leaks.pairs_of([Look.at(image) for image in images])
+    same = [truth.get(row, row) for row in range(len(images))]
+    assert all(same[one] == same[other] for one, other in found)
+    missed = [kinds[row] for row in truth if not any(row in pair for pair in found)]
+    assert all(missed.count(kind) <= 1 for kind in leaks.KINDS), missed
+
+
+def smooth_pictures(count: int, size: int = 64) -> torch.Tensor:
+    generator = np.random.default_rng(0)
+    cells = generator.integers(0, 256, (count, 9, 9), dtype=np.uint8)
+    return torch.from_numpy(
+        np.stack(
+            [np.asarray(Image.fromarray(one).resize((size, size), Image.Resampling.BICUBIC)) for one in cells]
+        )
+    ).float()
+
+
+def test_registration_finds_the_map_and_the_inversion() -> None:
+    wholes = smooth_pictures(20)
+    maps = torch.stack([affine(degrees=4.0, scale=0.85, x=0.05, y=-0.03)] * 20)
+    parts, _ = sampled(wholes, maps, 48)
+    start = torch.stack([affine(scale=0.9)] * 20)
+    fitted = register(wholes, 255 - parts, start, 12)
+    torch.testing.assert_close(fitted, maps, atol=0.01, rtol=0)
+    assert (agreement(wholes, 255 - parts, fitted) > 0.98).all()
+    strangers = register(wholes, parts.roll(1, dims=0), start, 12)
+    assert (agreement(wholes, parts.roll(1, dims=0), strangers) < 0.9).all()
+
+
+def test_a_frame_is_cut_off() -> None:
+    image = np.random.default_rng(0).integers(60, 256, (100, 100, 3), dtype=np.uint8)
+    framed = np.zeros((130, 120, 3), dtype=np.uint8)
+    framed[20:120, 10:110] = image
+    np.testing.assert_array_equal(picture(framed), picture(image))
+
+
+def test_few_blank_or_small_images_resemble_nothing() -> None:
+    blank = np.full((4, 2, 64, 64), 9, dtype=np.uint8)
+    assert not list(altered_copies(blank))
+    assert not list(altered_copies(blank[:1]))
+    small = [
+        Look.at(np.random.default_rng(row).integers(0, 256, (40, 200, 1), dtype=np.uint8)) for row in range(3)
+    ]
+    assert all(look.picture is None for look in small)
+    assert not list(likenesses_of(small, [[row] for row in range(3)]))
