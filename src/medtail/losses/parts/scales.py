@@ -52,6 +52,11 @@ class FixedScale(Scale):
         return self.value * scores
 
 
+def _no_cosines(values: Tensor) -> Tensor:
+    """How many values are no cosines ``()``: NaN, infinite or, as the loss passes infinite ones on, far too large."""
+    return (values.abs() <= 2).logical_not().sum()
+
+
 def adacos_scale(num_classes: int) -> float:
     """Return AdaCos's fixed scale √2·log(C - 1); two classes are refused, because theirs is 0."""
     checks.whole_number(
@@ -103,7 +108,7 @@ class AdaCosScale(Scale):
         wrong = functional.replace_target_entries(
             (scale * (cosines - 1)).exp(), targets, torch.zeros_like(targets, dtype=cosines.dtype)
         )
-        unusable = cosines.isfinite().logical_not().sum().to(cosines)
+        unusable = _no_cosines(cosines).to(cosines)
         size, unusable = sum_over_ranks(torch.stack([cosines.new_full((), len(targets)), unusable])).unbind()
         mean_wrong = sum_over_ranks(wrong.sum()) / size
         log_mean_wrong = mean_wrong.clamp_min(torch.finfo(cosines.dtype).tiny).log() + scale
@@ -159,7 +164,7 @@ class MeasuredScale(Scale):
         negative = torch.ones_like(bins).scatter(1, targets[:, None], 0)
         counts = torch.zeros_like(self.angle_counts, device=bins.device)
         counts = counts.scatter_add(0, bins.flatten(), negative.flatten())
-        unusable = cosines.isfinite().logical_not().sum()
+        unusable = _no_cosines(cosines)
         joined = sum_over_ranks(torch.cat([counts, unusable[None]]))
         self.angle_counts += torch.where(joined[-1] == 0, joined[:-1], 0).to(self.angle_counts.device)
         self.num_classes.fill_(cosines.shape[1])
