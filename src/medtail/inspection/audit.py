@@ -273,5 +273,9 @@ def _read_images(
 
 def _groups(collection: ImageCollection, images: Sequence[_Read], alike: LookAlikes) -> tuple[str, ...]:
     """Group of every image, readable or not, with images that show the same in one."""
-    sets = [[images[position].row for position in positions] for positions in alike.sets]
+    sets = [
+        [images[position].row for position in positions]
+        for positions in alike.sets
+        if not images[positions[0]].look.constant
+    ]
     return tuple(joined(collection.groups, sets).tolist())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from medtail.data.collection import ImageCollection
 from medtail.errors import InputError
-from medtail.files import replacing
+from medtail.files import replacing, with_cells
 
 
 def write_groups(collection: ImageCollection, groups: Sequence[str], path: Path) -> None:
@@ -26,4 +26,4 @@ def write_groups(collection: ImageCollection, groups: Sequence[str], path: Path)
     table = collection.table.assign(group=list(groups)).rename(columns={"id": "image"})
     columns = ["image", *collection.label_columns, "group", *(["split"] if "split" in table else [])]
     with replacing(path) as temporary:
-        table[columns].to_csv(temporary, index=False)
+        with_cells(table[columns]).to_csv(temporary, index=False)

@@ -73,16 +73,18 @@ class LookAlikes:
         contents: Rows of equal pixels, one entry per content.
         likenesses: Positions in ``contents`` of those that look the same.
         exact_only: Whether images that only look the same were not searched for.
+        blank: Rows of images of one colour, which show nothing and so are not kept together.
     """
 
     contents: Sequence[Sequence[int]]
     likenesses: Sequence[Likeness]
     exact_only: bool = False
+    blank: frozenset[int] = frozenset()
 
     @property
     def sets(self) -> list[tuple[int, ...]]:
         """Rows that show the same: those of equal pixels, and one row of each of two that look alike."""
-        exact = [tuple(rows) for rows in self.contents if len(rows) > 1]
+        exact = [tuple(rows) for rows in self.contents if len(rows) > 1 and rows[0] not in self.blank]
         near = [(self.contents[pair.first][0], self.contents[pair.second][0]) for pair in self.likenesses]
         return exact + near
 
@@ -97,7 +99,10 @@ class LookAlikes:
             for pair in self.likenesses
             if pair.first in place_of and pair.second in place_of
         ]
-        return replace(self, contents=[content for content in contents if content], likenesses=pairs)
+        blank = frozenset(number_of[row] for row in self.blank if row in number_of)
+        return replace(
+            self, contents=[content for content in contents if content], likenesses=pairs, blank=blank
+        )
 
     def joined_groups(self, collection: ImageCollection) -> np.ndarray:
         """Group of each image ``(N,)``, in which images that show the same share one."""
@@ -134,7 +139,8 @@ def find_look_alikes(
         looks += [Look.at(np.moveaxis(image, 0, -1)) for image in images]
     contents = rows_by_content(look.content for look in looks)
     pairs = () if exact_only else tuple(likenesses_of(looks, contents, progress))
-    return LookAlikes([rows[content].tolist() for content in contents], pairs, exact_only)
+    blank = frozenset(int(row) for row, look in zip(rows, looks, strict=True) if look.constant)
+    return LookAlikes([rows[content].tolist() for content in contents], pairs, exact_only, blank)
 
 
 def likenesses_of(
