@@ -249,12 +249,12 @@ def test_names_are_text(material: Material, tmp_path: Path) -> None:
     rows = ["image,label"]
     for seed in range(18):
         Image.fromarray(pixels(seed)).save(tmp_path / "data" / f"{seed}.png")
-        rows.append(f'{seed}.png,"{("[/nv]", "=1+1", "a,b")[seed % 3]}"')
+        rows.append(f'{seed}.png,"{("nv[/b]", "=1+1", "a,b")[seed % 3]}"')
     (tmp_path / "data" / "labels.csv").write_text("\n".join(rows))
     out = tmp_path / "run"
     small = ("--image-size", 8, "--epochs", 1, "--batch-size", 8, "--backbone", "resnet8")
     done = run(("train", tmp_path / "data", "--method", "ce", "--out", out, *small), patience=300)
-    assert done.code == 0 and "[/nv]" in done.output
+    assert done.code == 0 and "nv[/b]" in done.output
     odd = tmp_path / "new\nline.png"
     odd.write_bytes(b"no image")
     assert run(("predict", out, odd)).errors.count("\n") == 1
