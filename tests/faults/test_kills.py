@@ -134,13 +134,14 @@ def train(folder: Path, out: Path) -> tuple[object, ...]:
 
 def killed_then_resumed(folder: Path, out: Path, process: Command) -> None:
     process.wait()
-    assert not (out / "summary.json").exists() or process.returncode == 0
+    # The mark of a finished run comes last.
+    assert not (out / "summary.json").exists() or (out / "report.html").is_file()
     finish(*train(folder, out), *(("--resume",) if out.is_dir() else ()))
     same_runs(out, folder / "sound")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", range(1, 34))
+@pytest.mark.parametrize("number", range(1, 32))
 def test_training_killed_at_a_rename(folder: Path, tmp_path: Path, number: int) -> None:
     out = tmp_path / "run"
     killed_then_resumed(folder, out, start(number, *train(folder, out)))
