@@ -9,14 +9,8 @@ import pytest
 CASES = Path(os.environ.get("MEDTAIL_SHARED", Path(__file__).resolve().parents[3] / "shared")) / "cases"
 
 
-#: Of formats of files.
-UNDER_WAY = ("15_", "23_")
-
-
-def cases() -> list[object]:
-    names = sorted(path.parent.name for path in CASES.glob("[0-9]*/test.py")) or ["absent"]
-    under_way = pytest.mark.xfail(reason="under way", strict=False)
-    return [pytest.param(name, marks=under_way) if name.startswith(UNDER_WAY) else name for name in names]
+def cases() -> list[str]:
+    return sorted(path.parent.name for path in CASES.glob("[0-9]*/test.py")) or ["absent"]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -43,6 +43,7 @@ def test_a_class_with_a_comma_in_its_name_is_one_class(edit, value: str) -> None
 
 def test_lists_that_python_wrote_lose_their_brackets(edit) -> None:
     assert open_collection(edit(dx=["['N']", "['D']"] * 15)).class_names == ("D", "N")
+    assert open_collection(edit(dx=["[/nv]", "[nv]"] * 15)).class_names == ("[/nv]", "[nv]")
     columns = TableColumns(label_separator=",")
     assert open_collection(edit(dx=["['N', 'D']", "['D']"] * 15), columns=columns).targets[0].tolist() == [
         1,

@@ -40,7 +40,8 @@ _NO_FINDING = ("no finding", "no findings")
 #: Columns of 0 and 1 that describe the person.
 _OF_THE_PERSON = ("sex", "gender", "male", "female", "smoker", "smoking", "smoke")
 
-_LIST = re.compile(r"\[(.*)\]")
+#: A list of quoted strings; ``[/nv]`` is a name.
+_LIST = re.compile(r"\[((?:\s*(?:'[^']*'|\"[^\"]*\")\s*(?:,|(?=\])))+)\]")
 
 
 @final
