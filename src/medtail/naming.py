@@ -7,14 +7,22 @@ from collections.abc import Iterable
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return ``; did you mean X?`` for the known name closest to ``name``, or nothing when none is close.
 
+    Of names that are equally close, one of the same letters is meant: two were swapped.
+
     Example:
         >>> nearest("focall", ["ce", "focal"])
         '; did you mean focal?'
+        >>> nearest("dbm_sb", ["dbm_cb", "dbm_bs"])
+        '; did you mean dbm_bs?'
         >>> nearest("zebra", ["ce", "focal"])
         ''
     """
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+
+    def closeness(other: str) -> tuple[float, bool]:
+        return difflib.SequenceMatcher(None, other, name).ratio(), sorted(other) == sorted(name)
+
+    close = difflib.get_close_matches(name, known)
+    return f"; did you mean {max(close, key=closeness)}?" if close else ""
 
 
 def listing(names: Iterable[object], most: int = 10) -> str:
@@ -33,8 +41,8 @@ def one_line(text: str) -> str:
     r"""Return a text with line breaks, terminal codes and bytes that are no text written as escapes.
 
     Example:
-        >>> one_line("cannot read a\\nb.png")
-        'cannot read a\\\\nb.png'
+        >>> one_line("cannot read a\nb.png")
+        'cannot read a\\nb.png'
     """
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()

@@ -118,8 +118,11 @@ def test_other_verbs_ask_for_one_fold(refuses, medtail, folds_run: Path) -> None
 
 def test_what_cannot_be_folded_is_refused(refuses, tmp_path: Path) -> None:
     start = ("train", "digits-lt", "--method", "ce", "--epochs", 1, "--out", tmp_path / "run")
-    assert "folds must be at least 2, got 1" in refuses(*start, "--folds", 1)
-    assert "folds must be at most the number of images, got 500 for 476" in refuses(*start, "--folds", 500)
+    assert "folds must be a whole number of at least 2, got 1" in refuses(*start, "--folds", 1)
+    sentence = refuses(*start, "--folds", 500)
+    assert (
+        "folds must be at most the number of images, got 500 for 474 of digits-lt, where copies" in sentence
+    )
     sentence = refuses(*start, "--folds", 2, "--set", "training.devices=2")
     assert "folds are trained on one device, got training.devices=2" in sentence
     assert "scale" in refuses(*start, "--folds", 3, "--set", "loss.scale=8")

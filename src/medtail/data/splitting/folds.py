@@ -48,9 +48,10 @@ def assign_folds(
     whole_number("folds", folds, low=2, remedy="5 is usual")
     keys, members = group_members(collection.with_groups(together), np.arange(len(collection)))
     if folds > len(members):
+        once = "" if together is None else ", where copies count once"
         raise InputError(
             f"folds must be at most the number of {kind}s, got {folds} for {len(members)} of "
-            f"{collection.data}; lower it"
+            f"{collection.data}{once}; lower it"
         )
     parts = [str(fold) for fold in range(1, folds + 1)]
     part_of = Stratification(members, dict.fromkeys(parts, 1.0 / folds), seed, tiers=[parts]).run()
