@@ -51,6 +51,12 @@ def _may_be_bare_dicom(name: str) -> bool:
     return (not suffix or suffix.isdecimal()) and not name.startswith(".") and name != "DICOMDIR"
 
 
+def may_be_dicom(name: str) -> bool:
+    """Whether the name of an image is one that a DICOM file may have."""
+    extension = _extension(name)
+    return extension is None or extension in DICOM_EXTENSIONS
+
+
 def is_image_name(name: str) -> bool:
     """Whether a file name has the extension of an image (and is not that of a hidden file)."""
     return _extension(name) is not None and not name.startswith(".")
