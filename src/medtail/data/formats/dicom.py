@@ -9,10 +9,11 @@ from typing import Any, final
 
 import numpy as np
 
-from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError, check_size, scale_whole_range
+from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError, check_size
 from medtail.data.formats.codestreams import codestream_sides
 from medtail.data.formats.dicom_elements import num_frames, pydicom_package
 from medtail.data.formats.dicom_greys import grey_images
+from medtail.data.formats.grey_windows import scale_whole_range
 from medtail.data.formats.sources import ImageForm
 
 DICOM_EXTENSIONS = (".dcm", ".dicom")
