@@ -165,6 +165,7 @@ def prepare(
         repeated=repeated_images(collection, alike),
         pixels=_shown(collection, digests),
         known_labels=_known_labels(collection),
+        sequences=list(collection.source.channel_names) or None,
     )
     return PreparedData(collection, pixels, facts, kept)
 

@@ -47,6 +47,7 @@ class SequenceFiles(ImageSource):
             name: ImageFiles(paths, max_pixels, self.window) for name, paths in sequences.items()
         }
         self.max_pixels = max_pixels
+        self.channel_names = tuple(sequences)
 
     def __len__(self) -> int:
         return len(self.names)

@@ -76,10 +76,12 @@ class ImageSource(ABC):
     Attributes:
         max_pixels: Images with more pixels are refused when they are read; None if nothing is decoded.
         window: How 16-bit grey pictures become 8-bit ones.
+        channel_names: The sequence that each channel is; empty if channels are grey or colours, or have no names.
     """
 
     max_pixels: int | None = None
     window: GreyWindow = WholeRange()
+    channel_names: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...
