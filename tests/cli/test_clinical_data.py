@@ -88,7 +88,7 @@ def test_a_dicom_set_from_inspection_to_prediction(
 
 @pytest.mark.slow
 def test_a_nifti_set_from_inspection_to_evaluation(
-    medtail: Callable, nifti_set: Path, tmp_path: Path
+    medtail: Callable, refuses: Callable, nifti_set: Path, tmp_path: Path
 ) -> None:
     findings = medtail("inspect", nifti_set)
     assert findings.returncode == 0, findings.stderr
@@ -98,6 +98,8 @@ def test_a_nifti_set_from_inspection_to_evaluation(
 
     run = tmp_path / "run"
     options = ("--method", "balanced_softmax", "--epochs", 2, "--image-size", 16, "--batch-size", 8)
+    # All cases are made of one brain.
+    options += ("--set", "data.keep_together=copies")
     trained = medtail("train", nifti_set, *options, "--out", run)
     assert trained.returncode == 0, trained.stderr
     assert "recipe small_volumes × balanced_softmax, backbone resnet18_3d" in trained.stderr
@@ -109,3 +111,23 @@ def test_a_nifti_set_from_inspection_to_evaluation(
     judged = medtail("evaluate", run, "--data", elsewhere, "--out", tmp_path / "all.parquet")
     assert judged.returncode == 0, judged.stderr
     assert len(pd.read_parquet(tmp_path / "all.parquet")) == 24
+
+    assert facts["sequences"] == ["t1", "flair"]
+    saved = pd.read_parquet(tmp_path / "all.parquet").set_index("id")["probability_tumour"].sort_index()
+    from_folder = medtail("predict", run, elsewhere)
+    assert from_folder.returncode == 0, from_folder.stderr
+    predicted = pd.read_csv(StringIO(from_folder.stdout), index_col="image")[
+        "probability_tumour"
+    ].sort_index()
+    assert [Path(name).name for name in predicted.index] == saved.index.tolist()
+    np.testing.assert_allclose(predicted, saved, atol=1e-5)
+    columns = ["image_flair", "image_t1", "id"]
+    pd.read_csv(elsewhere / "labels.csv")[columns].to_csv(elsewhere / "new.csv", index=False)
+    from_table = medtail("predict", run, elsewhere / "new.csv")
+    assert from_table.returncode == 0, from_table.stderr
+    predicted = pd.read_csv(StringIO(from_table.stdout), index_col="image")["probability_tumour"].sort_index()
+    np.testing.assert_allclose(predicted, saved, atol=1e-5)
+    alone = elsewhere / "case00_t1.nii.gz"
+    assert "must be given as folders or tables" in refuses("predict", run, alone)
+    pd.read_csv(elsewhere / "labels.csv")[[*columns, "label"]].to_csv(elsewhere / "labels.csv", index=False)
+    assert "sequences of" in refuses("evaluate", run, "--data", elsewhere, "--out", tmp_path / "b.parquet")

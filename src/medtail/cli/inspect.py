@@ -18,6 +18,7 @@ from medtail.cli.options import (
     parse_classes,
     parse_merge,
 )
+from medtail.cli.wording import in_options
 from medtail.errors import InputError
 from medtail.naming import listing
 
@@ -113,7 +114,7 @@ def lines(findings: "Audit") -> list[str]:
         f"groups: {groups}",
         *_trouble_lines(findings),
         *_section("wrong", findings.problems),
-        *_section("worth knowing", findings.warnings),
+        *_section("worth knowing", [in_options(line, {}) for line in findings.warnings]),
         *_suggestion_lines(findings),
     ]
 

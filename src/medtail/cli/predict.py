@@ -11,7 +11,9 @@ from medtail.naming import one_line
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Images, folders of images, or tables of cases of several sequences.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="CSV file to write; by default the table is printed.")
     ] = None,

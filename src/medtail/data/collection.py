@@ -13,6 +13,7 @@ import pandas as pd
 
 from medtail.checks import choice
 from medtail.data.fingerprint import length_prefixed
+from medtail.data.formats.grey_windows import grey_window
 from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.errors import InputError
 from medtail.naming import is_plain, listing
@@ -269,6 +270,10 @@ class ImageCollection:
     def limited(self, max_pixels: int | None) -> "ImageCollection":
         """The same images with another limit for the pixels of a file; None keeps the limit."""
         return self if max_pixels is None else replace(self, source=self.source.limited(max_pixels))
+
+    def windowed(self, window: Sequence[int] | Literal["auto"] | None) -> "ImageCollection":
+        """The same images with a window for 16-bit grey pictures, as ``data.window`` gives it."""
+        return replace(self, source=self.source.windowed(grey_window(window)))
 
     def select(self, rows: np.ndarray) -> "ImageCollection":
         """Only the given rows, in the given order; classes keep their ids even if they lose all images."""

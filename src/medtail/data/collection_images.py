@@ -24,8 +24,10 @@ def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
 def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
     """As :func:`read_image`, for the data that a run was trained on; None if it is no longer at hand."""
     try:
-        columns = RunSettings.load(run).get("data.columns") or {}
+        settings = RunSettings.load(run)
+        columns = settings.get("data.columns") or {}
         collection = open_collection(DatasetFacts.load(run).data, columns=TableColumns(**columns))
+        collection = collection.windowed(settings.get("data.window"))
     except (InputError, OSError):
         return None
     known = run.read_splits()["id"]

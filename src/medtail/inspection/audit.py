@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from medtail.data.collection import SPLITS, ImageCollection
+from medtail.data.decoded.grey_levels import GreyLevels, grey_levels
 from medtail.data.decoded.reading import UnreadableImage, read_all
 from medtail.data.formats.sources import ImageForm
 from medtail.data.splitting.joined_groups import joined
@@ -74,6 +75,7 @@ class Audit:
             :meth:`to_dict`.
         several_labels: For multi-label data; None for single-label data, and then left out of :meth:`to_dict`.
         small_classes: Classes with too few groups (images, if groups are unknown) to be in every split that is drawn.
+        grey_levels: Of a sample of 16-bit grey pictures; None if there are none, and then left out of :meth:`to_dict`.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Audit:
     groups: Sequence[str]
     several_labels: LabelsPerImage | None = None
     small_classes: Sequence[str] = ()
+    grey_levels: GreyLevels | None = None
 
     @property
     def duplicates_across_splits(self) -> list[Duplicate]:
@@ -174,6 +177,8 @@ class Audit:
             lines.append(
                 f"images repeated where no split can separate them, so that they count more often: {repeated}"
             )
+        if self.grey_levels is not None and self.grey_levels.few:
+            lines.append(self.grey_levels.sentence(self.name))
         if self.group_column is None:
             lines.append("groups are unknown, so images of one patient may cross splits")
         return lines
@@ -182,8 +187,9 @@ class Audit:
         """All findings, ready for JSON."""
         content = asdict(self)
         del content["groups"]
-        if self.several_labels is None:
-            del content["several_labels"]
+        for name in ("several_labels", "grey_levels"):
+            if content[name] is None:
+                del content[name]
         return content | {
             "label_conflicts": [
                 {"ids": copies.ids, "labels": copies.labels} for copies in self.label_conflicts
@@ -247,6 +253,7 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         suggestion=suggest(readable, training) if looks and len(present) else None,
         several_labels=_several_labels(collection) if collection.multi_label else None,
         small_classes=small_classes(collection),
+        grey_levels=grey_levels(collection),
     )
 
 

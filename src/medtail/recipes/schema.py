@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from medtail.errors import InputError
 from medtail.files import write_text
@@ -14,6 +14,22 @@ if TYPE_CHECKING:
     from medtail.methods.linear_density import LinearDensity
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def _window(value: Any) -> Any:
+    """Refuse what is no range of 16-bit grey values, in one sentence for all the forms that it may have."""
+    if value is None or value == "auto":
+        return value
+    whole = isinstance(value, list | tuple) and all(type(part) is int for part in value)
+    if whole and len(value) == 2 and 0 <= value[0] < value[1] <= 65535:
+        return value
+    raise ValueError(
+        f"data.window must be two grey values from 0 to 65535 of which the first is lower, auto or null, got "
+        f"{value!r}; e.g. [0, 4095] for 12 bits"
+    )
+
+
+Window = Annotated[tuple[int, int] | Literal["auto"] | None, BeforeValidator(_window)]
 
 
 class Settings(BaseModel):
@@ -94,6 +110,10 @@ class Data(Settings):
     )
     max_pixels: int | None = Field(
         None, ge=1, description="larger images are refused before they are decoded; 80 million when null"
+    )
+    window: Window = Field(
+        None,
+        description="16-bit grey values that become 0 and 255; auto: the extremes of each image; null: 0 and 65535",
     )
     cache: Literal["auto", "always", "never"] = Field(
         "auto",

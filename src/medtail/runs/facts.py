@@ -23,6 +23,7 @@ _OPTIONAL = (
     "known_labels",
     "pixels",
     "identity",
+    "sequences",
 )
 
 #: The key of the digest of all other values, and those that may be changed by hand: a data set may move.
@@ -76,6 +77,8 @@ class DatasetFacts:
             or cache, ``files:…`` of the sizes and modification times of their files. None in runs from before.
         identity: What tells the checkpoints of this run from those of others: a hash of recipe and data. None in runs
             from before.
+        sequences: The sequence of a case that each channel is; None if channels are grey or colours, and in runs from
+            before.
     """
 
     name: str
@@ -99,6 +102,7 @@ class DatasetFacts:
     known_labels: dict[str, list[int]] | None = None
     pixels: str | None = None
     identity: str | None = None
+    sequences: list[str] | None = None
 
     def save(self, run: Run) -> None:
         """Write ``dataset.json``."""
@@ -175,6 +179,8 @@ class DatasetFacts:
             "multi_label": isinstance(self.multi_label, bool),
             "num_images": isinstance(self.num_images, dict) and _all(int, list(self.num_images.values())),
             "dimensions": self.dimensions in (2, 3),
+            "sequences": self.sequences is None
+            or (_all(str, self.sequences) and len(self.sequences) == self.channels),
             "positive": self.positive is None or isinstance(self.positive, str),
         }
         wrong = [name for name, is_sound in sound.items() if not is_sound]

@@ -24,6 +24,7 @@ from medtail.data import (
 )
 from medtail.data.collection import DataWarning, Split
 from medtail.data.decoded.cache import PixelCache, default_cache_folder, file_stamps
+from medtail.data.decoded.grey_levels import warn_about_grey_levels
 from medtail.data.splitting.long_tail import PROFILES, training_rows_left_out
 from medtail.data.splitting.splits import check_evaluable, check_learnable
 from medtail.data.transforms import MaskedNormalize
@@ -110,7 +111,7 @@ def prepare(
         # Said once, of the images that remain.
         warnings.simplefilter("ignore", DataWarning)
         check_evaluable(split(collection, parts=parts), parts)
-    collection = collection.limited(recipe.data.max_pixels)
+    collection = collection.limited(recipe.data.max_pixels).windowed(recipe.data.window)
     pixels = decoded(
         collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
     )
@@ -164,6 +165,7 @@ def prepare(
         repeated=repeated_images(collection, alike),
         pixels=_shown(collection, digests),
         known_labels=_known_labels(collection),
+        sequences=list(collection.source.channel_names) or None,
     )
     return PreparedData(collection, pixels, facts, kept)
 
@@ -227,6 +229,8 @@ def decoded(
     cache_folder: Path | None = None,
 ) -> Pixels:
     """Decode all images to the form that a recipe asks for; arguments are those of :func:`prepare`."""
+    collection = collection.windowed(recipe.data.window)
+    warn_about_grey_levels(collection)
     return load_pixels(
         collection,
         image_size=recipe.data.image_size,

@@ -9,8 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medtail.data import ImageFiles, ImageForm, UnreadableImageError, load_pixels, open_collection
+from medtail.data import (
+    DataWarning,
+    ImageFiles,
+    ImageForm,
+    UnreadableImageError,
+    load_pixels,
+    open_collection,
+)
 from medtail.data.formats import dicom
+from medtail.errors import InputError
 
 pydicom = pytest.importorskip("pydicom")
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -301,6 +309,57 @@ def test_a_table_names_files_and_series(tmp_path: Path) -> None:
     assert collection.dimensions == 3
     assert len(collection.source.files(0)) == 5  # the slices, by which a cache notices a change
     assert load_pixels(collection, image_size=8, channels=1).read([1]).shape == (1, 1, 8, 8, 8)
+
+
+# --- series in class folders
+
+
+def test_a_folder_of_one_series_is_one_volume(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for label in ("a", "b"):
+        for number in range(3):
+            folder = tmp_path / label / f"case{number}" / "ct"
+            folder.mkdir(parents=True)
+            # The order of names is the reverse of that of files.
+            for place, file in enumerate(sorted(SERIES.iterdir())):
+                shutil.copy(file, folder / f"slice{9 - place}")
+    with caplog.at_level("INFO", "medtail"):
+        collection = open_collection(tmp_path)
+    assert collection.class_counts().tolist() == [3, 3]
+    assert collection.table["id"][0] == "a/case0/ct"
+    assert collection.dimensions == 3
+    np.testing.assert_array_equal(collection.source.read(5), ImageFiles([SERIES]).read(0))
+    said = (
+        "6 folders of DICOM slices are one volume each: by SeriesInstanceUID, ordered by position, 5 slices"
+    )
+    assert said in caplog.text
+
+
+def test_several_series_in_a_folder_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    shutil.copytree(SERIES, tmp_path / "a" / "case")
+    for file in sorted(SERIES.iterdir()):
+        dataset = pydicom.dcmread(file)
+        dataset.SeriesInstanceUID = "1.2.3"
+        dataset.save_as(tmp_path / "a" / "case" / f"other{file.name}")
+    with pytest.raises(
+        InputError, match=r"holds 2 \(5 slices, 5 slices\); put each into a folder of its own"
+    ):
+        open_collection(tmp_path)
+
+
+def test_slices_directly_in_a_class_folder_stay_images_with_a_warning(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        shutil.copytree(SERIES, tmp_path / label)
+    with pytest.warns(DataWarning, match="DICOM slices that lie directly in .* are read as one image each"):
+        collection = open_collection(tmp_path)
+    assert collection.class_counts().tolist() == [5, 5]
+
+
+def test_views_of_one_series_without_a_place_stay_images(tmp_path: Path) -> None:
+    for label in ("a", "b"):
+        shutil.copytree(FILES / "dicomdirtests" / "77654033" / "CR1", tmp_path / label / "case")
+    count = len(list((FILES / "dicomdirtests" / "77654033" / "CR1").iterdir()))
+    assert open_collection(tmp_path).class_counts().tolist() == [count, count]
 
 
 # --- bad files

@@ -11,6 +11,7 @@ from medtail.data.collection import DataWarning, ImageCollection, Split, sort_la
 from medtail.data.datasets.groups import groups_in_paths
 from medtail.data.datasets.masks import mask_files
 from medtail.data.datasets.origins import tell
+from medtail.data.datasets.series import FoundSeries
 from medtail.data.datasets.values import clean
 from medtail.data.formats.image_files import (
     EXTENSIONS,
@@ -56,6 +57,7 @@ class _Found:
     labels: list[str] = field(default_factory=list)
     splits: list[Split] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    series: FoundSeries = field(default_factory=FoundSeries)
 
 
 def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollection:
@@ -64,7 +66,8 @@ def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollect
     Labels are folder names, ids are paths below ``folder``. Files without the extension of an image are ignored; an
     empty class folder is a class without images. Two or more folders with names of splits (``Train``, ``valid``,
     ``test_data``) are splits. What is no class then (folders beside the splits, a copy of the data inside itself,
-    segmentation masks, images in no class folder) is left out, and a warning names it.
+    segmentation masks, images in no class folder) is left out, and a warning names it. A folder of DICOM slices of one
+    series inside a class folder is one volume.
 
     Args:
         folder: Folder of class folders.
@@ -72,7 +75,8 @@ def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollect
         max_pixels: Files with more pixels are refused when they are read.
 
     Raises:
-        InputError: There is no class folder, no class folder holds an image, or folders may be splits or classes.
+        InputError: There is no class folder, no class folder holds an image, folders may be splits or classes, or one
+            holds slices of several DICOM series.
     """
     found = _Found()
     split_folders = _split_folders(folder)
@@ -83,6 +87,7 @@ def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollect
             _collect(folder, folder / name, split, found)
     else:
         _collect(folder, folder, None, found)
+    found.series.tell()
     if not found.ids:
         raise InputError(
             f"DATA must be a folder with one sub-folder of images ({', '.join(EXTENSIONS)}) per class, or hold "
@@ -138,7 +143,8 @@ def _collect(root: Path, part: Path, split: Split | None, found: _Found) -> None
                 f"{entry.relative_to(root).as_posix()} (a copy of {listing(copied, most=3)})"
             )
         else:
-            images[entry] = [(entry / name).relative_to(root).as_posix() for name in walk_images(entry)]
+            own = [(entry / name).relative_to(root).as_posix() for name in walk_images(entry)]
+            images[entry] = found.series.as_volumes(root, entry, own)
     masks = mask_files(name for own in images.values() for name in own)
     if masks:
         found.left_out.append(f"{len(masks)} segmentation masks in {part} ({listing(sorted(masks), most=2)})")

@@ -16,6 +16,7 @@ from medtail.data.decoded.cache import PixelCache
 from medtail.data.decoded.image_shape import Fit, WorkingForm
 from medtail.data.decoded.reading import UnreadableImage, num_threads, read_all
 from medtail.data.decoded.stores import Mapped, OnRequest, PixelStore, Resident
+from medtail.data.formats.grey_windows import GreyWindow, WholeRange
 from medtail.data.formats.sources import ImageSource, UnreadableImageError
 from medtail.errors import InputError
 from medtail.naming import listing
@@ -231,12 +232,17 @@ def _cached(
         data=collection.data,
         ids=ids,
         # Which images are refused depends on the limit.
-        form=repr((form, collection.source.max_pixels)),
+        form=repr((form, collection.source.max_pixels, *_window(collection.source))),
         shape=form.shape,
         decode=decode,
         reason=reason,
     )
     return Mapped(entry.path), list(entry.unreadable)
+
+
+def _window(source: ImageSource) -> tuple[GreyWindow, ...]:
+    """The window, unless it is that of entries from before there were windows."""
+    return () if source.window == WholeRange() else (source.window,)
 
 
 def _decode(source: ImageSource, form: WorkingForm, row: int, name: str) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medtail.data.formats.grey_windows import GreyWindow
 from medtail.data.formats.sources import ImageForm
 from medtail.errors import InputError
 
@@ -73,6 +74,17 @@ class FileFormat(ABC):
     def form(self, path: Path) -> ImageForm:
         """Size and storage, from the header alone; raises as :meth:`read` does."""
 
+    def deep_greys(self, path: Path, max_pixels: int) -> np.ndarray | None:
+        """Stored grey values of a picture of more than 8 bits ``(H, W)``; None for everything else.
+
+        Raises as :meth:`read` does.
+        """
+        return None
+
+    def windowed(self, window: GreyWindow) -> "FileFormat":
+        """The format with another window for 16-bit grey pictures; itself if it holds none."""
+        return self
+
     def affine(self, path: Path) -> np.ndarray | None:
         """Where voxels lie in the patient, ``(4, 4)``; None if the format does not say."""
         return None
@@ -88,10 +100,3 @@ def check_size(shape: tuple[int, ...], max_pixels: int) -> None:
         raise RefusedError(
             f"has {' x '.join(map(str, shape))} pixels, more than the limit of {max_pixels} (max_pixels)"
         )
-
-
-def scale_whole_range(values: np.ndarray, bits: int) -> np.ndarray:
-    """Convert unsigned numbers of so many bits to uint8; the largest possible one becomes 255."""
-    largest = 2**bits - 1
-    scaled: np.ndarray = (values.astype(np.uint64) * 255 + largest // 2) // largest
-    return scaled.astype(np.uint8)

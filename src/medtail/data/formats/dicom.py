@@ -1,6 +1,7 @@
 """DICOM images, multi-frame volumes and series of slices, through pydicom."""
 
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Any, final
 
 import numpy as np
 
-from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError, check_size, scale_whole_range
+from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError, check_size
 from medtail.data.formats.codestreams import codestream_sides
 from medtail.data.formats.dicom_elements import num_frames, pydicom_package
 from medtail.data.formats.dicom_greys import grey_images
+from medtail.data.formats.grey_windows import scale_whole_range
 from medtail.data.formats.sources import ImageForm
 
 DICOM_EXTENSIONS = (".dcm", ".dicom")
@@ -23,6 +25,9 @@ UNEVEN = 1.5
 _MOST_INFLATED = 8 * MAX_PIXELS
 
 _CHUNK = 2**20
+
+#: What every slice of a series says.
+_OF_SLICES = ("SeriesInstanceUID", "ImagePositionPatient", "ImageOrientationPatient")
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
@@ -279,6 +284,26 @@ def is_series(folder: Path) -> bool:
     # What is wrong with the file is reported when it is read.
     except Exception:
         return False
+
+
+def slices_by_series(folder: Path, most: int | None = None) -> Counter[str]:
+    """Count the slices of each series in a folder, by SeriesInstanceUID, among so many of its files (all if None).
+
+    Only single images that say where they lie are slices: projections (radiographs, mammograms) are not counted, nor is
+    what cannot be read.
+    """
+    return Counter(uid for path in slice_files(folder)[:most] if (uid := _series_of_slice(path)) is not None)
+
+
+def _series_of_slice(path: Path) -> str | None:
+    try:
+        header = _read(path, stop_before_pixels=True, specific_tags=[*_OF_SLICES, "NumberOfFrames"])
+    # What is wrong with the file, or which package is missing, is reported when it is read.
+    except Exception:
+        return None
+    if any(header.get(keyword) is None for keyword in _OF_SLICES) or num_frames(header) > 1:
+        return None
+    return str(header.SeriesInstanceUID)
 
 
 def _sorted_slices(folder: Path) -> tuple[list[Path], list[Any]]:

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from medtail.checks import whole_number
 from medtail.data.formats.base import MAX_PIXELS, FileFormat, RefusedError, most_pixels
 from medtail.data.formats.dicom import DICOM_EXTENSIONS, Dicom, DicomSeries, is_dicom, is_series, slice_files
+from medtail.data.formats.grey_windows import GreyWindow, WholeRange
 from medtail.data.formats.nifti import NIFTI_EXTENSIONS, Nifti
 from medtail.data.formats.pictures import PICTURE_EXTENSIONS, Picture
 from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
@@ -49,6 +50,12 @@ def _may_be_bare_dicom(name: str) -> bool:
     """Whether a name has no extension, as in exports of clinics: ``IM000001``, ``1.2.840.113619.2``."""
     suffix = PurePosixPath(name).suffix[1:]
     return (not suffix or suffix.isdecimal()) and not name.startswith(".") and name != "DICOMDIR"
+
+
+def may_be_dicom(name: str) -> bool:
+    """Whether the name of an image is one that a DICOM file may have."""
+    extension = _extension(name)
+    return extension is None or extension in DICOM_EXTENSIONS
 
 
 def is_image_name(name: str) -> bool:
@@ -181,6 +188,7 @@ class ImageFiles(ImageSource):
     Args:
         paths: One path per row.
         max_pixels: Images with more pixels (slices and samples counted) are refused; None takes the usual limit.
+        window: How 16-bit grey pictures become 8-bit ones.
 
     Raises:
         InputError: The limit is not positive.
@@ -188,8 +196,11 @@ class ImageFiles(ImageSource):
 
     max_pixels: int
 
-    def __init__(self, paths: Iterable[Path], max_pixels: int | None = None) -> None:
+    def __init__(
+        self, paths: Iterable[Path], max_pixels: int | None = None, window: GreyWindow | None = None
+    ) -> None:
         self.paths = list(paths)
+        self.window = WholeRange() if window is None else window
         max_pixels = most_pixels() if max_pixels is None else max_pixels
         self.max_pixels = whole_number("max_pixels", max_pixels, low=1, remedy=f"e.g. {MAX_PIXELS}")
 
@@ -198,7 +209,14 @@ class ImageFiles(ImageSource):
 
     def read(self, row: int, *, at_least: int = 0) -> np.ndarray:
         path = self.paths[row]
-        return answer(path, lambda: file_format(path).read(path, self.max_pixels, at_least))
+        return answer(path, lambda: self._format(path).read(path, self.max_pixels, at_least))
+
+    def deep_greys(self, row: int) -> np.ndarray | None:
+        path = self.paths[row]
+        return answer(path, lambda: self._format(path).deep_greys(path, self.max_pixels))
+
+    def _format(self, path: Path) -> FileFormat:
+        return file_format(path).windowed(self.window)
 
     def form(self, row: int) -> ImageForm:
         path = self.paths[row]
@@ -211,10 +229,13 @@ class ImageFiles(ImageSource):
         return tuple(slice_files(path)) if is_series else (path,)
 
     def select(self, rows: np.ndarray) -> "ImageFiles":
-        return ImageFiles([self.paths[row] for row in rows], self.max_pixels)
+        return ImageFiles([self.paths[row] for row in rows], self.max_pixels, self.window)
 
     def limited(self, max_pixels: int) -> "ImageFiles":
-        return ImageFiles(self.paths, max_pixels)
+        return ImageFiles(self.paths, max_pixels, self.window)
+
+    def windowed(self, window: GreyWindow) -> "ImageFiles":
+        return ImageFiles(self.paths, self.max_pixels, window)
 
 
 def answer(path: Path, ask: Callable[[], _Answer]) -> _Answer:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import final
@@ -9,7 +10,8 @@ from typing import final
 import numpy as np
 from PIL import Image, ImageOps
 
-from medtail.data.formats.base import FileFormat, RefusedError, check_size, scale_whole_range
+from medtail.data.formats.base import FileFormat, RefusedError, check_size
+from medtail.data.formats.grey_windows import GreyWindow, WholeRange
 from medtail.data.formats.sources import ImageForm
 
 PICTURE_EXTENSIONS = (
@@ -45,13 +47,24 @@ def _known_formats() -> tuple[str, ...]:
 
 
 @final
+@dataclass(frozen=True)
 class Picture(FileFormat):
     """One image per file.
 
-    EXIF orientation is respected. 16-bit grey is scaled by its whole range (65535 becomes 255), palettes become
+    EXIF orientation is respected. 16-bit grey is mapped by a window (by default 65535 becomes 255), palettes become
     colours, and transparent images are put on black, because the colour of a transparent pixel means nothing. Files
     with several frames and floating-point pixels are refused, rather than guessing the frame or the range.
     """
+
+    window: GreyWindow = field(default_factory=WholeRange)
+
+    def windowed(self, window: GreyWindow) -> "Picture":
+        return Picture(window)
+
+    def deep_greys(self, path: Path, max_pixels: int) -> np.ndarray | None:
+        with _opened(path) as image:
+            check_size(image.size, max_pixels)
+            return _sixteen_bits(image) if image.mode.startswith("I") else None
 
     def read(self, path: Path, max_pixels: int, at_least: int) -> np.ndarray:
         # Pillow has a limit of its own for the whole process, which must not be lower.
@@ -62,6 +75,8 @@ class Picture(FileFormat):
             if at_least:
                 image.draft(None, (at_least, at_least))
             ImageOps.exif_transpose(image, in_place=True)
+            if image.mode.startswith("I"):
+                return self.window.apply(_sixteen_bits(image))[..., None]
             return _to_bytes(image)
 
     def form(self, path: Path) -> ImageForm:
@@ -84,9 +99,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _to_bytes(image: Image.Image) -> np.ndarray:
-    """Pixels as uint8 ``(H, W, 1)`` or ``(H, W, 3)``."""
-    if image.mode.startswith("I"):
-        return _scale_sixteen_bits(np.asarray(image))
+    """Pixels of 8 bits as uint8 ``(H, W, 1)`` or ``(H, W, 3)``."""
     if image.mode in _WITH_ALPHA or "transparency" in image.info:
         colours = image.convert("RGBA")
         flat = Image.new("RGBA", colours.size, (0, 0, 0, 255))
@@ -100,7 +113,9 @@ def _to_bytes(image: Image.Image) -> np.ndarray:
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def _scale_sixteen_bits(pixels: np.ndarray) -> np.ndarray:
+def _sixteen_bits(image: Image.Image) -> np.ndarray:
+    """Grey values ``(H, W)``."""
+    pixels = np.asarray(image)
     if pixels.size and (pixels.min() < 0 or pixels.max() > 65535):
         raise RefusedError("holds grey values outside 0 to 65535 (save it with 8 or 16 bits)")
-    return scale_whole_range(pixels, 16)[..., None]
+    return pixels

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 
 from medtail.data.formats.base import most_pixels
+from medtail.data.formats.grey_windows import GreyWindow, WholeRange
 from medtail.data.formats.image_files import ImageFiles, answer, file_format
 from medtail.data.formats.sources import ImageForm, ImageSource, UnreadableImageError
 from medtail.naming import listing
@@ -27,17 +28,26 @@ class SequenceFiles(ImageSource):
         names: Name of the case of each row, for messages.
         sequences: Files of each sequence, by its name, one per row.
         max_pixels: Files with more pixels are refused.
+        window: How 16-bit grey pictures become 8-bit ones.
     """
 
     max_pixels: int
 
     def __init__(
-        self, names: Sequence[str], sequences: Mapping[str, Sequence[Path]], max_pixels: int | None = None
+        self,
+        names: Sequence[str],
+        sequences: Mapping[str, Sequence[Path]],
+        max_pixels: int | None = None,
+        window: GreyWindow | None = None,
     ) -> None:
         self.names = list(names)
         max_pixels = most_pixels() if max_pixels is None else max_pixels
-        self.sequences = {name: ImageFiles(paths, max_pixels) for name, paths in sequences.items()}
+        self.window = WholeRange() if window is None else window
+        self.sequences = {
+            name: ImageFiles(paths, max_pixels, self.window) for name, paths in sequences.items()
+        }
         self.max_pixels = max_pixels
+        self.channel_names = tuple(sequences)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -53,6 +63,10 @@ class SequenceFiles(ImageSource):
                 )
         self._check_alike(row, "shapes", [channel.shape[:-1] for channel in channels])
         return np.concatenate(channels, axis=-1)
+
+    def deep_greys(self, row: int) -> np.ndarray | None:
+        deep = [values for files in self.sequences.values() if (values := files.deep_greys(row)) is not None]
+        return np.concatenate([values.ravel() for values in deep]) if deep else None
 
     def form(self, row: int) -> ImageForm:
         forms = [files.form(row) for files in self.sequences.values()]
@@ -70,12 +84,18 @@ class SequenceFiles(ImageSource):
             [self.names[row] for row in rows],
             {name: [files.paths[row] for row in rows] for name, files in self.sequences.items()},
             self.max_pixels,
+            self.window,
         )
 
     def limited(self, max_pixels: int) -> "SequenceFiles":
-        return SequenceFiles(
-            self.names, {name: files.paths for name, files in self.sequences.items()}, max_pixels
-        )
+        return SequenceFiles(self.names, self._paths, max_pixels, self.window)
+
+    def windowed(self, window: GreyWindow) -> "SequenceFiles":
+        return SequenceFiles(self.names, self._paths, self.max_pixels, window)
+
+    @property
+    def _paths(self) -> dict[str, list[Path]]:
+        return {name: files.paths for name, files in self.sequences.items()}
 
     def _check_alike(self, row: int, what: str, values: Sequence[tuple[int, ...]]) -> None:
         if len(set(values)) > 1:

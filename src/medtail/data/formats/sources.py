@@ -9,6 +9,7 @@ from typing import final
 
 import numpy as np
 
+from medtail.data.formats.grey_windows import GreyWindow, WholeRange
 from medtail.errors import InputError
 
 
@@ -74,9 +75,13 @@ class ImageSource(ABC):
 
     Attributes:
         max_pixels: Images with more pixels are refused when they are read; None if nothing is decoded.
+        window: How 16-bit grey pictures become 8-bit ones.
+        channel_names: The sequence that each channel is; empty if channels are grey or colours, or have no names.
     """
 
     max_pixels: int | None = None
+    window: GreyWindow = WholeRange()
+    channel_names: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -106,12 +111,24 @@ class ImageSource(ABC):
         """The files that an image is read from, whose changes are noticed; none for images in memory."""
         return ()
 
+    def deep_greys(self, row: int) -> np.ndarray | None:
+        """Stored grey values of a picture of more than 8 bits; None for everything else.
+
+        Raises:
+            UnreadableImageError: The image cannot be read; the error says why.
+        """
+        return None
+
     @abstractmethod
     def select(self, rows: np.ndarray) -> "ImageSource":
         """The same pixels, for only the given rows, in the given order."""
 
     def limited(self, max_pixels: int) -> "ImageSource":
         """The same source with another limit on pixels; the source itself if its pixels are already in memory."""
+        return self
+
+    def windowed(self, window: GreyWindow) -> "ImageSource":
+        """The same source with another window for 16-bit grey pictures; the source itself if it can hold none."""
         return self
 
 

@@ -8,7 +8,8 @@ from typing import final
 import numpy as np
 import pandas as pd
 
-from medtail.data import ImageCollection, ImageFiles, Pixels, image_paths
+from medtail.data import ImageCollection, ImageFiles, ImageSource, Pixels, image_paths
+from medtail.data.datasets.cases import find_cases
 from medtail.data.decoded.pixels import NoReadableImageError
 from medtail.data.decoded.reading import UnreadableImage
 from medtail.files import from_cell, with_cells
@@ -43,7 +44,8 @@ def predict_images(
 
     Args:
         run: A finished run.
-        paths: Files and folders. For a model of volumes, a folder of DICOM slices is one image.
+        paths: Files and folders. For a model of volumes, a folder of DICOM slices is one image. For a model of several
+            sequences per case, folders and tables of cases, as :func:`medtail.data.datasets.cases.find_cases` takes.
         operating_point: Decides in place of the highest probability.
         skip_unreadable: Leave unreadable images out instead of refusing them.
         max_pixels: Refuse larger images; the limit of the training if None.
@@ -97,36 +99,45 @@ def predict_in_parts(
         InputError: As there, of the images of a part: those of the parts before were predicted.
     """
     facts = DatasetFacts.load(run)
-    files = [path for path in image_paths(paths, volumes=facts.dimensions == 3) if str(path) not in done]
+    images = _new_images(facts, paths)
+    images = images.select(np.flatnonzero([name not in done for name in images.table["id"]]))
     model = TrainedModel.load(run)
     if operating_point is not None:
         model = model.at(operating_point.condition)
-    starts = range(0, len(files), _PART)
+    starts = range(0, len(images), _PART)
     refused: list[UnreadableImage] = []
     for start in starts:
-        collection = _new_images(facts, files[start : start + _PART])
+        collection = images.select(np.arange(start, min(start + _PART, len(images))))
         try:
             pixels = model.read_pixels(collection, max_pixels=max_pixels, skip_unreadable=skip_unreadable)
         except NoReadableImageError as error:
-            if len(refused) + len(error.unreadable) == len(files):
+            if len(refused) + len(error.unreadable) == len(images):
                 raise
             refused += error.unreadable
         else:
             refused += pixels.unreadable
             yield _predicted(model, collection, pixels, operating_point)
         if progress is not None:
-            progress("predicting", min(start + _PART, len(files)), len(files))
+            progress("predicting", min(start + _PART, len(images)), len(images))
     if unreadable is not None:
         unreadable += [f"{image.id} {image.reason}" for image in refused]
 
 
-def _new_images(facts: DatasetFacts, files: Sequence[Path]) -> ImageCollection:
+def _new_images(facts: DatasetFacts, paths: Sequence[Path]) -> ImageCollection:
+    """Images, or cases of several sequences."""
+    source: ImageSource
+    if facts.sequences is None:
+        source = ImageFiles(image_paths(paths, volumes=facts.dimensions == 3))
+        ids = [str(path) for path in source.paths]
+    else:
+        source = find_cases(paths, facts.sequences, volumes=facts.dimensions == 3)
+        ids = source.names
     return ImageCollection(
         name="new images",
-        data=listing(files, most=3),
-        table=pd.DataFrame({"id": [str(path) for path in files]}),
+        data=listing(ids, most=3),
+        table=pd.DataFrame({"id": ids}),
         class_names=tuple(facts.class_names),
-        source=ImageFiles(files),
+        source=source,
         group_column=None,
     )
 

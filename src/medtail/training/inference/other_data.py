@@ -57,7 +57,8 @@ def pass_other_data(
         progress: Told about decoding and predicting.
 
     Raises:
-        InputError: The labels are not those of the run, an image cannot be read, or the split is empty.
+        InputError: The labels or the sequences are not those of the run, an image cannot be read, or the split is
+            empty.
     """
     facts = DatasetFacts.load(run)
     settings = RunSettings.load(run)
@@ -67,6 +68,12 @@ def pass_other_data(
     if facts.positive is not None:
         collection = positive_versus_rest(collection, facts.positive, facts.negative)
     facts.task.check_classes(collection, facts.class_names)
+    found = collection.source.channel_names
+    if facts.sequences is not None and found and list(found) != facts.sequences:
+        raise InputError(
+            f"sequences of {data} must be {', '.join(facts.sequences)}, in this order as in training, got "
+            f"{', '.join(found)}; order the columns of its table"
+        )
     model = TrainedModel.load(run)
     if "split" in collection.table:
         collection = collection.select(collection.rows(split))

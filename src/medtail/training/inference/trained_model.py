@@ -107,7 +107,7 @@ class TrainedModel:
             InputError: An image cannot be read, and ``skip_unreadable`` is false.
         """
         return load_pixels(
-            collection.limited(max_pixels or self.recipe.data.max_pixels),
+            collection.limited(max_pixels or self.recipe.data.max_pixels).windowed(self.recipe.data.window),
             image_size=self.facts.image_size,
             channels=self.facts.channels,
             dimensions=self.facts.dimensions,
