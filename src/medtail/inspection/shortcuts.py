@@ -16,7 +16,8 @@ from medtail.inspection.traits import Traits, date_in
 #: A clue is named if the lower bound of its balanced accuracy b exceeds chance by this share of (1 - chance).
 LEAST_GAIN = 0.2
 
-#: The same for one class against the rest, which is asked for every class and so must be clearer.
+#: The same for one class against the rest, which is asked for every class, and for corner pixels, which may belong to
+#: what the image shows; both must be clearer.
 LEAST_GAIN_OF_CLASS = 0.4
 
 #: Images that are looked at, as many of each class as possible.
@@ -55,8 +56,8 @@ class Clue:
         balanced_accuracy: Mean recall over classes, cross-validated; of multi-label data that of the best-told label.
         low: Lower bound of its interval of 95 %.
         high: Upper bound.
-        chance: Balanced accuracy of guessing, 1/C; of corner pixels, if it is higher, that of corners further inside, because
-            what an image shows reaches into its corners.
+        chance: Balanced accuracy of guessing, 1/C; of corner pixels, if it is higher, that of corners further inside,
+            because what an image shows reaches into its corners.
         classes: Classes that the clue gives away, each against the rest.
     """
 
@@ -70,7 +71,8 @@ class Clue:
     @property
     def is_shortcut(self) -> bool:
         """Whether the label can be told clearly better than by chance."""
-        return bool(self.classes) or self.low >= self.chance + LEAST_GAIN * (1 - self.chance)
+        gain = LEAST_GAIN_OF_CLASS if self.name == _CORNERS else LEAST_GAIN
+        return bool(self.classes) or self.low >= self.chance + gain * (1 - self.chance)
 
     @property
     def text(self) -> str:
