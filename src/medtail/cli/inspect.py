@@ -113,6 +113,7 @@ def lines(findings: "Audit") -> list[str]:
         f"channels: {_tally(findings.channels)}",
         f"groups: {groups}",
         *_trouble_lines(findings),
+        *_section("label told by things beside the picture", [clue.text for clue in findings.shortcuts]),
         *_section("wrong", findings.problems),
         *_section("worth knowing", [in_options(line, {}) for line in findings.warnings]),
         *_suggestion_lines(findings),

@@ -5,7 +5,7 @@ import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, final
 
 import numpy as np
@@ -76,6 +76,9 @@ class ImageCollection:
         source: Pixels of each row.
         group_column: Column that the groups come from, e.g. ``patient_id``.
         class_choice: What :func:`medtail.data.choose_classes` was asked for; None if all classes are as they came.
+        acquisition: Columns that tell where, when or with what each image was made (site, scanner, date), one row per
+            image; None if there are none.
+        skipped: Number of files by extension that may be images, but are in no format that is read.
 
     Collections are immutable: methods return new ones.
     """
@@ -87,6 +90,8 @@ class ImageCollection:
     source: ImageSource
     group_column: str | None
     class_choice: tuple[object, ...] | None = None
+    acquisition: pd.DataFrame | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -278,7 +283,8 @@ class ImageCollection:
     def select(self, rows: np.ndarray) -> "ImageCollection":
         """Only the given rows, in the given order; classes keep their ids even if they lose all images."""
         table = self.table.iloc[rows].reset_index(drop=True)
-        return replace(self, table=table, source=self.source.select(rows))
+        made = None if self.acquisition is None else self.acquisition.iloc[rows].reset_index(drop=True)
+        return replace(self, table=table, source=self.source.select(rows), acquisition=made)
 
     def without(self, rows: np.ndarray) -> "ImageCollection":
         """All but the given rows."""

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, final
 
 import numpy as np
@@ -11,6 +11,7 @@ from medtail.data.collection import SPLITS, ImageCollection
 from medtail.data.decoded.grey_levels import GreyLevels, grey_levels
 from medtail.data.decoded.reading import UnreadableImage, read_all
 from medtail.data.formats.sources import ImageForm
+from medtail.data.splitting.class_shares import ShareDifference, share_differences
 from medtail.data.splitting.joined_groups import joined
 from medtail.data.splitting.splits import shared_groups, small_classes
 from medtail.inspection.copies import (
@@ -22,7 +23,9 @@ from medtail.inspection.copies import (
     rows_by_content,
 )
 from medtail.inspection.look_alikes import Look, LookAlikes, likenesses_of
+from medtail.inspection.shortcuts import Clue, clues, sampled_rows
 from medtail.inspection.suggestion import Suggestion, suggest
+from medtail.inspection.traits import Traits
 from medtail.naming import listing
 from medtail.progress import Progress
 from medtail.runs.run import EVALUATED_SPLITS
@@ -76,6 +79,9 @@ class Audit:
         several_labels: For multi-label data; None for single-label data, and then left out of :meth:`to_dict`.
         small_classes: Classes with too few groups (images, if groups are unknown) to be in every split that is drawn.
         grey_levels: Of a sample of 16-bit grey pictures; None if there are none, and then left out of :meth:`to_dict`.
+        clues: How well the label can be told from things beside the picture.
+        share_differences: Classes whose share of the test images is not that of the training images.
+        skipped: Number of files by extension that may be images, but are in no format that is read.
     """
 
     name: str
@@ -99,6 +105,9 @@ class Audit:
     several_labels: LabelsPerImage | None = None
     small_classes: Sequence[str] = ()
     grey_levels: GreyLevels | None = None
+    clues: Sequence[Clue] = ()
+    share_differences: Sequence[ShareDifference] = ()
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def duplicates_across_splits(self) -> list[Duplicate]:
@@ -140,6 +149,11 @@ class Audit:
         return {place: counts for place, counts in rare.items() if counts}
 
     @property
+    def shortcuts(self) -> list[Clue]:
+        """Things beside the picture from which the label can be told."""
+        return [clue for clue in self.clues if clue.is_shortcut]
+
+    @property
     def problems(self) -> list[str]:
         """What is wrong with the data, one line per kind; empty if it is sound to train and evaluate on."""
         leaks = [copies for copies in self.duplicates if copies.leak]
@@ -157,7 +171,13 @@ class Audit:
                 "classes without images",
             ),
         ]
-        return [f"{what}: {len(entries)} ({listing(entries, most=3)})" for entries, what in found if entries]
+        lines = [f"{what}: {len(entries)} ({listing(entries, most=3)})" for entries, what in found if entries]
+        if self.skipped:
+            by_extension = listing(f"{extension}: {count}" for extension, count in self.skipped.items())
+            lines.append(
+                f"files with extensions that are not read: {sum(self.skipped.values())} ({by_extension})"
+            )
+        return lines
 
     @property
     def warnings(self) -> list[str]:
@@ -179,6 +199,16 @@ class Audit:
             )
         if self.grey_levels is not None and self.grey_levels.few:
             lines.append(self.grey_levels.sentence(self.name))
+        if self.shortcuts:
+            lines.append(
+                f"things beside the picture that tell the label, so that a model may learn them in its place: "
+                f"{len(self.shortcuts)} ({listing(clue.name for clue in self.shortcuts)})"
+            )
+        if self.share_differences:
+            lines.append(
+                f"classes whose share of test is not that of training: {len(self.share_differences)} "
+                f"({listing(difference.text for difference in self.share_differences)})"
+            )
         if self.group_column is None:
             lines.append("groups are unknown, so images of one patient may cross splits")
         return lines
@@ -196,6 +226,7 @@ class Audit:
             ],
             "empty_classes": self.empty_classes,
             "rare_classes": self.rare_classes,
+            "shortcuts": [clue.name for clue in self.shortcuts],
             "problems": self.problems,
             "warnings": self.warnings,
         }
@@ -209,6 +240,7 @@ class _Read:
     row: int
     form: ImageForm
     look: Look
+    traits: Traits | None
 
 
 def audit(collection: ImageCollection, *, progress: Progress | None = None) -> Audit:
@@ -232,6 +264,7 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
     table = collection.table
     contents = rows_by_content(look.content for look in looks)
     alike = list(likenesses_of(looks, contents, progress))
+    groups = _groups(collection, images, LookAlikes(contents, alike))
     return Audit(
         name=collection.name,
         data=collection.data,
@@ -249,11 +282,14 @@ def audit(collection: ImageCollection, *, progress: Progress | None = None) -> A
         shared_groups=shared_groups(collection),
         duplicates=duplicates(readable, contents),
         near_duplicates=near_duplicates(readable, contents, alike),
-        groups=_groups(collection, images, LookAlikes(contents, alike)),
+        groups=groups,
         suggestion=suggest(readable, training) if looks and len(present) else None,
         several_labels=_several_labels(collection) if collection.multi_label else None,
         small_classes=small_classes(collection),
         grey_levels=grey_levels(collection),
+        clues=_clues(collection, images, groups),
+        share_differences=share_differences(collection),
+        skipped=collection.skipped,
     )
 
 
@@ -270,12 +306,21 @@ def _several_labels(collection: ImageCollection) -> LabelsPerImage:
 def _read_images(
     collection: ImageCollection, progress: Progress | None
 ) -> tuple[list[_Read], list[UnreadableImage]]:
-    source = collection.source
+    source, ids = collection.source, collection.table["id"].tolist()
+    sampled = set(sampled_rows(collection).tolist())
 
     def read(row: int) -> _Read:
-        return _Read(row, source.form(row), Look.at(source.read(row)))
+        form, image = source.form(row), source.read(row)
+        traits = Traits.of(ids[row], source.files(row), form, image) if row in sampled else None
+        return _Read(row, form, Look.at(image), traits)
 
-    return read_all(collection.table["id"].tolist(), read, progress)
+    return read_all(ids, read, progress)
+
+
+def _clues(collection: ImageCollection, images: Sequence[_Read], groups: Sequence[str]) -> list[Clue]:
+    known = [(image.row, image.traits) for image in images if image.traits is not None]
+    rows = np.array([row for row, _ in known], dtype=np.int64)
+    return clues(collection.select(rows), [traits for _, traits in known], [groups[row] for row in rows])
 
 
 def _groups(collection: ImageCollection, images: Sequence[_Read], alike: LookAlikes) -> tuple[str, ...]:

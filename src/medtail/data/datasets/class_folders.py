@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import final
 
@@ -118,7 +118,7 @@ def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollect
         groups=None if groups is None else "the paths",
         splits=listing(split_folders) or None,
     )
-    return ImageCollection.build(
+    collection = ImageCollection.build(
         name=folder.resolve().name,
         data=data,
         ids=found.ids,
@@ -129,6 +129,7 @@ def open_class_folders(folder: Path, data: str, max_pixels: int) -> ImageCollect
         group_column=None if groups is None else "patient",
         splits=found.splits or None,
     )
+    return replace(collection, skipped=dict(unknown.most_common()))
 
 
 def _collect(root: Path, part: Path, split: Split | None, found: _Found) -> None:

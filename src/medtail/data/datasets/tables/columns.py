@@ -137,6 +137,24 @@ _GROUP_WORDS = (
 )
 _OTHER_WORDS = ("age", "sex", "gender", "race", "ethnic", "weight", "size", "height", "type", "date", "year")
 
+#: In the name of a column, these speak of where, when or with what an image was made, unless it names a part of the
+#: body as well.
+_ACQUISITION_WORDS = (
+    *("site", "hospital", "centre", "center", "clinic", "institut", "scanner", "device", "camera", "machine"),
+    *(
+        "vendor",
+        "manufacturer",
+        "station",
+        "dataset",
+        "source",
+        "operator",
+        "photographer",
+        "protocol",
+        "date",
+    ),
+)
+_BODY_WORDS = ("anat", "body", "lesion", "tumor", "tumour", "primary", "locali", "biopsy", "update")
+
 _NUMBERED = re.compile(r"[^\W\d]+[\w .-]*\d+", re.ASCII)
 
 #: A column with such a bare name holds groups only if it has at most this many images per value on average.
@@ -334,6 +352,17 @@ def speaks_of_groups(name: str) -> bool:
     """
     word = canonical(name)
     return any(group in word for group in _GROUP_WORDS) and not any(other in word for other in _OTHER_WORDS)
+
+
+def speaks_of_acquisition(name: str) -> bool:
+    """Whether the name of a column speaks of where, when or with what an image was made.
+
+    Example:
+        >>> speaks_of_acquisition("Scanner model"), speaks_of_acquisition("anatom_site_general")
+        (True, False)
+    """
+    word = canonical(name)
+    return any(made in word for made in _ACQUISITION_WORDS) and not any(part in word for part in _BODY_WORDS)
 
 
 def _are_ids(values: Set[str], rows: int) -> bool:

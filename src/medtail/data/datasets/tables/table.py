@@ -1,5 +1,6 @@
 """A table of labels beside a folder of images."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from medtail.data.datasets.tables.columns import (
     TableColumns,
     group_column,
     named_column,
+    speaks_of_acquisition,
     split_column,
     warn_about_unused,
 )
@@ -100,7 +102,7 @@ def open_table(
         notes=[*([labels.note] if labels.note else []), *notes],
         unused=unused,
     )
-    return _collection(
+    collection = _collection(
         labels,
         name=table_file.resolve().parent.name if table_file.name.lower() in TABLE_NAMES else table_file.stem,
         data=data,
@@ -109,6 +111,11 @@ def open_table(
         groups=groups,
         group_column=group,
         splits=None if split is None else _splits(table, split, table_file),
+    )
+    made = [column for column in unused if speaks_of_acquisition(column)]
+    return replace(
+        collection,
+        acquisition=pd.DataFrame({column: texts(table[column]) for column in made}) if made else None,
     )
 
 
