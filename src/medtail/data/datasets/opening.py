@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from medtail.data.collection import DataWarning, ImageCollection
-from medtail.data.datasets.cifar import is_cifar, open_cifar
 from medtail.data.datasets.class_folders import open_class_folders
-from medtail.data.datasets.digits import open_digits
 from medtail.data.datasets.list_files import LIST_EXTENSION, list_files, open_list_files, with_siblings
-from medtail.data.datasets.medmnist import is_medmnist_name, open_medmnist
 from medtail.data.datasets.npz import open_npz
+from medtail.data.datasets.published.cifar import is_cifar, open_cifar
+from medtail.data.datasets.published.digits import open_digits
+from medtail.data.datasets.published.medmnist import is_medmnist_name, open_medmnist
 from medtail.data.datasets.tables.columns import BY_NAME, TableColumns
 from medtail.data.datasets.tables.files import TABLE_EXTENSIONS, tables_in
 from medtail.data.datasets.tables.others import describes_images
