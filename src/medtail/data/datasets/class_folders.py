@@ -9,9 +9,9 @@ from typing import final
 
 from medtail.data.collection import DataWarning, ImageCollection, Split, sort_labels, split_name
 from medtail.data.datasets.groups import groups_in_paths
-from medtail.data.datasets.masks import mask_files
+from medtail.data.datasets.image_files.masks import mask_files
+from medtail.data.datasets.image_files.series import FoundSeries
 from medtail.data.datasets.origins import tell
-from medtail.data.datasets.series import FoundSeries
 from medtail.data.datasets.values import clean
 from medtail.data.formats.image_files import (
     EXTENSIONS,

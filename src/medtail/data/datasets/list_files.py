@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medtail.data.collection import ImageCollection, Split, sort_labels, split_name
-from medtail.data.datasets.found_files import FoundFiles, relative_to
+from medtail.data.datasets.image_files.found_files import FoundFiles, relative_to
 from medtail.data.datasets.origins import tell
 from medtail.data.formats.image_files import ImageFiles
 from medtail.errors import InputError

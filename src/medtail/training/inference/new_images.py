@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from medtail.data import ImageCollection, ImageFiles, ImageSource, Pixels, image_paths
-from medtail.data.datasets.cases import find_cases
 from medtail.data.decoded.pixels import NoReadableImageError
 from medtail.data.decoded.reading import UnreadableImage
 from medtail.files import from_cell, with_cells
@@ -19,6 +18,7 @@ from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
 from medtail.runs.stored_files import damaged, digest_of
+from medtail.training.inference.cases import find_cases
 from medtail.training.inference.trained_model import TrainedModel
 
 
@@ -45,7 +45,8 @@ def predict_images(
     Args:
         run: A finished run.
         paths: Files and folders. For a model of volumes, a folder of DICOM slices is one image. For a model of several
-            sequences per case, folders and tables of cases, as :func:`medtail.data.datasets.cases.find_cases` takes.
+            sequences per case, folders and tables of cases
+            (:func:`medtail.training.inference.cases.find_cases`).
         operating_point: Decides in place of the highest probability.
         skip_unreadable: Leave unreadable images out instead of refusing them.
         max_pixels: Refuse larger images; the limit of the training if None.

@@ -9,7 +9,7 @@ from typing import final
 import pandas as pd
 
 from medtail.data.collection import DataWarning
-from medtail.data.datasets.found_files import FoundFiles
+from medtail.data.datasets.image_files.found_files import FoundFiles
 from medtail.data.datasets.tables.columns import (
     IMAGE_NAMES,
     TableColumns,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medtail.data.collection import DataWarning
-from medtail.data.datasets.found_files import FoundFiles
+from medtail.data.datasets.image_files.found_files import FoundFiles
 from medtail.data.datasets.tables.columns import (
     BY_NAME,
     IMAGE_NAMES,

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from medtail.data.collection import ImageCollection, Split, split_name
-from medtail.data.datasets.found_files import FoundFiles
 from medtail.data.datasets.groups import groups_in_paths, groups_of
+from medtail.data.datasets.image_files.found_files import FoundFiles
 from medtail.data.datasets.origins import tell
 from medtail.data.datasets.tables.columns import (
     BY_NAME,

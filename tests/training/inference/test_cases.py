@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medtail.data.datasets.cases import find_cases
 from medtail.data.formats.sequences import SequenceFiles
 from medtail.errors import InputError
+from medtail.training.inference.cases import find_cases
 
 
 def write(path: Path, grey: int) -> None:

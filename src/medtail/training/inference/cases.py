@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from medtail.data.datasets.found_files import FoundFiles
+from medtail.data.datasets.image_files.found_files import FoundFiles
 from medtail.data.datasets.tables.columns import columns_called
 from medtail.data.datasets.tables.files import TABLE_EXTENSIONS, read_table
 from medtail.data.datasets.tables.images import SEQUENCE_PREFIX

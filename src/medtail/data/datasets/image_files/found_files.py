@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import final
 
 from medtail.data.collection import DataWarning
-from medtail.data.datasets.masks import mask_files
+from medtail.data.datasets.image_files.masks import mask_files
 from medtail.data.formats.image_files import EXTENSIONS, walk_images, without_extension
 from medtail.errors import InputError
 from medtail.naming import listing, nearest
