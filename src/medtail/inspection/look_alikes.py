@@ -10,6 +10,7 @@ from medtail.data.collection import ImageCollection
 from medtail.data.decoded.pixels import Pixels
 from medtail.data.splitting.joined_groups import joined
 from medtail.inspection import altered_copies
+from medtail.inspection.altered_shapes import altered_shapes, shape_digests
 from medtail.inspection.copies import (
     Duplicate,
     NearDuplicate,
@@ -37,6 +38,7 @@ class Look:
         thumbnail: ``(P, 32, 32)`` of :func:`medtail.inspection.near_copies.thumbnail`.
         picture: ``(2, 64, 64)`` of :func:`medtail.inspection.altered_copies.picture`; None of volumes and of images
             that are too small to be searched for altered copies.
+        shapes: Of :func:`medtail.inspection.altered_shapes.shape_digests`; empty of images.
     """
 
     shape: tuple[int, ...]
@@ -44,6 +46,7 @@ class Look:
     content: bytes
     thumbnail: np.ndarray
     picture: np.ndarray | None
+    shapes: tuple[bytes, ...] = ()
 
     @classmethod
     def at(cls, image: np.ndarray) -> "Look":
@@ -56,6 +59,7 @@ class Look:
             content_digest(image),
             thumbnail(image),
             altered_copies.picture(image) if detailed else None,
+            shape_digests(image) if image.ndim == 4 else (),
         )
 
     @property
@@ -149,7 +153,11 @@ def likenesses_of(
     """Compare one image of each content, and yield positions in ``contents``; a volume and an image never agree."""
     shown = [looks[rows[0]] for rows in contents]
     reported = set()
-    for likeness in (*_near(shown, progress), *_altered(shown, progress)):
+    for likeness in (
+        *_near(shown, progress),
+        *_altered(shown, progress),
+        *altered_shapes([look.shapes for look in shown]),
+    ):
         pair = likeness.first, likeness.second
         if pair not in reported:
             reported.add(pair)
