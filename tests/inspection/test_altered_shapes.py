@@ -37,8 +37,8 @@ def test_grey_volumes_have_no_shape():
 
 
 @pytest.mark.slow
-def test_different_adrenal_glands_have_different_shapes(shared):
-    archive = np.load(shared / "data" / "adrenalmnist3d.npz")
+def test_different_adrenal_glands_have_different_shapes(shared_data):
+    archive = np.load(shared_data / "adrenalmnist3d.npz")
     volumes = np.concatenate([archive[f"{split}_images"] for split in ("train", "val", "test")])
 
     assert not _pairs(volumes)
