@@ -2,9 +2,10 @@
 
     python benchmarks/inspect_leaks.py DATA_FOLDER --out benchmarks/results/inspect_leaks_cpu.csv
 
-DATA_FOLDER holds ``ham10000_128``: 5,984 dermoscopy images of 128 x 128 pixels. Of each kind in KINDS, 20 images are
-changed, saved as JPEG of quality 90 and added to all images; no image is changed in two ways. ``found`` counts those
-that are paired with their original, ``false_alarms`` pairs of a copy and an image that is not its original or, in the
+DATA_FOLDER holds ``ham10000_128``, 5,984 dermoscopy images of 128 x 128 pixels, and ``adrenalmnist3d.npz``, 1,584
+volumes of 28 x 28 x 28 voxels. Of each kind in KINDS, 20 images are changed, saved as JPEG of quality 90 and added to
+all images, and of each kind in VOLUME_KINDS 20 volumes; none is changed in two ways. ``found`` counts those that are
+paired with their original, ``false_alarms`` pairs of a copy and an image that is not its original or, in the
 row ``clean``, pairs of images as they are. ``cpu_seconds`` is the time of the search among all images, without decoding
 them.
 """
@@ -13,15 +14,16 @@ import argparse
 import io
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from measuring import results_file
 from PIL import Image, ImageDraw, ImageFont, ImageOps
+from scipy import ndimage
 
-from medtail.data import open_collection
+from medtail.data import ImageCollection, open_collection
 from medtail.inspection.copies import rows_by_content
 from medtail.inspection.look_alikes import Look, likenesses_of
 
@@ -31,6 +33,7 @@ PLANTED = 20
 KNOWN = {("ISIC_0027636", "ISIC_0027994")}
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
+ArrayChange = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 COLUMNS = ("kind", "planted", "found", "false_alarms", "images", "cpu_seconds")
 
@@ -128,16 +131,35 @@ KINDS: Mapping[str, Change] = {
 }
 
 
-def planted(
-    originals: Sequence[np.ndarray], positions: Sequence[int], change: Change, generator: np.random.Generator
-) -> list[np.ndarray]:
-    """Copies of the originals at some positions, changed and saved as JPEG."""
-    copies = []
-    for position in positions:
-        file = io.BytesIO()
-        change(Image.fromarray(originals[position]), generator).save(file, "JPEG", quality=90)
-        copies.append(np.asarray(Image.open(file)))
-    return copies
+def saved(image: np.ndarray) -> np.ndarray:
+    """An image as it is read after it was saved as JPEG."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=90)
+    return np.asarray(Image.open(file))
+
+
+def of_picture(change: Change) -> ArrayChange:
+    """A change of a picture, as one of its pixels."""
+    return lambda image, generator: saved(np.asarray(change(Image.fromarray(image), generator)))
+
+
+def shifted_volume(volume: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Shifted by one voxel along one axis."""
+    by = np.zeros(volume.ndim)
+    by[generator.integers(3)] = generator.choice([-1, 1])
+    return ndimage.shift(volume, by, order=0)
+
+
+VOLUME_KINDS: Mapping[str, ArrayChange] = {
+    "volume shifted by 1 voxel": shifted_volume,
+    "volume dilated, 6 neighbours": lambda volume, generator: ndimage.grey_dilation(
+        volume, footprint=ndimage.generate_binary_structure(3, 1)[..., None]
+    ),
+    "volume dilated, 26 neighbours": lambda volume, generator: ndimage.grey_dilation(
+        volume, size=(3, 3, 3, 1)
+    ),
+    "volume inverted": lambda volume, generator: 255 - volume,
+}
 
 
 def pairs_of(looks: Sequence[Look]) -> set[tuple[int, int]]:
@@ -149,8 +171,41 @@ def pairs_of(looks: Sequence[Look]) -> set[tuple[int, int]]:
     return found
 
 
+def rows(
+    name: str, collection: ImageCollection, kinds: Mapping[str, ArrayChange]
+) -> Iterator[Mapping[str, object]]:
+    """Plant copies of every kind among the images of a collection, and count what is found."""
+    ids = collection.table["id"].tolist()
+    originals = [collection.source.read(row) for row in range(len(collection))]
+    generator = np.random.default_rng(0)
+    places = generator.permutation(len(originals))[: PLANTED * len(kinds)].reshape(len(kinds), PLANTED)
+    images, made_as, made_from = list(originals), [name] * len(originals), list(range(len(originals)))
+    for (kind, change), positions in zip(kinds.items(), places.tolist(), strict=True):
+        images += [change(originals[position], generator) for position in positions]
+        made_as += [kind] * PLANTED
+        made_from += positions
+    looks = [Look.at(image) for image in images]
+    start = time.process_time()
+    pairs = pairs_of(looks)
+    seconds = round(time.process_time() - start, 1)
+    known = {frozenset(map(ids.index, pair)) for pair in KNOWN if set(pair) <= set(ids)}
+    found: Counter[str] = Counter()
+    alarms: Counter[str] = Counter()
+    for one, other in pairs:
+        sources = frozenset((made_from[one], made_from[other]))
+        if len(sources) == 1:
+            found[made_as[other]] += 1
+        elif sources not in known:
+            alarms[made_as[other]] += 1
+    for kind in (name, *kinds):
+        count = PLANTED if kind in kinds else 0
+        row = (kind, count, found[kind], alarms[kind], len(images), seconds)
+        print(*row, flush=True)
+        yield dict(zip(COLUMNS, row, strict=True))
+
+
 def main() -> None:
-    """Plant copies of one kind after the other and write what is found."""
+    """Plant copies of every kind and write what is found."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -158,45 +213,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    collection = open_collection(options.data / "ham10000_128")
-    ids = collection.table["id"].tolist()
-    originals = [collection.source.read(row) for row in range(len(collection))]
-    generator = np.random.default_rng(0)
-    places = (
-        generator.permutation(len(originals))[: PLANTED * len(KINDS)].reshape(len(KINDS), PLANTED).tolist()
-    )
-    images, kinds, made_from = list(originals), ["clean"] * len(originals), list(range(len(originals)))
-    for (kind, change), positions in zip(KINDS.items(), places, strict=True):
-        images += planted(originals, positions, change, generator)
-        kinds += [kind] * PLANTED
-        made_from += positions
-    looks = [Look.at(image) for image in images]
-    start = time.process_time()
-    pairs = pairs_of(looks)
-    seconds = round(time.process_time() - start, 1)
-    known = {frozenset(map(ids.index, pair)) for pair in KNOWN}
-    found: Counter[str] = Counter()
-    alarms: Counter[str] = Counter()
-    for one, other in pairs:
-        sources = frozenset((made_from[one], made_from[other]))
-        if len(sources) == 1:
-            found[kinds[other]] += 1
-        elif sources not in known:
-            alarms[kinds[other]] += 1
+    pictures = {kind: of_picture(change) for kind, change in KINDS.items()}
     with results_file(
         options.out, (*COLUMNS, "device", "hardware", "torch", "commit", "date"), "cpu", "src"
     ) as write:
-        for kind in ("clean", *KINDS):
-            row = (
-                kind,
-                kinds.count(kind) if kind in KINDS else 0,
-                found[kind],
-                alarms[kind],
-                len(images),
-                seconds,
-            )
-            write(dict(zip(COLUMNS, row, strict=True)))
-            print(*row, flush=True)
+        for row in rows("clean volumes", open_collection(options.data / "adrenalmnist3d.npz"), VOLUME_KINDS):
+            write(row)
+        for row in rows("clean", open_collection(options.data / "ham10000_128"), pictures):
+            write(row)
 
 
 if __name__ == "__main__":
