@@ -17,7 +17,6 @@ from medtail.runs.prediction_files import (
     image_columns,
     probability_classes,
     read_table,
-    write_table,
 )
 from medtail.runs.predictions import Predictions, SavedPredictions
 
@@ -127,22 +126,11 @@ class MultiLabelPredictions(SavedPredictions):
         ]
         return mean_over_defined(np.stack(each, axis=-1))
 
-    def write(self, path: Path) -> None:
-        """Save as Parquet: ``id``, ``patient`` if known, ``target_<class>`` and ``probability_<class>`` columns.
-
-        Also ``log_probability_<class>`` where these are known. A target is empty where it is unknown.
-        """
+    @property
+    def target_columns(self) -> pd.DataFrame:
+        """``target_<class>`` of each class, empty where a label is unknown."""
         columns = [_TARGET + name for name in self.class_names]
-        targets = pd.DataFrame(self.targets, columns=columns).astype("Int64")
-        write_table(
-            path,
-            self.ids,
-            self.groups,
-            targets,
-            self.probabilities,
-            self.log_probabilities,
-            self.class_names,
-        )
+        return pd.DataFrame(self.targets, columns=columns).astype("Int64")
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -108,9 +108,25 @@ class SavedPredictions(ABC):
             weights: ``(N, R)``, one column for each weighting; every image counts once when left out, and R is 1.
         """
 
+    @property
     @abstractmethod
+    def target_columns(self) -> pd.DataFrame:
+        """The columns of a file that say what images are labelled with, and what else was decided."""
+
     def write(self, path: Path) -> None:
-        """Save as Parquet."""
+        """Save as Parquet: ``id``, ``patient`` if groups are known, the target and ``probability_<class>`` columns.
+
+        Also ``log_probability_<class>`` where these are known.
+        """
+        write_table(
+            path,
+            self.ids,
+            self.groups,
+            self.target_columns,
+            self.probabilities,
+            self.log_probabilities,
+            self.class_names,
+        )
 
     @classmethod
     @abstractmethod
@@ -267,24 +283,13 @@ class Predictions(SavedPredictions):
         }
         return {name: np.asarray(value) for name, value in values.items()}
 
-    def write(self, path: Path) -> None:
-        """Save as Parquet: ``id``, ``patient`` if groups are known, ``target``, ``probability_<class>`` columns.
-
-        Also ``decision``, a class id, where another rule than the highest probability decided, and
-        ``log_probability_<class>`` where these are known.
-        """
+    @property
+    def target_columns(self) -> pd.DataFrame:
+        """``target``, and ``decision``, a class id, where another rule than the highest probability decided."""
         targets = pd.DataFrame({"target": self.targets.astype(np.int64)})
         if self.decided is not None:
             targets["decision"] = self.decided.astype(np.int64)
-        write_table(
-            path,
-            self.ids,
-            self.groups,
-            targets,
-            self.probabilities,
-            self.log_probabilities,
-            self.class_names,
-        )
+        return targets
 
     @classmethod
     def read(cls, path: Path) -> Self:
