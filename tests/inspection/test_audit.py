@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageEnhance
 
-from medtail.cli.inspect import lines
+from medtail.cli.verbs.inspect import lines
 from medtail.data import ImageArray, ImageCollection, open_collection
 from medtail.errors import InputError
 from medtail.inspection.audit import Audit, audit

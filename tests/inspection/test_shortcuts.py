@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from medtail.cli.inspect import lines
+from medtail.cli.verbs.inspect import lines
 from medtail.data import ImageArray, ImageCollection, open_collection
 from medtail.data.splitting.class_shares import share_differences
 from medtail.inspection.audit import audit

@@ -18,13 +18,13 @@ from typing import final
 import typer
 
 from medtail import __version__
-from medtail.cli.adapt import adapt
-from medtail.cli.compare import compare
-from medtail.cli.evaluate import evaluate
-from medtail.cli.inspect import inspect
-from medtail.cli.list import list_names
-from medtail.cli.predict import predict
-from medtail.cli.train import train
+from medtail.cli.verbs.adapt import adapt
+from medtail.cli.verbs.compare import compare
+from medtail.cli.verbs.evaluate import evaluate
+from medtail.cli.verbs.inspect import inspect
+from medtail.cli.verbs.list import list_names
+from medtail.cli.verbs.predict import predict
+from medtail.cli.verbs.train import train
 from medtail.cli.wording import in_options
 from medtail.errors import InputError, TerminatedError
 from medtail.naming import one_line

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medtail.cli.inspect import lines
+from medtail.cli.verbs.inspect import lines
 from medtail.data import (
     ImageArray,
     ImageBatches,

@@ -1,0 +1,66 @@
+"""Settings of a recipe: the backbone and its head."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from medtail.recipes.schema.base import Settings
+
+
+class Backbone(Settings):
+    """The network up to the features."""
+
+    name: str
+    variant: Literal["paper", "official"] = Field(
+        "paper", description="official starts the CIFAR family as the code of DBM and its baselines does"
+    )
+    pretrained: bool = False
+    frozen_epochs: int = Field(0, ge=0, description="epochs at the start that train only the head")
+    from_run: str | None = Field(
+        None, description="folder of the run that the network's weights are taken from"
+    )
+    cached_features: bool = Field(
+        False,
+        description="train only the head, on features of the images, which are computed once, not augmented",
+    )
+
+
+class AutoHead(Settings):
+    """The plainest head that emits what the loss expects."""
+
+    name: Literal["auto"] = "auto"
+
+
+class LinearHeadSettings(Settings):
+    """:class:`medtail.heads.LinearHead`."""
+
+    name: Literal["linear"]
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+
+
+class CosineHeadSettings(Settings):
+    """:class:`medtail.heads.CosineClassifier`."""
+
+    name: Literal["cosine"]
+
+
+class EmbeddingHeadSettings(Settings):
+    """:class:`medtail.heads.EmbeddingHead`."""
+
+    name: Literal["embedding"]
+    embedding_size: int = Field(128, ge=1, le=65_536)
+    dropout: float = Field(0.5, ge=0.0, lt=1.0)
+
+
+class TwoLayerHeadSettings(Settings):
+    """:class:`medtail.heads.TwoLayerHead`."""
+
+    name: Literal["two_layer"]
+    embedding_size: int = Field(128, ge=1, le=65_536)
+    dropout: float = Field(0.5, ge=0.0, lt=1.0)
+
+
+class RescaledHeadSettings(Settings):
+    """:class:`medtail.heads.RescaledHead`, with the directions of the classifier of ``backbone.from_run``."""
+
+    name: Literal["rescaled"]

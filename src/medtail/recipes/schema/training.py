@@ -1,0 +1,43 @@
+"""Settings of a recipe: the loop and the order of the images."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from medtail.recipes.schema.base import Settings
+
+
+class Sampling(Settings):
+    """The proportions in which the classes are drawn in training."""
+
+    name: Literal[
+        "uniform",
+        "stratified",
+        "class_balanced",
+        "square_root",
+        "progressively_balanced",
+        "deferred_balanced",
+    ] = "uniform"
+
+
+class Training(Settings):
+    """The training loop."""
+
+    epochs: int = Field(ge=1, le=1_000_000)
+    batch_size: int = Field(128, ge=2, le=1_000_000, description="images per step, over all devices together")
+    seed: int = Field(0, ge=0, lt=2**32)
+    accumulate_batches: int = Field(
+        1, ge=1, description="batches whose gradients are added up before each step"
+    )
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    gradient_clip_norm: float | None = Field(None, gt=0.0)
+    monitor: Literal["balanced_accuracy", "auc", "last_epoch", "best_test"] = Field(
+        "balanced_accuracy",
+        description="the validation metric that chooses the epoch to keep; best_test takes the test accuracy",
+    )
+    early_stopping_patience: int | None = Field(
+        None, ge=1, description="epochs without a better validation metric"
+    )
+    tensorboard: bool = False
+    devices: int = Field(1, ge=1)
+    workers: int = Field(2, ge=0, description="decoding processes, if images do not fit into memory")
