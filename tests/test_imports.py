@@ -1,9 +1,14 @@
 """Light packages import nothing heavy: asserted on the names of modules, since times depend on the machine."""
 
+import importlib
 import subprocess
 import sys
 
 import pytest
+
+from medtail.data import BUILT_IN
+from medtail.data.datasets.descriptions import BUILT_IN_DESCRIPTIONS
+from medtail.losses import DESCRIPTIONS, LOSSES
 
 PLOTS_AND_TRAINING = {"lightning", "timm", "torchvision", "matplotlib"}
 NO_TORCH = {"torch", *PLOTS_AND_TRAINING}
@@ -20,9 +25,45 @@ NO_TORCH = {"torch", *PLOTS_AND_TRAINING}
         ("medtail.runs.grid", NO_TORCH),
         ("medtail.runs.label_predictions", NO_TORCH),
         ("medtail.adaptation", NO_TORCH),
+        ("medtail.losses.descriptions", {*NO_TORCH, "numpy"}),
+        ("medtail.data.datasets.descriptions", {*NO_TORCH, "pandas", "numpy"}),
+        ("medtail.training.inference.new_images", {"lightning", "matplotlib", "sklearn"}),
     ],
 )
 def test_an_import_loads_nothing_heavy(package: str, heavy: set[str]) -> None:
     code = f"import sys, {package}; print(sorted({heavy} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", ["losses", "methods", "datasets", "recipes", "grids"])
+def test_a_list_loads_nothing_heavy(kind: str) -> None:
+    heavy = {*NO_TORCH, "pandas", "numpy", "rich.markdown"}
+    code = (
+        "import sys, medtail.cli\n"
+        f"try: medtail.cli.app(['list', '{kind}'])\n"
+        "except SystemExit: pass\n"
+        f"print('HEAVY', sorted({heavy} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "HEAVY []"
+
+
+@pytest.mark.parametrize("package", ["medtail.losses", "medtail.data", "medtail.training"])
+def test_every_name_of_a_package_that_loads_late_is_there(package: str) -> None:
+    module = importlib.import_module(package)
+    assert set(module.__all__) == set(module._MODULES)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        getattr(module, "nothing")  # noqa: B009
+
+
+def test_what_is_listed_is_the_first_line_of_each_docstring() -> None:
+    assert {key: first_line(loss) for key, loss in LOSSES.items()} == DESCRIPTIONS
+    assert {key: first_line(opener) for key, opener in BUILT_IN.items()} == BUILT_IN_DESCRIPTIONS
+
+
+def first_line(thing: object) -> str:
+    """The first line of a docstring, without its markup."""
+    return (thing.__doc__ or "").strip().splitlines()[0].replace(":math:", "").replace("`", "")

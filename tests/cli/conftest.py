@@ -1,32 +1,53 @@
-"""The command line as a user starts it: its real entry point, in a process of its own."""
+"""The command line as a user starts it: its entry point, in a process of its own."""
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from references.warm_program import WarmProgram
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
+PROGRAM = Path(sys.executable).with_name("medtail")
+
+
+def environment() -> dict[str, str]:
+    """That of the tests, with a wide terminal without colours."""
+    return {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+
+
 @pytest.fixture(scope="session")
-def medtail() -> Command:
-    """Run ``medtail ARGUMENTS`` and return what it printed and its exit code."""
-    program = Path(sys.executable).with_name("medtail")
+def fresh_medtail() -> Command:
+    """Run ``medtail ARGUMENTS`` in a new interpreter and return what it printed and its exit code."""
 
     def run(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [program, *map(str, arguments)],
+            [PROGRAM, *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
-            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+            env=environment(),
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def medtail() -> Iterator[Command]:
+    """Run ``medtail ARGUMENTS`` in a process of its own, which need not import everything again."""
+    program = WarmProgram(PROGRAM)
+
+    def run(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return program.run([str(argument) for argument in arguments], environment(), timeout)
+
+    yield run
+    program.close()
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +68,9 @@ def refuses(medtail: Command) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def digits_run(medtail: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def digits_run(fresh_medtail: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of three epochs on the built-in digits."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    result = medtail("train", "digits-lt", "--method", "dbm_bs", "--out", folder, "--epochs", 3)
+    result = fresh_medtail("train", "digits-lt", "--method", "dbm_bs", "--out", folder, "--epochs", 3)
     assert result.returncode == 0, result.stderr
     return folder

@@ -15,21 +15,21 @@ def test_every_verb_of_the_contract_is_there() -> None:
     assert {"inspect", "train", "evaluate", "compare", "adapt", "predict", "list"} <= set(VERBS)
 
 
-def test_help_names_every_verb(medtail) -> None:
-    result = medtail("--help")
+def test_help_names_every_verb(fresh_medtail) -> None:
+    result = fresh_medtail("--help")
     assert result.returncode == 0
     assert all(verb in result.stdout for verb in VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help(medtail, verb: str) -> None:
-    result = medtail(verb, "--help")
+def test_every_verb_has_help(fresh_medtail, verb: str) -> None:
+    result = fresh_medtail(verb, "--help")
     assert result.returncode == 0
     assert "Usage: medtail" in result.stdout
 
 
 def test_help_imports_nothing_heavy() -> None:
-    heavy = {"torch", "lightning", "pandas", "numpy", "sklearn", "matplotlib"}
+    heavy = {"torch", "lightning", "pandas", "numpy", "sklearn", "matplotlib", "yaml", "rich.markdown"}
     code = (
         "import sys, medtail.cli\n"
         "try: medtail.cli.app(['train', '--help'])\n"
@@ -40,12 +40,12 @@ def test_help_imports_nothing_heavy() -> None:
     assert result.stdout.splitlines()[-1] == "HEAVY []"
 
 
-def test_version(medtail) -> None:
+def test_version(fresh_medtail) -> None:
     from medtail import __version__
 
-    assert medtail("--version").stdout.strip() == f"medtail {__version__}"
+    assert fresh_medtail("--version").stdout.strip() == f"medtail {__version__}"
 
 
-def test_without_arguments_the_help_is_shown(medtail) -> None:
-    result = medtail()
+def test_without_arguments_the_help_is_shown(fresh_medtail) -> None:
+    result = fresh_medtail()
     assert "Usage: medtail" in result.stdout + result.stderr

@@ -35,7 +35,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    # Plain help: typer's panels import Rich's Markdown, which takes as long as all the rest.
+    rich_markup_mode=None,
 )
 app.command("inspect")(inspect)
 app.command("train")(train)

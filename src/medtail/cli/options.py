@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 
 from medtail.errors import InputError
-from medtail.files import load_yaml
 from medtail.naming import is_plain
 
 ImageColumn = Annotated[
@@ -139,6 +137,11 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         >>> parse_assignments(["loss.scale=8", "training.early_stopping_patience=null"])
         {'loss': {'scale': 8}, 'training': {'early_stopping_patience': None}}
     """
+    # Help need not wait for a reader of YAML.
+    import yaml
+
+    from medtail.files import load_yaml
+
     settings: dict[str, Any] = {}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")

@@ -6,6 +6,7 @@ from typing import Any
 
 from medtail import checks
 from medtail.errors import InputError
+from medtail.losses.descriptions import UNAVAILABLE_LOSSES
 from medtail.losses.margin_losses import (
     AdaCosLoss,
     ArcFaceLoss,
@@ -23,6 +24,7 @@ from medtail.losses.metric_losses import (
     cross_entropy_and_soft_mcc,
 )
 from medtail.losses.parts.adjustments import ADJUSTMENTS
+from medtail.losses.parts.targets import UnknownLabels
 from medtail.losses.parts.weightings import WEIGHTINGS
 from medtail.losses.pipeline import ClassificationLoss
 from medtail.losses.prior_losses import BalancedSoftmaxLoss, LogitAdjustedLoss, VectorScalingLoss
@@ -32,7 +34,6 @@ from medtail.losses.sigmoid_losses import (
     AsymmetricSoftmaxLoss,
     PadeAsymmetricLoss,
 )
-from medtail.losses.targets import UnknownLabels
 from medtail.losses.weighted_losses import (
     AdaptivelyWeightedBalancedLoss,
     ClassBalancedLoss,
@@ -71,38 +72,6 @@ LOSSES: dict[str, Callable[..., ClassificationLoss]] = {
     "ce+soft_f1": cross_entropy_and_soft_f1,
     "ce+soft_mcc": cross_entropy_and_soft_mcc,
 }
-
-#: The paper of each loss.
-PAPERS: dict[str, str] = {
-    "ce": "the reference",
-    "weighted_ce": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification, eq. 6",
-    "focal": "Lin et al., 2017, Focal Loss for Dense Object Detection",
-    "class_balanced": "Cui et al., 2019, Class-Balanced Loss Based on Effective Number of Samples",
-    "ldam": "Cao et al., 2019, Learning Imbalanced Datasets with LDAM Loss",
-    "balanced_softmax": "Ren et al., 2020, Balanced Meta-Softmax",
-    "logit_adjusted": "Menon et al., 2021, Long-Tail Learning via Logit Adjustment",
-    "vector_scaling": "Kini et al., 2021, Label-Imbalanced and Group-Sensitive Classification",
-    "complement_ce": "Kim et al., 2021, Imbalanced Image Classification with Complement Cross Entropy",
-    "awb": "Yue et al., 2023, Toward Multicenter Skin Lesion Classification",
-    "arcface": "Deng et al., 2019, ArcFace",
-    "cosface": "Wang et al., 2018, CosFace",
-    "sphereface": "Liu et al., 2017, SphereFace",
-    "adacos": "Zhang et al., 2019, AdaCos",
-    "dal": "DAL: Dynamic Angular Loss for Imbalanced Medical Image Classification",
-    "dbm": "DBM: Difficulty-aware Balancing Margin Loss",
-    "dbm_bs": "DBM: Difficulty-aware Balancing Margin Loss, eq. 11",
-    "asl": "Ridnik et al., 2021, Asymmetric Loss for Multi-Label Classification",
-    "asl_softmax": "Ridnik et al., 2021, released code",
-    "apl": "Huang et al., 2023, Asymmetric Polynomial Loss",
-    "alpa": "ALPA: Asymmetric Loss with Padé Approximation",
-    "soft_f1": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
-    "soft_mcc": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
-    "ce+soft_f1": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
-    "ce+soft_mcc": "Scholz et al., Imbalance-Aware Loss Functions Improve Medical Image Classification",
-}
-
-#: Losses that papers compare with but nobody can build, with the reason.
-UNAVAILABLE_LOSSES: dict[str, str] = {"pf": "not implemented: formula not public"}
 
 #: Settings under which a loss is cross-entropy of the logits, or of the scaled cosines.
 NEUTRAL_SETTINGS: dict[str, dict[str, Any]] = {

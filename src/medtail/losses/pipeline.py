@@ -11,15 +11,15 @@ from medtail import checks, tensor_checks
 from medtail.distributed import number_of_ranks
 from medtail.errors import InputError
 from medtail.heads import OutputKind
-from medtail.losses import targets as target_checks
+from medtail.losses.parts import targets as target_checks
 from medtail.losses.parts.adjustments import Adjustment, NoAdjustment
 from medtail.losses.parts.base import Part
 from medtail.losses.parts.likelihoods import CrossEntropy, Likelihood
 from medtail.losses.parts.margins import Margin, NoMargin
 from medtail.losses.parts.reductions import REDUCTIONS, Reduction, SampleLosses
 from medtail.losses.parts.scales import NoScale, Scale
+from medtail.losses.parts.targets import UNKNOWN_LABELS, UnknownLabels
 from medtail.losses.parts.weightings import NoWeighting, Weighting
-from medtail.losses.targets import UNKNOWN_LABELS, UnknownLabels
 from medtail.tensor_checks import ClassCounts
 
 #: How far outputs may leave [-1, 1] and still be cosines: half precision rounds by as much.

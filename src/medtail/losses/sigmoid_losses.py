@@ -12,8 +12,8 @@ from medtail.losses.parts.likelihoods import (
     pade_coefficients,
 )
 from medtail.losses.parts.reductions import Reduction
+from medtail.losses.parts.targets import UnknownLabels
 from medtail.losses.pipeline import PipelineLoss
-from medtail.losses.targets import UnknownLabels
 from medtail.tensor_checks import ClassCounts
 
 

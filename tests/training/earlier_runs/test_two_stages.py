@@ -15,7 +15,7 @@ from medtail.data import ImageCollection
 from medtail.errors import InputError
 from medtail.recipes.choose_recipe import choose_recipe
 from medtail.runs.run import Run
-from medtail.training.checkpoints import read_checkpoint
+from medtail.training.checkpoint_reading import read_checkpoint
 from medtail.training.fit import train
 from medtail.training.inference import TrainedModel
 

@@ -47,25 +47,21 @@ def list_names(
         typer.echo(f"{name:<24} {description}")
 
 
-def _first_line(thing: object) -> str:
-    """The first line of a docstring, without its markup."""
-    line = (thing.__doc__ or "").strip().splitlines()[0]
-    return line.replace(":math:", "").replace("`", "")
-
-
 def _losses(only: str | None, plot: Path | None) -> Iterable[tuple[str, str]]:
-    from medtail.losses import LOSSES, PAPERS, UNAVAILABLE_LOSSES, plot_gradients
+    from medtail.losses import DESCRIPTIONS, PAPERS, UNAVAILABLE_LOSSES
 
-    names = list(LOSSES) if only is None else only.split(",")
+    names = list(DESCRIPTIONS) if only is None else only.split(",")
     for name in names:
-        if name not in LOSSES:
+        if name not in DESCRIPTIONS:
             raise InputError(
-                f"--only takes keys of losses, got {name!r}{nearest(name, LOSSES)}; see medtail list losses"
+                f"--only takes keys of losses, got {name!r}{nearest(name, DESCRIPTIONS)}; see medtail list losses"
             )
     if plot is not None:
+        from medtail.losses import plot_gradients
+
         plot_gradients(names, plot)
     for name in names:
-        yield name, f"{_first_line(LOSSES[name])} [{PAPERS[name]}]"
+        yield name, f"{DESCRIPTIONS[name]} [{PAPERS[name]}]"
     if only is None:
         yield from UNAVAILABLE_LOSSES.items()
 
@@ -90,9 +86,9 @@ def _backbones() -> Iterable[tuple[str, str]]:
 
 
 def _datasets() -> Iterable[tuple[str, str]]:
-    from medtail.data import BUILT_IN
+    from medtail.data.datasets.descriptions import BUILT_IN_DESCRIPTIONS
 
-    return ((name, _first_line(opener)) for name, opener in BUILT_IN.items())
+    return BUILT_IN_DESCRIPTIONS.items()
 
 
 def _grids() -> Iterable[tuple[str, str]]:

@@ -19,7 +19,7 @@ from medtail.data.formats.base import most_pixels
 from medtail.errors import InputError
 from medtail.naming import is_plain, nearest
 
-#: Data sets that need no file; the first line of each docstring says what it is.
+#: Data sets that need no file; :mod:`medtail.data.datasets.descriptions` says what each is.
 BUILT_IN: dict[str, Callable[[], ImageCollection]] = {"digits-lt": open_digits}
 
 

@@ -22,7 +22,7 @@ from medtail.runs.run import Run
 from medtail.runs.stored_files import damaged
 from medtail.training.batches.preparation import ImagePreparation, memory_format
 from medtail.training.build import BuildContext, build_method
-from medtail.training.checkpoints import read_checkpoint
+from medtail.training.checkpoint_reading import read_checkpoint
 from medtail.training.devices import autocast, choose_precision, device
 
 _METHOD_PREFIX = "method."
