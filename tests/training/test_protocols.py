@@ -92,6 +92,19 @@ def test_the_epoch_with_the_best_test_accuracy_is_the_one_that_is_judged(best_on
         choose(RunPredictions(best_on_test), Request(FewestMistakes()))
 
 
+def test_a_prior_alone_is_applied_without_validation(best_on_test: Run) -> None:
+    outputs = RunPredictions(best_on_test)
+    point = choose(outputs, Request(FewestMistakes(), prior=np.full(3, 1 / 3)))
+    assert point.plain()["chosen_on"] is None
+    assert "applied and not chosen" in point.notes[0]
+    test = outputs.predictions("test")
+    adjusted = test.probabilities / np.array([70, 30, 18])
+    expected = adjusted / adjusted.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(point.applied_to(test).probabilities, expected, rtol=1e-9)
+    with pytest.raises(InputError, match="no validation split"):
+        choose(outputs, Request(FewestMistakes(), prior=np.full(3, 1 / 3), coverage=0.9))
+
+
 def test_runs_of_these_protocols_are_compared(without_validation: Run, best_on_test: Run) -> None:
     comparison = compare_runs([without_validation, best_on_test])
     assert any("data.validation differs" in warning for warning in comparison.warnings)

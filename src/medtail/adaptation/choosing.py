@@ -25,6 +25,9 @@ from medtail.runs.predictions import Predictions
 def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
     """Return the operating point that a request asks for, chosen on validation alone.
 
+    A prior alone is applied without any case, so that a run without validation can be moved to it: to the uniform
+    prior, this is post-hoc logit adjustment.
+
     Args:
         outputs: Predictions of a finished run.
         request: What is asked.
@@ -35,14 +38,10 @@ def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
     if request.prior is not None:
         checked_prior("`prior`", request.prior, len(outputs.class_names))
     condition = outputs.condition if request.condition is None else request.condition
-    validation = outputs.predictions("validation", condition)
-    shares = np.bincount(validation.targets, minlength=len(outputs.class_names)) / len(validation.targets)
     source = outputs.score_prior(condition)
-    steps, notes = _steps(request, validation, source, shares)
     point = OperatingPoint(
         class_names=outputs.class_names,
         decision=MostProbable(),
-        steps=steps,
         condition=condition,
         run=outputs.run.folder.resolve().name,
         goal={
@@ -52,6 +51,12 @@ def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
             "coverage": request.coverage,
         },
     )
+    if not outputs.facts.has_validation and request.prior is not None and not request.needs_cases:
+        return replace(point, steps=_shift(source, request.prior), notes=(_BY_THE_PRIOR_ALONE,))
+    validation = outputs.predictions("validation", condition)
+    shares = np.bincount(validation.targets, minlength=len(outputs.class_names)) / len(validation.targets)
+    steps, notes = _steps(request, validation, source, shares)
+    point = replace(point, steps=steps)
     adapted = point.applied_to(validation)
     weights, weight_notes = _weights(validation, request.prior, shares)
     cases = Cases(adapted, weights, _last_prior(steps, source), outputs.positive)
@@ -109,6 +114,10 @@ def _steps(
         "a prior, a calibration, costs or λ."
     ]
 
+
+_BY_THE_PRIOR_ALONE = (
+    "The run has no validation split; a prior needs none, because it is applied and not chosen."
+)
 
 _AS_IN_VALIDATION = "No prior was given, so classes are assumed to be as frequent as in validation."
 

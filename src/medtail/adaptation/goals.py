@@ -52,9 +52,11 @@ class Goal(ABC):
 
     Attributes:
         promises: What it promises of new cases, in words; None where it promises nothing.
+        needs_cases: Whether the decision is found on cases with known classes.
     """
 
     promises: ClassVar[str | None] = None
+    needs_cases: ClassVar[bool] = True
 
     @property
     def needs_prior(self) -> bool:
@@ -85,6 +87,8 @@ class Goal(ABC):
 @dataclass(frozen=True)
 class FewestMistakes(Goal):
     """The most probable class: only the probabilities are left to adapt."""
+
+    needs_cases: ClassVar[bool] = False
 
     def plain(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return the name."""

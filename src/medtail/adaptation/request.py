@@ -39,3 +39,13 @@ class Request:
         choice("`calibrate`", self.calibrate, (*CALIBRATIONS, "none"))
         if self.coverage is not None and not 0 < self.coverage < 1:
             raise InputError(f"`coverage` must lie between 0 and 1, got {self.coverage:g}; 0.9 is usual")
+
+    @property
+    def needs_cases(self) -> bool:
+        """Whether anything is chosen on cases with known classes; a prior alone is applied without them."""
+        return (
+            self.prior is None
+            or self.calibrate != "none"
+            or self.coverage is not None
+            or self.goal.needs_cases
+        )

@@ -170,7 +170,7 @@ class OperatingPoint:
             "medtail": __version__,
             "run": self.run,
             "goal": dict(self.goal),
-            "chosen_on": "validation",
+            "chosen_on": "validation" if self.validation else None,
             "class_names": list(self.class_names),
             "condition": None if self.condition is None else dict(self.condition),
             "steps": [self._named(_MAPS, step) for step in self.steps],

@@ -19,7 +19,7 @@ from medtail.losses import (
 from medtail.losses.catalogue import LOSSES, multi_label_losses, takes_setting
 from references.targets import COUNTS, IDS, TARGET_FORMS, build, main, measure, mixed, one_hot, outputs, table
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "targets.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "targets.md"
 
 #: Losses of single samples that take class probabilities.
 EXPECTATIONS = [

@@ -95,7 +95,8 @@ def adapt(
     point = adaptation.adapt(outputs, request)
     for sentence in point.words:
         typer.echo(sentence)
-    _print(point.validation)
+    if point.validation:
+        _print(point.validation)
     for note in point.notes:
         typer.echo(f"note: {note}")
     typer.echo(f"operating point: {outputs.run.operating_point}")

@@ -22,7 +22,7 @@ def clean(text: str) -> str:
         >>> clean(" nevus "), len(clean("e" + chr(0x301)))
         ('nevus', 1)
     """
-    return unicodedata.normalize("NFC", text).strip()
+    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
 
 
 def is_missing(text: str) -> bool:
@@ -42,12 +42,22 @@ def texts(column: "pd.Series[Any]") -> list[str]:
         >>> texts(pd.Series(["07", "7.5"]))
         ['07', '7.5']
     """
-    values = [_text(value) for value in column.astype(object).where(column.notna(), "")]
+    values = column.astype(object).where(column.notna(), "")
+    # Columns repeat few values, so each is cleaned once. True, 1 and 1.0 are one key, hence not where types mix.
+    if pd.api.types.infer_dtype(values, skipna=False).startswith("mixed"):
+        return _spelled([_text(value) for value in values])
+    places, distinct = pd.factorize(values)
+    spelled = _spelled([_text(value) for value in distinct])
+    return [spelled[place] for place in places.tolist()]
+
+
+def _spelled(values: list[str]) -> list[str]:
+    """Cleaned values: missing ones empty, and whole numbers in one spelling where all are whole."""
     values = ["" if is_missing(value) else value for value in values]
-    whole = [_WHOLE.fullmatch(value) for value in values if value]
-    if not all(whole):
+    whole = [_WHOLE.fullmatch(value) if value else None for value in values]
+    if any(match is None and value for match, value in zip(whole, values, strict=True)):
         return values
-    return [match[1] if (match := _WHOLE.fullmatch(value)) else "" for value in values]
+    return [match[1] if match else "" for match in whole]
 
 
 def _text(value: object) -> str:

@@ -43,7 +43,10 @@ _Answer = TypeVar("_Answer")
 def _extension(name: str) -> str | None:
     """The known extension that a file name ends with; ``.nii.gz`` counts as one."""
     lower = name.lower()
-    return next((extension for extension in EXTENSIONS if lower.endswith(extension)), None)
+    # One test for all of them first: a folder may hold a million names.
+    if not lower.endswith(EXTENSIONS):
+        return None
+    return next(extension for extension in EXTENSIONS if lower.endswith(extension))
 
 
 def _may_be_bare_dicom(name: str) -> bool:
@@ -100,9 +103,10 @@ def walk_images(folder: Path) -> Iterator[str]:
         seen.add(real)
         folders[:] = [name for name in folders if not is_ignored_folder(name)]
         here = Path(current)
-        prefix = PurePosixPath(here.relative_to(folder).as_posix())
+        below = here.relative_to(folder).as_posix()
+        prefix = "" if below == "." else f"{below}/"
         found += [
-            str(prefix / name)
+            prefix + name
             for name in names
             if is_image_name(name) or (_may_be_bare_dicom(name) and is_dicom(here / name))
         ]

@@ -2,10 +2,11 @@
 
 import logging
 import os
+import re
 import unicodedata
 import warnings
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import final
@@ -20,6 +21,9 @@ _log = logging.getLogger(__name__)
 
 #: Extensions that are spellings of one another.
 _SPELLINGS = {"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tiff": "tif"}
+
+#: In a path: an absolute one, a backslash, or a part that is empty, ``.`` or ``..``.
+_UNUSUAL = re.compile(r"\\|(?:^|/)\.{0,2}(?:/|$)")
 
 #: A nearest name is looked for among at most so many.
 _MOST_COMPARED = 20_000
@@ -41,16 +45,23 @@ class FoundFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.files = set(walk_images(folder))
-        self._folders = {str(PurePosixPath(file).parent) for file in self.files}
-        self._by_stem: dict[str, list[str]] = defaultdict(list)
-        self._by_last_part: dict[str, list[str]] = defaultdict(list)
-        self._by_number: dict[str, list[str]] = defaultdict(list)
-        for file in sorted(self.files):
-            last = _parts(file)[-1]
-            self._by_stem[without_extension(file)].append(file)
-            self._by_last_part[last].append(file)
+        self._folders = {file.rpartition("/")[0] or "." for file in self.files}
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[str]]:
+        return _grouped(self.files, without_extension)
+
+    @cached_property
+    def _by_last_part(self) -> dict[str, list[str]]:
+        return _grouped(self.files, lambda file: _parts(file)[-1])
+
+    @cached_property
+    def _by_number(self) -> dict[str, list[str]]:
+        numbered: dict[str, list[str]] = defaultdict(list)
+        for last, files in self._by_last_part.items():
             if last.isdecimal():
-                self._by_number[last.lstrip("0")].append(file)
+                numbered[last.lstrip("0")] += files
+        return numbered
 
     @cached_property
     def _masks(self) -> set[str]:
@@ -118,16 +129,19 @@ class FoundFiles:
 
     def some(self, names: Sequence[str]) -> bool:
         """Whether any of the names stands for a file."""
-        relatives = (relative_to(self.folder, name) for name in names)
         return any(
             relative in self.files
             or relative in self._folders
             or f"images/{relative}" in self._folders
             or any(_end_alike(_parts(relative), _parts(file)) for file in self._of(relative))
             or self._with_zeros(relative) is not None
-            for relative in relatives
+            for relative in map(self._relative, names)
             if relative is not None
         )
+
+    def _relative(self, name: str) -> str | None:
+        """A name as a path below the folder, where most are already; None if it leads out of it."""
+        return relative_to(self.folder, name) if _UNUSUAL.search(name) else name
 
     def _of(self, relative: str) -> Sequence[str]:
         return self._by_last_part.get(_parts(relative)[-1], ())
@@ -143,7 +157,7 @@ class FoundFiles:
             InputError: A name leads out of the folder, several files match it, two names stand for one file, or no
                 image exists.
         """
-        inside = [relative_to(self.folder, name) for name in names]
+        inside = [self._relative(name) for name in names]
         outside = [name for name, relative in zip(names, inside, strict=True) if relative is None]
         if outside:
             raise InputError(
@@ -218,6 +232,14 @@ def relative_to(folder: Path, name: str) -> str | None:
         # Only folders are resolved: a link to an image may lead anywhere.
         root, path = os.path.realpath(root), f"{os.path.realpath(Path(path).parent)}/{Path(path).name}"
     return path.removeprefix(f"{root}/") if path.startswith(f"{root}/") else None
+
+
+def _grouped(files: Iterable[str], key: Callable[[str], str]) -> dict[str, list[str]]:
+    """Files by a key, sorted."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for file in sorted(files):
+        groups[key(file)].append(file)
+    return groups
 
 
 def _only_moved(name: str, file: str) -> bool:
