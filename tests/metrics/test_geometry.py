@@ -32,6 +32,38 @@ def test_separability_is_the_best_of_all_projections() -> None:
     )
 
 
+def test_no_ridge_where_the_covariances_have_an_inverse() -> None:
+    points, targets = _clouds()
+    first, second = points[targets == 0], points[targets == 1]
+    within = np.cov(first, rowvar=False, ddof=0) + np.cov(second, rowvar=False, ddof=0)
+    difference = first.mean(0) - second.mean(0)
+    expected = difference @ np.linalg.inv(within) @ difference
+    two = targets < 2
+    for ridge in (1e-12, 1e-3, 1.0):
+        found = metrics.fisher_separability(points[two], targets[two], 2, ridge=ridge)
+        np.testing.assert_allclose(found, [expected, expected], rtol=1e-12)
+
+
+def test_where_covariances_are_singular_the_criterion_is_that_of_the_projection() -> None:
+    generator = np.random.default_rng(1)
+    targets = np.repeat([0, 1], 4)
+    points = generator.normal(size=(8, 50))
+    first, second = points[:4], points[4:]
+    within = np.cov(first, rowvar=False, ddof=0) + np.cov(second, rowvar=False, ddof=0)
+    difference = first.mean(0) - second.mean(0)
+    level = 1e-3 * np.trace(within) / 50
+    along = points @ np.linalg.solve(within + level * np.eye(50), difference)
+    expected = (along[:4].mean() - along[4:].mean()) ** 2 / (along[:4].var() + along[4:].var())
+    np.testing.assert_allclose(metrics.fisher_separability(points, targets, 2), [expected] * 2, rtol=1e-6)
+
+
+def test_classes_without_spread_are_infinitely_far_apart_unless_they_are_one() -> None:
+    points = [[0.0, 0.0]] * 2 + [[1.0, 2.0]] * 2 + [[1.0, 2.0]] * 2
+    found = metrics.fisher_separability(points, [0, 0, 1, 1, 2, 2], 3)
+    assert found.tolist() == [np.inf, np.inf, np.inf]
+    assert metrics.fisher_separability(points[2:], [0, 0, 1, 1], 2).tolist() == [0.0, 0.0]
+
+
 def test_separability_by_hand() -> None:
     # Means 4 apart, variance 1 in each class: 16 / 2.
     points = [[-1.0], [1.0], [3.0], [5.0]]
