@@ -14,7 +14,8 @@ from methods.branches import (
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from medtail.heads import CosineClassifier, LinearHead
-from medtail.losses import BalancedSoftmaxLoss, SoftF1Loss, targets
+from medtail.losses import BalancedSoftmaxLoss, SoftF1Loss
+from medtail.losses.parts import targets
 from medtail.methods import BalancedContrastive, Expert, GaussianMixtureLikelihood, NestedCollaborative
 
 METHODS = {"bcl": balanced_contrastive, "gml": gaussian_mixture, "ncl": nested_collaborative}

@@ -167,3 +167,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__} has no attribute {name!r}")
     module = import_module(f"{__name__}.{_MODULES[name]}")
     return module if _MODULES[name] == name else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__
