@@ -1,7 +1,9 @@
-"""Names in messages and tables: a suggestion for a misspelt one, lists of them, and names that are not plain text."""
+"""Names: a suggestion for a misspelt one, lists of them, names that are not plain text, and names that load late."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -58,3 +60,31 @@ def is_plain(name: str) -> bool:
         (True, False, False)
     """
     return "\0" not in name and not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def late_names(
+    package: str, modules: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return ``__getattr__`` and ``__dir__`` of a package that imports a module when a name of it is first used.
+
+    Importing PyTorch or Lightning takes seconds, which a command that needs another part of the package would wait for.
+
+    Args:
+        package: ``__name__`` of the package.
+        modules: From each module, relative to the package (``"catalogue"``, or ``".sam"`` beside it), to the names it
+            holds; its own name stands for the module.
+
+    Example:
+        >>> load, _ = late_names("medtail", {"naming": ["naming", "nearest"]})
+        >>> load("nearest") is load("naming").nearest
+        True
+    """
+    places = {name: module for module, names in modules.items() for name in names}
+
+    def load(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {package} has no attribute {name!r}")
+        module = import_module(f".{places[name]}", package)
+        return module if places[name] == name else getattr(module, name)
+
+    return load, lambda: list(places)

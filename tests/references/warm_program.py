@@ -8,9 +8,11 @@ import atexit
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,9 +80,6 @@ def _serve() -> None:
 
 def _code_of(child: int, timeout: float) -> int | None:
     """The exit code of a process, or None if it had to be killed."""
-    import signal
-    import time
-
     end = time.monotonic() + timeout
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
@@ -106,18 +105,18 @@ def _become(request: dict[str, Any]) -> None:
     for descriptor, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(Path(request["output"], name), os.O_WRONLY | os.O_CREAT), descriptor)
         setattr(sys, name, open(descriptor, "w", encoding="utf-8", closefd=False, buffering=1))  # noqa: SIM115
-    code: Any = 0
+    code = 0
     try:
         main()
     except SystemExit as stop:
-        code = stop.code
+        code = int(stop.code or 0)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         code = 1
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    os._exit(code)
 
 
 if __name__ == "__main__":

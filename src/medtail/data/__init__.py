@@ -3,8 +3,9 @@
 A data set is a table plus pixels (:class:`ImageCollection`). Only the training split is ever resampled or augmented.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medtail.naming import late_names
 
 if TYPE_CHECKING:
     from medtail.data.collection import SPLITS, DataWarning, ImageCollection, Split
@@ -18,6 +19,23 @@ if TYPE_CHECKING:
     from medtail.data.splitting.classes import choose_classes
     from medtail.data.splitting.one_versus_rest import positive_versus_rest
     from medtail.data.splitting.splits import assign_splits, read_splits, shared_groups, write_splits
+else:
+    __getattr__, __dir__ = late_names(
+        __name__,
+        {
+            "collection": ["SPLITS", "DataWarning", "ImageCollection", "Split"],
+            "datasets.opening": ["BUILT_IN", "open_collection"],
+            "datasets.tables.columns": ["BY_NAME", "TableColumns"],
+            "decoded.batches": ["ImageBatches", "PairedBatches", "batch_loader"],
+            "decoded.pixels": ["Pixels", "load_pixels"],
+            "decoded.reading": ["UnreadableImage"],
+            "formats.image_files": ["ImageFiles", "image_paths"],
+            "formats.sources": ["ImageArray", "ImageForm", "ImageSource", "UnreadableImageError"],
+            "splitting.classes": ["choose_classes"],
+            "splitting.one_versus_rest": ["positive_versus_rest"],
+            "splitting.splits": ["assign_splits", "read_splits", "shared_groups", "write_splits"],
+        },
+    )
 
 __all__ = [
     "BUILT_IN",
@@ -47,43 +65,3 @@ __all__ = [
     "shared_groups",
     "write_splits",
 ]
-
-#: The module of each name, loaded when the name is first used: PyTorch takes seconds, which listing need not wait for.
-_MODULES = {
-    "SPLITS": "collection",
-    "DataWarning": "collection",
-    "ImageCollection": "collection",
-    "Split": "collection",
-    "BUILT_IN": "datasets.opening",
-    "open_collection": "datasets.opening",
-    "BY_NAME": "datasets.tables.columns",
-    "TableColumns": "datasets.tables.columns",
-    "ImageBatches": "decoded.batches",
-    "PairedBatches": "decoded.batches",
-    "batch_loader": "decoded.batches",
-    "Pixels": "decoded.pixels",
-    "load_pixels": "decoded.pixels",
-    "UnreadableImage": "decoded.reading",
-    "ImageFiles": "formats.image_files",
-    "image_paths": "formats.image_files",
-    "ImageArray": "formats.sources",
-    "ImageForm": "formats.sources",
-    "ImageSource": "formats.sources",
-    "UnreadableImageError": "formats.sources",
-    "choose_classes": "splitting.classes",
-    "positive_versus_rest": "splitting.one_versus_rest",
-    "assign_splits": "splitting.splits",
-    "read_splits": "splitting.splits",
-    "shared_groups": "splitting.splits",
-    "write_splits": "splitting.splits",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__

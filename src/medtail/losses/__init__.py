@@ -5,8 +5,9 @@
 explains how to add one.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medtail.naming import late_names
 
 if TYPE_CHECKING:
     from medtail.losses import functional
@@ -59,6 +60,53 @@ if TYPE_CHECKING:
         FocalLoss,
         WeightedCrossEntropyLoss,
     )
+else:
+    __getattr__, __dir__ = late_names(
+        __name__,
+        {
+            "catalogue": ["COMPOSITIONS", "LOSSES", "NEUTRAL_SETTINGS", "create_loss"],
+            "contrastive_losses": ["BalancedContrastiveLoss", "GaussianMixtureLoss", "MomentumContrastLoss"],
+            "descriptions": ["DESCRIPTIONS", "PAPERS", "UNAVAILABLE_LOSSES"],
+            "distillation_losses": ["DistillationLoss", "NestedCollaborativeLoss"],
+            "functional": ["functional"],
+            "gradient_figure": ["plot_gradients"],
+            "margin_losses": [
+                "AdaCosLoss",
+                "ArcFaceLoss",
+                "CosFaceLoss",
+                "DifficultyAwareMarginLoss",
+                "DynamicAngularLoss",
+                "LDAMLoss",
+                "SphereFaceLoss",
+            ],
+            "metric_losses": ["SoftF1Loss", "SoftMCCLoss"],
+            "parts.adjustments": ["NoAdjustment", "PriorAdjustment"],
+            "parts.weightings": [
+                "BatchInverseFrequencyWeighting",
+                "ClassWeighting",
+                "DeferredWeighting",
+                "EffectiveNumberWeighting",
+                "InverseFrequencyWeighting",
+                "NoWeighting",
+            ],
+            "pipeline": ["ClassificationLoss", "PipelineLoss", "WeightedSumLoss"],
+            "prior_losses": ["BalancedSoftmaxLoss", "LogitAdjustedLoss", "VectorScalingLoss"],
+            "sigmoid_losses": [
+                "AsymmetricLoss",
+                "AsymmetricPolynomialLoss",
+                "AsymmetricSoftmaxLoss",
+                "PadeAsymmetricLoss",
+            ],
+            "weighted_losses": [
+                "AdaptivelyWeightedBalancedLoss",
+                "ClassBalancedLoss",
+                "ComplementCrossEntropyLoss",
+                "CrossEntropyLoss",
+                "FocalLoss",
+                "WeightedCrossEntropyLoss",
+            ],
+        },
+    )
 
 __all__ = [
     "COMPOSITIONS",
@@ -109,65 +157,3 @@ __all__ = [
     "functional",
     "plot_gradients",
 ]
-
-#: The module of each name, loaded when the name is first used: PyTorch takes seconds, which listing need not wait for.
-_MODULES = {
-    "functional": "functional",
-    "COMPOSITIONS": "catalogue",
-    "LOSSES": "catalogue",
-    "NEUTRAL_SETTINGS": "catalogue",
-    "PAPERS": "descriptions",
-    "UNAVAILABLE_LOSSES": "descriptions",
-    "DESCRIPTIONS": "descriptions",
-    "create_loss": "catalogue",
-    "BalancedContrastiveLoss": "contrastive_losses",
-    "GaussianMixtureLoss": "contrastive_losses",
-    "MomentumContrastLoss": "contrastive_losses",
-    "DistillationLoss": "distillation_losses",
-    "NestedCollaborativeLoss": "distillation_losses",
-    "plot_gradients": "gradient_figure",
-    "AdaCosLoss": "margin_losses",
-    "ArcFaceLoss": "margin_losses",
-    "CosFaceLoss": "margin_losses",
-    "DifficultyAwareMarginLoss": "margin_losses",
-    "DynamicAngularLoss": "margin_losses",
-    "LDAMLoss": "margin_losses",
-    "SphereFaceLoss": "margin_losses",
-    "SoftF1Loss": "metric_losses",
-    "SoftMCCLoss": "metric_losses",
-    "NoAdjustment": "parts.adjustments",
-    "PriorAdjustment": "parts.adjustments",
-    "BatchInverseFrequencyWeighting": "parts.weightings",
-    "ClassWeighting": "parts.weightings",
-    "DeferredWeighting": "parts.weightings",
-    "EffectiveNumberWeighting": "parts.weightings",
-    "InverseFrequencyWeighting": "parts.weightings",
-    "NoWeighting": "parts.weightings",
-    "ClassificationLoss": "pipeline",
-    "PipelineLoss": "pipeline",
-    "WeightedSumLoss": "pipeline",
-    "BalancedSoftmaxLoss": "prior_losses",
-    "LogitAdjustedLoss": "prior_losses",
-    "VectorScalingLoss": "prior_losses",
-    "AsymmetricLoss": "sigmoid_losses",
-    "AsymmetricPolynomialLoss": "sigmoid_losses",
-    "AsymmetricSoftmaxLoss": "sigmoid_losses",
-    "PadeAsymmetricLoss": "sigmoid_losses",
-    "AdaptivelyWeightedBalancedLoss": "weighted_losses",
-    "ClassBalancedLoss": "weighted_losses",
-    "ComplementCrossEntropyLoss": "weighted_losses",
-    "CrossEntropyLoss": "weighted_losses",
-    "FocalLoss": "weighted_losses",
-    "WeightedCrossEntropyLoss": "weighted_losses",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_MODULES[name]}")
-    return module if _MODULES[name] == name else getattr(module, name)
-
-
-def __dir__() -> list[str]:
-    return __all__
