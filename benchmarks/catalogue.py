@@ -12,7 +12,8 @@ from pathlib import Path
 
 from medtail.data import open_collection
 from medtail.evaluation.comparison.comparison import compare_runs
-from medtail.experiments.planned_runs import plan_methods, train_missing
+from medtail.experiments.experiment import Experiment
+from medtail.experiments.variants import variants_of
 from medtail.files import write_text
 from medtail.losses import LOSSES
 from medtail.runs.run import Run
@@ -39,12 +40,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--methods", nargs="+", default=list(LOSSES), help="all losses by default")
     arguments = parser.parse_args()
-    runs = train_missing(
-        arguments.data,
-        plan_methods(arguments.methods, arguments.seeds, arguments.folder),
+    experiment = Experiment(
+        variants_of(arguments.methods),
+        [arguments.data],
+        arguments.folder,
+        arguments.seeds,
         changes=[{"training": {"epochs": arguments.epochs}}],
     )
-    write_text(arguments.out, page(arguments, runs))
+    write_text(arguments.out, page(arguments, [one.run for one in experiment.run()]))
 
 
 def page(arguments: argparse.Namespace, runs: list[Run]) -> str:

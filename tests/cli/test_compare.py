@@ -61,6 +61,35 @@ def test_another_reference_can_be_named(medtail, refuses, comparison: Path) -> N
     assert "did you mean dbm_bs" in refuses("compare", *runs, "--reference", "dbm_b")
 
 
+def test_variants_of_a_file_are_rows(medtail, refuses, tmp_path: Path) -> None:
+    """Two settings of one method, and the same by a product: the second command finds both rows trained."""
+    file = tmp_path / "variants.yaml"
+    file.write_text(
+        "- {label: dal loss.scale=4, method: dal, set: {loss.scale: 4}}\n"
+        "- {label: dal loss.scale=8, method: dal, set: {loss: {scale: 8}}}\n"
+    )
+    arguments = ("--seeds", 1, "--epochs", 1, "--out", tmp_path / "out", "--json")
+    result = medtail("compare", "digits-lt", "--variants", file, *arguments)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)["methods"]
+    assert {row["method"] for row in rows} >= {"dal loss.scale=4", "dal loss.scale=8"}
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/summary.json")}
+    assert len(before) == 2
+    result = medtail("compare", "digits-lt", "--methods", "dal", "--set", "loss.scale=4,8", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["methods"] == rows
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/*/summary.json")} == before
+
+    file.write_text("[{method: ce}, {method: dal, set: {loss.scael: 4}}]")
+    out = ("--out", tmp_path / "new")
+    assert "did you mean scale" in refuses("compare", "digits-lt", "--variants", file, *out)
+    assert "different kinds" in refuses("compare", "digits-lt", "--variants", file, "--methods", "ce", *out)
+    assert "--set loss.scale with several values needs --methods" in refuses(
+        "compare", "digits-lt", "--grids", "vs", "--set", "loss.scale=4,8", *out
+    )
+    assert not (tmp_path / "new").exists()
+
+
 def test_bad_input_is_one_sentence(refuses, comparison: Path, tmp_path: Path) -> None:
     assert "--methods trains on one DATA and needs --out" in refuses(
         "compare", "digits-lt", "--methods", "ce"

@@ -127,6 +127,34 @@ def check_output(out: Path, *, overwrite: bool, data: Iterable[str | Path] = ())
         )
 
 
+def parse_axes(assignments: Iterable[str]) -> tuple[list[str], dict[str, list[Any]]]:
+    """Part assignments of one value from those of several, ``loss.scale=4,8``; the values are read as YAML.
+
+    Returns:
+        The assignments of one value, and from the path of each other setting to its values.
+
+    Raises:
+        InputError: The values are no YAML, or a setting is given twice.
+
+    Example:
+        >>> parse_axes(["loss.scale=4,8", "training.epochs=3", "data.classes=[a,b]"])
+        (['training.epochs=3', 'data.classes=[a,b]'], {'loss.scale': [4, 8]})
+    """
+    fixed, axes = [], {}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        values = _value(path, f"[{text}]") if "," in text else None
+        if not equals or not isinstance(values, list) or len(values) < 2:
+            fixed.append(assignment)
+        elif path in axes:
+            raise InputError(
+                f"--set {path} is given twice, with several values each; give all values at once"
+            )
+        else:
+            axes[path] = [_number_or_text(value) if isinstance(value, str) else value for value in values]
+    return fixed, axes
+
+
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
     """Turn ``["loss.scale=8", "schedule.name=step"]`` into nested settings; values are read as YAML.
 
@@ -137,24 +165,13 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
         >>> parse_assignments(["loss.scale=8", "training.early_stopping_patience=null"])
         {'loss': {'scale': 8}, 'training': {'early_stopping_patience': None}}
     """
-    # Help need not wait for a reader of YAML.
-    import yaml
-
-    from medtail.files import load_yaml
-
     settings: dict[str, Any] = {}
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         keys = path.split(".")
         if not equals or not all(keys):
             raise InputError(f"--set takes section.key=value, got {assignment!r}; e.g. --set loss.scale=8")
-        try:
-            value = load_yaml(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            shown = text if len(text) <= 80 else f"{text[:80]}…"
-            raise InputError(
-                f"--set {path}: the value must be valid YAML, got {shown!r}; quote it"
-            ) from error
+        value = _value(path, text)
         # "1e-4" is a string to YAML 1.1, a number to everybody else.
         if isinstance(value, str):
             value = _number_or_text(value)
@@ -166,6 +183,19 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:
             section = inner
         section[keys[-1]] = value
     return settings
+
+
+def _value(path: str, text: str) -> Any:
+    # Help need not wait for a reader of YAML.
+    import yaml
+
+    from medtail.files import load_yaml
+
+    try:
+        return load_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        shown = text if len(text) <= 80 else f"{text[:80]}…"
+        raise InputError(f"--set {path}: the value must be valid YAML, got {shown!r}; quote it") from error
 
 
 def _number_or_text(text: str) -> float | str:

@@ -30,7 +30,7 @@ class Point:
     @property
     def name(self) -> str:
         """For a folder: ``gamma=0.1,tau=2``, or ``gamma=0_0.3_3.3`` for a value of several numbers."""
-        return ",".join(f"{short_name(path)}={_joined(value)}" for path, value in self.values.items())
+        return ",".join(f"{short_name(path)}={value_name(value)}" for path, value in self.values.items())
 
     @property
     def title(self) -> str:
@@ -203,7 +203,8 @@ def axis_label(value: Any) -> str:
     return _text(value)
 
 
-def _joined(value: Any) -> str:
+def value_name(value: Any) -> str:
+    """A value of an axis in the name of a folder: ``0.1``, or ``0_0.3_3.3`` for several numbers."""
     several = isinstance(value, Iterable) and not isinstance(value, str)
     return ("_".join(map(_text, value)) if several else _text(value)).replace("/", "-")
 

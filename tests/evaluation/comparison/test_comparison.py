@@ -208,13 +208,40 @@ def test_settings_that_differ_are_said(make_run, tmp_path: Path, runs: list[Run]
     assert compare_runs(runs).warnings == []
     longer = _run(make_run, tmp_path, "ce", 4, settings={"optimizer": {"learning_rate": 0.01}})
     scaled = _run(make_run, tmp_path, "dal", 4, settings={"loss": {"scale": 8.0}})
-    comparison = compare_runs([*runs, longer, scaled])
+    everything = [*runs, longer, scaled]
+    named = [run.folder.name.partition("-")[0] for run in everything]
+    comparison = compare_runs(everything, labels=named)
     assert comparison.warnings == [
         "loss.scale differs within dal: 8.0 (dal seed 4); not set (all others)",
         "optimizer.learning_rate differs: 0.01 (ce seed 4); 0.1 (all others)",
     ]
     assert comparison.warnings[0] in comparison.to_markdown()
     assert comparison.warnings[0] in read_page(comparison_page(comparison)).text
+
+
+def test_two_settings_of_one_method_are_two_rows(make_run, tmp_path: Path, runs: list[Run]) -> None:
+    """Runs that nobody named are told apart by the setting that differs; their seeds and machines make no rows."""
+    scaled = [
+        _run(
+            make_run,
+            tmp_path / str(scale),
+            "dal",
+            seed,
+            settings={
+                "loss": {"scale": scale},
+                "training": {"seed": seed, "precision": f"{32 - 16 * seed}-true"},
+            },
+        )
+        for scale in (4, 8)
+        for seed in (0, 1)
+    ]
+    comparison = compare_runs([*runs[3:6], *scaled])
+    assert {row["method"]: row["seeds"] for row in comparison.rows} == {
+        "ce": [0, 1, 2],
+        "dal loss.scale=4": [0, 1],
+        "dal loss.scale=8": [0, 1],
+    }
+    assert [warning.partition(" ")[0] for warning in comparison.warnings] == ["training.precision"]
 
 
 def test_order_of_images_in_a_file_does_not_matter(make_run, tmp_path: Path, runs: list[Run]) -> None:

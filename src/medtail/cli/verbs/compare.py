@@ -18,6 +18,7 @@ from medtail.cli.options import (
     binary_subsample,
     given,
     parse_assignments,
+    parse_axes,
     parse_classes,
     parse_merge,
 )
@@ -26,6 +27,7 @@ from medtail.errors import InputError
 if TYPE_CHECKING:
     from medtail.evaluation import Comparison, Tuning
     from medtail.experiments.planned_runs import PlannedRun
+    from medtail.experiments.variants import Variant
     from medtail.runs.run import Run
 
 #: Settings laid over every recipe, in order.
@@ -41,6 +43,10 @@ def compare(
         ),
     ],
     methods: Annotated[str | None, typer.Option(help="Methods to train on DATA, e.g. ce,focal,dal.")] = None,
+    variants: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.yaml", help="A list of {label, method, set, recipe} to train on DATA."),
+    ] = None,
     grids: Annotated[
         str | None,
         typer.Option(help="Grids of trainings to tune on DATA, e.g. vs,vs_lct; see medtail list grids."),
@@ -61,7 +67,12 @@ def compare(
         str | None, typer.Option(help="Method that the others are tested against; ce if it is among them.")
     ] = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, for every run.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting, for every run; KEY=V1,V2 trains a variant with each.",
+        ),
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="For every run.")] = None,
     epochs: Annotated[int | None, typer.Option(help="For every run.")] = None,
@@ -97,13 +108,15 @@ def compare(
     from medtail.data import TableColumns
     from medtail.runs.grid import GridRuns
 
-    if methods is not None and grids is not None:
-        raise InputError("--methods and --grids are two kinds of comparison; give one of them")
+    kinds = {"--methods": methods, "--variants": variants, "--grids": grids}
+    trained = [option for option, value in kinds.items() if value is not None]
+    if len(trained) > 1:
+        raise InputError(f"{' and '.join(trained)} are different kinds of comparison; give one of them")
     if chosen is not None and grids is None:
         raise InputError(
             "--grid-points chooses combinations of --grids, which are not given; name some grids"
         )
-    finished_grids = methods is None and all(GridRuns.in_folder(Path(item)) for item in items)
+    finished_grids = not trained and all(GridRuns.in_folder(Path(item)) for item in items)
     if reference is not None and (grids is not None or finished_grids):
         raise InputError("--reference is a method to test others against, which grids are not; leave it out")
     options: dict[str, dict[str, Any]] = {
@@ -122,18 +135,23 @@ def compare(
         "training": {"epochs": epochs},
     }
     result: Comparison | Tuning
-    if methods is None and grids is None:
+    fixed, axes = parse_axes(settings or [])
+    if axes and (grids is not None or not trained):
+        raise InputError(
+            f"--set {next(iter(axes))} with several values needs --methods or --variants; give one value"
+        )
+    if not trained:
         result = _of_finished([Path(item) for item in items], reference, grids=finished_grids)
     else:
         if len(items) != 1 or out is None:
-            option = "--methods" if grids is None else "--grids"
-            raise InputError(f"{option} trains on one DATA and needs --out DIR for the runs; give both")
-        changes = [given(options), parse_assignments(settings or [])]
-        if methods is not None:
-            result = _of_methods(items[0], methods.split(","), seeds, out, recipe, changes, reference)
+            raise InputError(f"{trained[0]} trains on one DATA and needs --out DIR for the runs; give both")
+        changes = [given(options), parse_assignments(fixed)]
+        if grids is None:
+            rows = _variants(methods, variants, axes)
+            result = _of_variants(items[0], rows, seeds, out, recipe, changes, reference)
         else:
             numbers = None if chosen is None else _numbers(chosen)
-            result = _of_grids(items[0], str(grids).split(","), numbers, seeds, out, recipe, changes)
+            result = _of_grids(items[0], grids.split(","), numbers, seeds, out, recipe, changes)
     if out is not None:
         _write(result, out)
     typer.echo(
@@ -162,20 +180,30 @@ def _of_finished(folders: list[Path], reference: str | None, *, grids: bool) -> 
     return compare_runs([Run(folder) for folder in folders], reference=reference)
 
 
-def _of_methods(
+def _variants(methods: str | None, file: Path | None, axes: Mapping[str, Sequence[Any]]) -> "list[Variant]":
+    from medtail.experiments.variants import product_of, read_variants, variants_of
+
+    rows = read_variants(file) if file is not None else variants_of(str(methods).split(","))
+    return product_of(rows, axes)
+
+
+def _of_variants(
     data: str,
-    methods: list[str],
+    variants: "list[Variant]",
     seeds: int,
     folder: Path,
     recipe: str | None,
     changes: Changes,
     reference: str | None,
 ) -> "Comparison":
+    from medtail.cli.progress import progress_bar
     from medtail.evaluation import compare_runs
-    from medtail.experiments.planned_runs import plan_methods
+    from medtail.experiments.experiment import Experiment
 
-    planned = plan_methods(methods, seeds, folder)
-    return compare_runs(_train(data, planned, recipe, changes), reference=reference)
+    experiment = Experiment(variants, [data], folder, seeds, recipe, changes)
+    with progress_bar() as progress:
+        runs = experiment.run(progress)
+    return compare_runs([one.run for one in runs], labels=[one.label for one in runs], reference=reference)
 
 
 def _of_grids(

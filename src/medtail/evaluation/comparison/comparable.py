@@ -7,6 +7,7 @@ from typing import Self, final
 import numpy as np
 
 from medtail.errors import InputError
+from medtail.evaluation.comparison.labels import WITHOUT_EFFECT, labels_of
 from medtail.evaluation.summaries.binary import BINARY_PREFIX, measure_binary
 from medtail.evaluation.summaries.frequency_groups import group_metrics
 from medtail.metrics.metric import LOWEST_RECALL, POSITIVE_CLASS_METRICS
@@ -18,9 +19,6 @@ from medtail.runs.settings import RunSettings
 #: The parts of a recipe that a method chooses.
 _OF_THE_METHOD = ("recipe.", "method.", "head.", "loss.", "sampling.", "optimizer.sharpness")
 
-#: Settings that may differ: the comparison is over seeds, and the path only says where the same images are.
-_WITHOUT_EFFECT = ("training.seed", "data.path")
-
 
 @final
 @dataclass(frozen=True)
@@ -29,18 +27,20 @@ class JudgedRun:
 
     Attributes:
         run: The folder.
+        label: The row that it belongs to.
         settings: ``recipe.yaml``.
         facts: ``dataset.json``.
         test: Predictions of the test split, sorted by id.
     """
 
     run: Run
+    label: str
     settings: RunSettings
     facts: DatasetFacts
     test: Predictions
 
     @classmethod
-    def read(cls, run: Run) -> Self:
+    def read(cls, run: Run, label: str) -> Self:
         """Read a finished run."""
         run.require(run.summary)
         test = Predictions.read(run.predictions("test"))
@@ -48,6 +48,7 @@ class JudgedRun:
         facts.check_classes(run.predictions("test"), test.class_names)
         return cls(
             run=run,
+            label=label,
             settings=RunSettings.load(run),
             facts=facts,
             test=test.rows(np.argsort(test.ids, kind="stable")),
@@ -92,29 +93,36 @@ class JudgedRun:
         }
 
 
-def read_comparable(runs: Sequence[Run]) -> list[JudgedRun]:
+def read_comparable(runs: Sequence[Run], labels: Sequence[str] | None = None) -> list[JudgedRun]:
     """Read runs that were trained and judged on the same images.
+
+    Args:
+        runs: Finished runs.
+        labels: The row that each run belongs to; None takes method and the settings in which runs of it differ.
 
     Splits may differ between seeds, as ``data.split_seed=run`` makes them, if they are the same for every method: then
     methods are compared seed by seed.
 
     Raises:
-        InputError: There is no run, one is not finished, two have the same method and seed, or their classes,
+        InputError: There is no run, one is not finished, two have the same label and seed, or their classes,
             images, labels or splits differ for other reasons than their seeds.
     """
     if not runs:
         raise InputError("runs must hold at least one finished run, got none; give the folders of some")
-    judged = [JudgedRun.read(run) for run in runs]
+    for run in runs:
+        run.require(run.summary)
+    labels = labels_of([RunSettings.load(run) for run in runs]) if labels is None else labels
+    judged = [JudgedRun.read(run, label) for run, label in zip(runs, labels, strict=True)]
     first_of_split: dict[int, JudgedRun] = {}
     seen: dict[tuple[str, int], JudgedRun] = {}
     for other in judged:
         _check_same_classes(judged[0], other)
         _check_same_images(first_of_split.setdefault(other.settings.split_seed, other), other)
-        twin = seen.setdefault((other.method, other.seed), other)
+        twin = seen.setdefault((other.label, other.seed), other)
         if twin is not other:
             raise InputError(
                 f"each method and seed may occur once, {twin.run.folder} and {other.run.folder} are both "
-                f"{other.method} with seed {other.seed}; leave one out"
+                f"{other.label} with seed {other.seed}; leave one out"
             )
     for other in first_of_split.values():
         _check_same_data(judged[0], other)
@@ -132,7 +140,7 @@ def _check_paired(judged: Sequence[JudgedRun]) -> None:
     """Refuse methods that were trained on different splits."""
     splits_of: dict[str, dict[int, int]] = {}
     for run in judged:
-        splits_of.setdefault(run.method, {})[run.seed] = run.settings.split_seed
+        splits_of.setdefault(run.label, {})[run.seed] = run.settings.split_seed
     first, *others = splits_of
     for other in others:
         if splits_of[other] != splits_of[first]:
@@ -183,30 +191,30 @@ def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
 
 
 def differing_settings(judged: Sequence[JudgedRun]) -> list[str]:
-    """Say, in one sentence each, which settings differ for other reasons than method and seed."""
+    """Say, in one sentence each, which settings differ for other reasons than the labels and the seed."""
     sentences = []
     if splits_differ(judged):
         sentences.append("splits differ between seeds, and are the same for every method of a seed")
     flat = {id(run): run.settings.flat for run in judged}
     for key in sorted({key for settings in flat.values() for key in settings}):
-        if key in _WITHOUT_EFFECT:
+        if key in WITHOUT_EFFECT or any(f" {key}=" in run.label for run in judged):
             continue
         if not key.startswith(_OF_THE_METHOD):
             compared = {"": judged}
         else:
             compared = {
-                method: [run for run in judged if run.method == method]
-                for method in sorted({run.method for run in judged})
+                label: [run for run in judged if run.label == label]
+                for label in sorted({run.label for run in judged})
             }
-        for method, members in compared.items():
+        for label, members in compared.items():
             holders: dict[str, list[str]] = {}
             for run in members:
                 value = str(flat[id(run)].get(key, "not set"))
-                holders.setdefault(value, []).append(f"{run.method} seed {run.seed}")
+                holders.setdefault(value, []).append(f"{run.label} seed {run.seed}")
             if len(holders) > 1:
                 *rare, commonest = sorted(holders, key=lambda value: len(holders[value]))
                 values = [f"{value} ({', '.join(holders[value])})" for value in rare]
                 others = "all others" if len(holders[commonest]) > 1 else holders[commonest][0]
-                where = f" within {method}" if method else ""
+                where = f" within {label}" if label else ""
                 sentences.append(f"{key} differs{where}: {'; '.join([*values, f'{commonest} ({others})'])}")
     return sentences

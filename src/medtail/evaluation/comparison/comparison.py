@@ -195,8 +195,10 @@ class Comparison:
         return "\n".join(lines) + "\n"
 
 
-def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Comparison:
-    """Compare finished runs of one data set, grouped by method.
+def compare_runs(
+    runs: Sequence[Run], *, labels: Sequence[str] | None = None, reference: str | None = None
+) -> Comparison:
+    """Compare finished runs of one data set, grouped by their labels.
 
     Balanced accuracy is tested, and it alone, so that no metric can be picked for its p-value: a paired t-test over
     the seeds a method shares with the reference (would other seeds say the same?), corrected by Holm for the number
@@ -204,15 +206,16 @@ def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Compar
     seeds (would other patients say the same?).
 
     Args:
-        runs: Folders of finished runs; each method with one or more seeds.
-        reference: Method the others are tested against; ``ce`` if it is among them, else the first run's.
+        runs: Folders of finished runs; each label with one or more seeds.
+        labels: The row of each run; None takes its method, and the settings in which runs of this method differ.
+        reference: Label the others are tested against; ``ce`` if it is among them, else the first run's.
 
     Raises:
         InputError: A run is not finished, the runs are not of the same images and splits, a method and seed occur
             twice, or the reference is none of the methods.
     """
-    judged = read_comparable(runs)
-    methods = list(dict.fromkeys(run.method for run in judged))
+    judged = read_comparable(runs, labels)
+    methods = list(dict.fromkeys(run.label for run in judged))
     if reference is None:
         reference = USUAL_REFERENCE if USUAL_REFERENCE in methods else methods[0]
     if reference not in methods:
@@ -221,7 +224,7 @@ def compare_runs(runs: Sequence[Run], *, reference: str | None = None) -> Compar
             f"got {reference}{nearest(reference, methods)}"
         )
     per_run = [
-        {"run": run.run.folder.name, "method": run.method, "seed": run.seed, **run.metrics} for run in judged
+        {"run": run.run.folder.name, "method": run.label, "seed": run.seed, **run.metrics} for run in judged
     ]
     values = pd.DataFrame(per_run)
     resampled = _resampled_balanced_accuracy(judged)

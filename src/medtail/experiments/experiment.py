@@ -1,0 +1,143 @@
+"""An experiment: variants × seeds × data sets, each training in a folder that follows from these."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+from medtail.data import ImageCollection, open_collection
+from medtail.errors import InputError
+from medtail.experiments.planned_runs import (
+    PlannedRun,
+    ReadyRun,
+    check_planned,
+    sets,
+    train_ready,
+    with_seed,
+)
+from medtail.experiments.variants import Variant, check_different
+from medtail.progress import Progress
+from medtail.recipes.choose_recipe import chosen_columns
+from medtail.runs.run import Run
+
+
+@final
+@dataclass(frozen=True)
+class ExperimentRun:
+    """A run of an experiment.
+
+    Attributes:
+        data_set: Name of the data set.
+        label: That of the variant.
+        seed: Of the training.
+        ready: What its training needs.
+    """
+
+    data_set: str
+    label: str
+    seed: int
+    ready: ReadyRun
+
+    @property
+    def run(self) -> Run:
+        """Its folder."""
+        return self.ready.run
+
+
+@final
+@dataclass(frozen=True)
+class Experiment:
+    """Variants × seeds × data sets.
+
+    The runs of one data set are in ``FOLDER/LABEL-seedN``, those of several in ``FOLDER/DATA_SET/LABEL-seedN``.
+
+    Attributes:
+        variants: The rows of the table.
+        data: Data sets, as :func:`medtail.data.open_collection` takes them.
+        folder: Where the runs are, or will be.
+        seeds: How many seeds; they are 0, 1, ….
+        recipe: Name of a data-set recipe for all; chosen by the data if None.
+        changes: Settings laid over every recipe, in order; those of a variant come last.
+        folds: The number of folds, if each training is to be a cross-validation.
+
+    Raises:
+        InputError: There is no variant or no data set, two labels are alike, or the seed is set.
+
+    Example:
+        >>> from medtail.experiments.variants import product_of, variants_of
+        >>> variants = product_of(variants_of(["dal"]), {"loss.scale": [4, 8]})
+        >>> experiment = Experiment(variants, ["digits-lt"], Path("out"), seeds=1)
+        >>> [one.run.folder.name for one in experiment.prepared()]
+        ['dal_loss.scale=4-seed0', 'dal_loss.scale=8-seed0']
+    """
+
+    variants: Sequence[Variant]
+    data: Sequence[str]
+    folder: Path
+    seeds: int = 3
+    recipe: str | None = None
+    changes: Sequence[Mapping[str, Any]] = ()
+    folds: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.variants or not self.data:
+            missing = "variants" if not self.variants else "data"
+            raise InputError(f"{missing} must not be empty, got none; name at least one")
+        check_different(self.variants)
+        for change in (*self.changes, *(variant.settings for variant in self.variants)):
+            if sets(change, "training.seed"):
+                raise InputError(
+                    "training.seed must be left to the comparison, which trains several; set `seeds` instead"
+                )
+
+    def prepared(self) -> list[ExperimentRun]:
+        """Return every run, finished or not, after a check of all of them; nothing is written.
+
+        Raises:
+            InputError: A data set cannot be opened, a recipe is wrong, its method cannot be built, or a folder holds
+                another run.
+        """
+        columns = chosen_columns(self.recipe, self.changes)
+        collections = [open_collection(data, columns=columns) for data in self.data]
+        names = [collection.name for collection in collections]
+        if len(set(names)) < len(names):
+            raise InputError(
+                f"data sets must have different names, got {', '.join(names)}; give each once, or rename a folder"
+            )
+        return [one for collection in collections for one in self._prepared(collection)]
+
+    def _prepared(self, collection: ImageCollection) -> list[ExperimentRun]:
+        several = len(self.data) > 1
+        folder = self.folder / collection.name if several else self.folder
+        parts = [(variant, seed) for variant in self.variants for seed in range(self.seeds)]
+        planned = [
+            PlannedRun(
+                f"{collection.name}: {variant.label}, seed {seed}"
+                if several
+                else f"{variant.label}, seed {seed}",
+                Run(folder / f"{variant.folder}-seed{seed}"),
+                variant.method,
+                with_seed(variant.settings, seed),
+                variant.recipe,
+                self.folds,
+            )
+            for variant, seed in parts
+        ]
+        ready = check_planned(collection, planned, recipe=self.recipe, changes=self.changes)
+        return [
+            ExperimentRun(collection.name, variant.label, seed, one)
+            for (variant, seed), one in zip(parts, ready, strict=True)
+        ]
+
+    def run(self, progress: Progress | None = None) -> list[ExperimentRun]:
+        """Train what is missing, and return every run.
+
+        Args:
+            progress: Told about decoding and predicting.
+
+        Raises:
+            InputError: As :meth:`prepared`, before any training.
+        """
+        prepared = self.prepared()
+        train_ready([one.ready for one in prepared], progress)
+        return prepared

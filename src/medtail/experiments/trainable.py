@@ -1,0 +1,42 @@
+"""A check of a recipe before anything is decoded: can its method be built, and its optimizer, for these data?"""
+
+import numpy as np
+
+from medtail.data import ImageCollection, choose_classes, positive_versus_rest
+from medtail.recipes.schema import Recipe
+from medtail.runs.run import Run
+from medtail.training.build import BuildContext, build_method, build_optimizer
+from medtail.training.earlier_runs.first_stage import FirstStage
+
+
+def check_trainable(collection: ImageCollection, recipe: Recipe) -> None:
+    """Build what a recipe describes, without its published weights, and train nothing.
+
+    Args:
+        collection: The images; nothing is decoded, so class counts are those of all images.
+        recipe: Every setting.
+
+    Raises:
+        InputError: A name or setting is wrong, loss and head do not fit, the recipe cannot train the method, or a run
+            that it starts from or learns from is not finished.
+    """
+    collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
+    if recipe.data.positive is not None:
+        collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
+    first_stage, teacher = recipe.backbone.from_run, recipe.method.teacher_run
+    for earlier in filter(None, (first_stage, teacher)):
+        run = Run.of(str(earlier))
+        run.require(run.summary)
+    if first_stage is None:
+        # A head that keeps a classifier, or features of a trained network, need a first stage.
+        FirstStage.of(recipe, collection)
+    counts = np.maximum(collection.class_counts(), 1)
+    backbone = recipe.backbone.model_copy(update={"pretrained": False})
+    context = BuildContext(
+        recipe.model_copy(update={"backbone": backbone}),
+        counts,
+        collection.dimensions,
+        # A teacher that exists is checked when it is loaded.
+        for_training=teacher is None,
+    )
+    build_optimizer(recipe, build_method(context))

@@ -1,0 +1,68 @@
+"""An experiment: its folders, what is checked before the first training, and what is never trained again."""
+
+from pathlib import Path
+
+import pytest
+
+from medtail.errors import InputError
+from medtail.experiments.experiment import Experiment
+from medtail.experiments.variants import Variant, product_of, variants_of
+
+SHORT = {"training": {"epochs": 1}, "backbone": {"name": "resnet8"}}
+
+
+def _experiment(folder: Path, variants=None, **changes) -> Experiment:
+    arguments = {"seeds": 1, "changes": [SHORT], **changes}
+    return Experiment(variants or variants_of(["ce"]), ["digits-lt"], folder, **arguments)
+
+
+def test_every_variant_and_seed_has_its_folder_and_recipe(tmp_path: Path) -> None:
+    variants = product_of(variants_of(["dal"]), {"loss.scale": [4, 8]})
+    prepared = _experiment(tmp_path, variants, seeds=2).prepared()
+    assert [one.run.folder.name for one in prepared] == [
+        f"dal_loss.scale={scale}-seed{seed}" for scale in (4, 8) for seed in (0, 1)
+    ]
+    assert [one.ready.recipe.loss.settings["scale"] for one in prepared] == [4, 4, 8, 8]
+    assert [one.ready.recipe.training.seed for one in prepared] == [0, 1, 0, 1]
+    assert {one.data_set for one in prepared} == {"digits-lt"}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        (Variant("b", "dal", {"loss": {"scael": 4}}), "did you mean scale"),
+        (Variant("b", "dal", {"head": {"name": "linear"}}), "cosines"),
+        (Variant("b", "ce", {"optimizer": {"learning_rat": 1}}), "did you mean learning_rate"),
+        (Variant("b", "gml"), "needs a trained model to learn from"),
+        (Variant("b", "crt"), "backbone.from_run"),
+        (Variant("b", "ce", {"backbone": {"from_run": "nowhere"}}), "run folder nowhere does not exist"),
+        (Variant("b", "ce", {"training": {"seed": 4}}), "training.seed must be left to the comparison"),
+    ],
+)
+def test_nothing_starts_if_a_later_variant_cannot_be_built(
+    variant: Variant, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        _experiment(tmp_path / "out", [Variant("a", "ce"), variant]).run()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_another_recipe_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    first = _experiment(tmp_path).run()[0].run
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    for changes, message in (
+        ({"changes": [SHORT, {"loss": {"name": "focal"}}]}, "can only continue with its own settings"),
+        ({"folds": 2}, "holds one training, not a cross-validation of 2 folds"),
+    ):
+        with pytest.raises(InputError, match=message):
+            _experiment(tmp_path, [Variant("new", "ce"), Variant("ce", "ce")], **changes).run()
+    assert _experiment(tmp_path).run()[0].run == first
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_what_no_experiment_is(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="variants must not be empty"):
+        Experiment([], ["digits-lt"], tmp_path)
+    with pytest.raises(InputError, match="data sets must have different names"):
+        Experiment(variants_of(["ce"]), ["digits-lt", "digits-lt"], tmp_path).prepared()
