@@ -125,6 +125,16 @@ def test_predictions_at_the_point_are_saved_with_their_decisions(
     )
 
 
+def test_a_recall_is_printed_with_the_thresholds_around_it(run_main: Run, run: Path) -> None:
+    code, output, _ = run_main("adapt", run, "--recall", "9=0.9")
+    assert code == 0
+    rows = _point(run)["validation"]["thresholds"]
+    assert [row["threshold"] for row in rows if row["chosen"]] == [_point(run)["decision"]["threshold"]]
+    table = output[output.index("neighbouring thresholds on validation") :]
+    for row in rows:
+        assert f"{row['threshold']:.4g}" in table and f"{row['false_positive_rate']:.4f}" in table
+
+
 def _point(run: Path) -> dict:
     return json.loads((run / "operating_point.json").read_text())
 

@@ -75,6 +75,8 @@ def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
         "before": _metrics(request.goal, before),
         "after": _metrics(request.goal, after),
     }
+    if alternatives := request.goal.alternatives(cases):
+        measured["thresholds"] = alternatives
     if point.set_rule is not None:
         measured["mean_set_size"] = float(point.set_rule.contains(adapted.probabilities).sum(axis=1).mean())
     return replace(point, validation=measured, notes=(*notes, *decision_notes, *weight_notes))

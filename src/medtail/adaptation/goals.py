@@ -10,6 +10,7 @@ import numpy as np
 from medtail import metrics
 from medtail.adaptation.best_threshold import THRESHOLD_METRICS, best_threshold
 from medtail.adaptation.class_weights import balanced_weights
+from medtail.adaptation.trade import Trade, rounded_down
 from medtail.errors import InputError
 from medtail.operating_point.decisions import ClassThreshold, Decision, MinimumCost, MostProbable
 from medtail.operating_point.promises import ConfidentShare, Promise
@@ -81,6 +82,10 @@ class Goal(ABC):
     def own_metrics(self, cases: Cases) -> dict[str, float]:
         """Return the metrics of the goal besides those of every operating point; none by default."""
         return {}
+
+    def alternatives(self, cases: Cases) -> list[dict[str, float | None]]:
+        """Return what neighbouring choices would do on validation, in plain values; none by default."""
+        return []
 
 
 @final
@@ -165,7 +170,7 @@ class PromisedRecall(Goal):
         name, count = predictions.class_names[self.class_id], int(own.sum())
         threshold = self.promise.threshold(predictions.probabilities[own, self.class_id])
         if threshold is None:
-            highest = _rounded_down(self.promise.highest_share(count))
+            highest = rounded_down(self.promise.highest_share(count))
             remedy = f"ask for at most {highest}" if highest > 0 else "give it some"
             raise InputError(
                 f"`recall` {name}={self.promise.share:g} needs {self.promise.cases_needed} validation cases of {name}, "
@@ -178,7 +183,15 @@ class PromisedRecall(Goal):
                 f"The recall is promised as if cases were independent; the {count} of {name} are from {groups} groups, "
                 f"so it is less certain than promised."
             )
-        return ClassThreshold(self.class_id, threshold), notes
+        return ClassThreshold(self.class_id, threshold), [*self._trade(cases).warnings(name), *notes]
+
+    def _trade(self, cases: Cases) -> Trade:
+        scores = cases.predictions.probabilities[:, self.class_id]
+        return Trade(self.promise, scores, cases.of_class(self.class_id), cases.weights)
+
+    def alternatives(self, cases: Cases) -> list[dict[str, float | None]]:
+        """Return the thresholds around the chosen one."""
+        return [threshold.plain for threshold in self._trade(cases).around_the_chosen]
 
     def own_metrics(self, cases: Cases) -> dict[str, float]:
         """Return the recall, its exact lower bound, and the share of other cases for which the class is chosen."""
@@ -276,7 +289,3 @@ def few_cases_note(predictions: Predictions, what: str) -> list[str]:
     if not few:
         return []
     return [f"There are few validation cases of {', '.join(few)}: {what} may fit their noise."]
-
-
-def _rounded_down(share: float) -> float:
-    return float(np.floor(share * 1e4 + 1e-9) / 1e4)

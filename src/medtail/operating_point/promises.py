@@ -45,8 +45,13 @@ class Promise(ABC):
         """The smallest number of cases from which the promise can be made."""
 
     @abstractmethod
+    def share_at(self, rank: int, cases: int) -> float:
+        """Return the highest share that the ``rank``-th smallest of ``cases`` scores promises."""
+
+    @final
     def highest_share(self, cases: int) -> float:
         """Return the highest share that can be promised from this many cases."""
+        return self.share_at(1, cases) if cases else 0.0
 
     def threshold(self, scores: np.ndarray) -> float | None:
         """Return the threshold for scores ``(n,)`` of one class, which is chosen where its score is at least that.
@@ -78,9 +83,9 @@ class ExpectedShare(Promise):
         """⌈r / (1 - r)⌉."""
         return math.ceil(self.share / (1 - self.share) - _ROUNDING)
 
-    def highest_share(self, cases: int) -> float:
-        """Return n / (n + 1)."""
-        return cases / (cases + 1)
+    def share_at(self, rank: int, cases: int) -> float:
+        """Return 1 - k / (n + 1)."""
+        return 1 - rank / (cases + 1)
 
 
 @final
@@ -118,6 +123,8 @@ class ConfidentShare(Promise):
         """⌈log(1 - confidence) / log r⌉."""
         return math.ceil(math.log(1 - self.confidence) / math.log(self.share) - _ROUNDING)
 
-    def highest_share(self, cases: int) -> float:
-        """Return (1 - confidence)^{1/n}."""
-        return float((1 - self.confidence) ** (1 / cases)) if cases else 0.0
+    def share_at(self, rank: int, cases: int) -> float:
+        """Return 1 - q, where P(Beta(k, n - k + 1) ≤ q) is the confidence; (1 - confidence)^{1/n} for k = 1."""
+        from scipy.stats import beta
+
+        return float(1 - beta.ppf(self.confidence, rank, cases - rank + 1))

@@ -1,6 +1,6 @@
 """``medtail adapt``: an operating point for a finished run, chosen on validation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -166,5 +166,26 @@ def _print(validation: Mapping[str, Any]) -> None:
     for name, after in validation["after"].items():
         table.add_row(name, number(validation["before"][name]), number(after))
     plain_console().print(table)
+    if "thresholds" in validation:
+        _print_thresholds(validation["thresholds"])
     if "mean_set_size" in validation:
         typer.echo(f"mean size of sets: {validation['mean_set_size']:.2f} classes")
+
+
+def _print_thresholds(thresholds: Sequence[Mapping[str, Any]]) -> None:
+    """What other thresholds would find, and at what price."""
+    from rich.table import Table
+
+    from medtail.cli.tables import number, plain_console
+
+    table = Table(
+        *("threshold", "promises recall", "recall", "at least", "false-positive rate", "precision"),
+        title="neighbouring thresholds on validation",
+        title_justify="left",
+    )
+    for row in thresholds:
+        mark = " *" if row["chosen"] else ""
+        names = ("promised", "recall", "recall_lower_bound", "false_positive_rate", "precision")
+        table.add_row(f"{row['threshold']:.4g}{mark}", *(number(row[name]) for name in names))
+    plain_console().print(table)
+    typer.echo("* chosen; each threshold is chosen by --recall with the recall that it promises")
