@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from scipy.special import softmax
 from training.stripes import SIZES, recipe, stripes
 
 from medtail import metrics
@@ -15,6 +16,7 @@ from medtail.data import ImageCollection
 from medtail.errors import InputError
 from medtail.methods import Supervised
 from medtail.recipes.compose import load_recipe
+from medtail.runs.features import SavedFeatures
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
 from medtail.runs.tasks import SingleLabel
@@ -222,8 +224,9 @@ def test_cosine_heads_record_angles_and_features(collection, tmp_path: Path) -> 
     table = pd.read_csv(run.angles)
     assert table["epoch"].tolist() == [1, 2, 3]
     assert set(table["scale"]) == {5.0}
-    quantiles = table[[f"negative_q{q}" for q in ("05", "25", "50", "75", "95")]].to_numpy()
-    assert (np.diff(quantiles, axis=1) >= 0).all() and quantiles.min() >= 0 and quantiles.max() <= np.pi
+    for kind in ("negative", "target", "train_negative", "train_target"):
+        quantiles = table[[f"{kind}_q{q}" for q in ("05", "25", "50", "75", "95")]].to_numpy()
+        assert (np.diff(quantiles, axis=1) >= 0).all() and quantiles.min() >= 0 and quantiles.max() <= np.pi
     with np.load(run.features) as arrays:
         features, targets, centres = arrays["features"], arrays["targets"], arrays["centres"]
     cosines = (
@@ -238,7 +241,26 @@ def test_cosine_heads_record_angles_and_features(collection, tmp_path: Path) -> 
     assert "Angles to the class centres" in run.report.read_text()
 
 
-def test_heads_with_logits_record_none(collection, tmp_path: Path) -> None:
+def test_every_head_records_features_and_a_head_with_logits_no_angles(collection, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     train(collection, recipe("ce", "training.epochs=1"), run)
-    assert not run.angles.exists() and not run.features.exists()
+    assert not run.angles.exists()
+    saved, predictions = SavedFeatures.read(run), Predictions.read(run.predictions("test"))
+    np.testing.assert_array_equal(saved.ids, predictions.ids)
+    np.testing.assert_array_equal(saved.targets, predictions.targets)
+    bias = TrainedModel.load(run).method.state_dict()["head.linear.bias"].cpu().numpy()
+    logits = saved.features @ saved.centres.T + bias
+    np.testing.assert_allclose(softmax(logits, axis=1), predictions.probabilities, atol=1e-4)
+    assert "Compactness and separability" in run.report.read_text()
+
+
+def test_experts_record_their_features_side_by_side(collection, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    train(collection, recipe("dbm_ncl", "training.epochs=1", "loss.scale=5"), run)
+    saved, predictions = SavedFeatures.read(run), Predictions.read(run.predictions("test"))
+    # The mean cosine over the experts, each of which counts alike.
+    cosines = saved.features @ saved.centres.T / 3
+    np.testing.assert_allclose(softmax(5 * cosines, axis=1), predictions.probabilities, atol=1e-4)
+    np.testing.assert_allclose(
+        np.cos(saved.own_angles()), cosines[range(len(cosines)), saved.targets], atol=1e-5
+    )

@@ -209,9 +209,25 @@ class NestedCollaborative(Method):
         return torch.stack([expert.head(own) for expert, own in parts])
 
     def embed_features(self, features: Tensor) -> Tensor:
-        """Return the inputs of the experts' last layers side by side ``(N, sum of E)``."""
+        """Return the inputs of the experts' last layers side by side ``(N, sum of E)``.
+
+        Those of cosine heads have length 1, so that each expert counts alike in the angle to a class.
+        """
         parts = zip(self._experts, self._parts(features), strict=True)
-        return torch.cat([expert.head.embed(own) for expert, own in parts], dim=1)
+        return self._side_by_side([expert.head.embed(own) for expert, own in parts])
+
+    @property
+    def class_centres(self) -> Tensor:
+        """The weights of the experts' last layers side by side ``(C, sum of E)``.
+
+        Their products with the embeddings, divided by the number of experts, are the outputs but for a bias.
+        """
+        return self._side_by_side([expert.head.class_centres for expert in self._experts])
+
+    def _side_by_side(self, rows: list[Tensor]) -> Tensor:
+        if self._experts[0].head.emits == "cosines":
+            rows = [normalize(part, dim=1) for part in rows]
+        return torch.cat(rows, dim=1)
 
     def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the classification loss of the mean outputs."""

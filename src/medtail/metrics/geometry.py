@@ -72,31 +72,41 @@ def fisher_separability(
     members = [points[ids == index] for index in range(num_classes)]
     known = [index for index, rows in enumerate(members) if len(rows) > 1]
     means = {index: members[index].mean(axis=0) for index in known}
-    covariances = {index: np.atleast_2d(np.cov(members[index], rowvar=False, ddof=0)) for index in known}
+    # Rows whose products A^T A are the covariance of a class.
+    roots = {index: (members[index] - means[index]) / np.sqrt(len(members[index])) for index in known}
     criteria = np.full((num_classes, num_classes), np.nan)
     for position, i in enumerate(known):
         for j in known[position + 1 :]:
-            within, difference = covariances[i] + covariances[j], means[i] - means[j]
-            criteria[i, j] = criteria[j, i] = _best_criterion(within, difference, ridge)
+            root, difference = np.concatenate([roots[i], roots[j]]), means[i] - means[j]
+            criteria[i, j] = criteria[j, i] = _best_criterion(root, difference, ridge)
     separability = mean_over_defined(criteria)
     warn_of_undefined("fisher_separability", separability, "having fewer than two samples")
     return separability
 
 
-def _best_criterion(within: np.ndarray, difference: np.ndarray, ridge: float) -> float:
-    """J(w) at w = S⁻¹d, for S ``(D, D)`` and d ``(D,)``."""
-    if _is_singular(within):
-        # Classes that are single points have no spread; the smallest positive number keeps the system solvable.
-        level = ridge * max(np.trace(within) / len(within), np.finfo(np.float64).tiny)
-        projection = np.linalg.solve(within + level * np.eye(len(within)), difference)
-    else:
-        projection = np.linalg.solve(within, difference)
+def _best_criterion(root: np.ndarray, difference: np.ndarray, ridge: float) -> float:
+    """J(w) at w = S⁻¹d, for S = AᵀA, A ``(N, D)`` and d ``(D,)``."""
+    projection = _projection(root, difference, ridge)
     # Of length one, because without spread w is as long as the ridge is small; J does not depend on it.
     projection /= max(np.linalg.norm(projection), np.finfo(np.float64).tiny)
-    between, spread = float(projection @ difference) ** 2, float(projection @ within @ projection)
+    between, spread = float(projection @ difference) ** 2, float(np.square(root @ projection).sum())
     if between == 0:
         return 0.0
     return between / spread if spread > 0 else np.inf
+
+
+def _projection(root: np.ndarray, difference: np.ndarray, ridge: float) -> np.ndarray:
+    """The direction of S⁻¹d, of any length, with a ridge where S = AᵀA has no inverse."""
+    rows, size = root.shape
+    # Classes that are single points have no spread; the smallest positive number keeps the system solvable.
+    level = ridge * max(np.square(root).sum() / size, np.finfo(np.float64).tiny)
+    if rows < size:
+        # By Woodbury's identity λ(AᵀA + λI)⁻¹d = d − Aᵀ(AAᵀ + λI)⁻¹Ad, a smaller system.
+        return difference - root.T @ np.linalg.solve(root @ root.T + level * np.eye(rows), root @ difference)
+    within = root.T @ root
+    if _is_singular(within):
+        within += level * np.eye(size)
+    return np.asarray(np.linalg.solve(within, difference))
 
 
 def _is_singular(matrix: np.ndarray) -> bool:

@@ -72,7 +72,7 @@ class Run:
 
     @property
     def features(self) -> Path:
-        """The input of the last layer for each test image, if the head emits cosines."""
+        """The input of the last layer for each test image."""
         return self.folder / "features" / "test.npz"
 
     def backbone_features(self, split: EvaluatedSplit) -> Path:

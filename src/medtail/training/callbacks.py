@@ -11,11 +11,11 @@ from types import FrameType
 from typing import Any, cast, final
 
 import lightning
-import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from medtail.distributed import sum_over_ranks
 from medtail.errors import InputError, TerminatedError
 from medtail.files import replacing
 from medtail.naming import listing
@@ -85,34 +85,86 @@ class MetricsTable(EpochTable):
 
 
 @final
-class AngleTable(EpochTable):
-    """``angles.csv`` for heads that emit cosines: the scale, and quantiles of angles on validation, in radians.
+class AngleCounts:
+    """How many angles of an epoch lie in each hundredth of a degree: quantiles of millions of angles in little memory.
 
-    Columns ``negative_q05`` … ``negative_q95`` are of the angles between images and wrong classes (DAL Fig. 1),
-    ``target_q05`` … ``target_q95`` of those to the true class.
+    Example:
+        >>> counts = AngleCounts()
+        >>> counts.add(torch.tensor([[0.0, 1.0]]), torch.tensor([1]))
+        >>> counts.columns()["negative_q50"]  # doctest: +ELLIPSIS
+        1.570...
     """
 
-    quantiles = (0.05, 0.25, 0.5, 0.75, 0.95)
+    _BINS = 18_000
+    _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+    def __init__(self) -> None:
+        #: Angles to the true class, then to all classes.
+        self._counts = torch.zeros(2, self._BINS, dtype=torch.int64)
+
+    def add(self, cosines: torch.Tensor, targets: torch.Tensor) -> None:
+        """Count the angles of cosines ``(N, C)`` to the true class ``(N,)`` and to the others."""
+        angles = cosines.detach().double().clamp(-1, 1).acos()
+        bins = (angles * (self._BINS / math.pi)).long().clamp_max(self._BINS - 1)
+        for kind, counted in enumerate((bins.gather(1, targets[:, None]), bins)):
+            self._counts[kind] += counted.flatten().bincount(minlength=self._BINS).cpu()
+
+    def add_other_ranks(self, device: torch.device) -> None:
+        """Add what other processes counted; they must call this, too."""
+        self._counts = sum_over_ranks(self._counts.to(device)).cpu()
+
+    def columns(self) -> dict[str, float]:
+        """Return quantiles in radians by the names of their columns; nothing if nothing was counted."""
+        target, every = self._counts
+        if not every.any():
+            return {}
+        return {
+            f"{kind}_q{100 * share:02.0f}": self._quantile(counts, share)
+            for kind, counts in (("negative", every - target), ("target", target))
+            for share in self._QUANTILES
+        }
+
+    def _quantile(self, counts: torch.Tensor, share: float) -> float:
+        below = counts.cumsum(0)
+        position = int(torch.searchsorted(below, share * float(below[-1])))
+        return (position + 0.5) * math.pi / self._BINS
+
+
+@final
+class AngleTable(EpochTable):
+    """``angles.csv`` for heads that emit cosines: the scale, and quantiles of angles, in radians.
+
+    Columns ``train_negative_q05`` … ``train_negative_q95`` are of the angles between training images, as they were
+    augmented in the epoch, and wrong classes (DAL Fig. 1), ``train_target_q05`` … of those to the true class.
+    ``negative_q05`` … and ``target_q05`` … are of the watched images after the epoch, usually validation. Images that
+    were mixed have no one true class: then there are no columns of training.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._train = AngleCounts()
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._train = AngleCounts()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        module = cast(MethodModule, pl_module)
+        if module.method.cosine_scale() is not None and module.trained is not None:
+            self._train.add(*module.trained)
 
     def row(self, trainer: lightning.Trainer, module: MethodModule) -> Mapping[str, float]:
         """Return the scale and the quantiles; nothing if the head emits logits."""
         scale = module.method.cosine_scale()
-        if scale is None or module.validated is None:
+        if scale is None:
             return {}
-        cosines, targets = (values.cpu() for values in module.validated)
-        angles = cosines.double().clamp(-1, 1).acos()
-        is_target = torch.zeros_like(angles, dtype=torch.bool).scatter_(1, targets[:, None], True)
-        return {
-            "scale": scale,
-            **self._columns("negative", angles[~is_target]),
-            **self._columns("target", angles[is_target]),
-        }
-
-    def _columns(self, kind: str, angles: torch.Tensor) -> dict[str, float]:
-        values = np.quantile(angles.numpy(), self.quantiles)
-        return {
-            f"{kind}_q{100 * q:02.0f}": float(value) for q, value in zip(self.quantiles, values, strict=True)
-        }
+        watched = AngleCounts()
+        if module.validated is not None:
+            watched.add(*module.validated)
+        self._train.add_other_ranks(module.device)
+        training = {f"train_{name}": value for name, value in self._train.columns().items()}
+        return {"scale": scale, **watched.columns(), **training}
 
 
 @final

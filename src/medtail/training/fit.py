@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, final
 
 import lightning
-import numpy as np
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from torch import Tensor
@@ -27,12 +26,14 @@ from medtail.errors import InputError
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
 from medtail.evaluation.summaries.summary import protocol_summary, summarize
-from medtail.files import remove_left_over, replacing, write_json
+from medtail.files import remove_left_over, write_json
 from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
 from medtail.runs.claim import claimed
 from medtail.runs.facts import DatasetFacts
+from medtail.runs.features import SavedFeatures
+from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EVALUATED_SPLITS, Run
 from medtail.runs.settings import RunSettings
 from medtail.runs.stored_files import damaged, digest_of
@@ -370,10 +371,7 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     predictions = {split: model.predictions(data.collection, rows[split], features[split]) for split in rows}
     for split, predicted in predictions.items():
         predicted.write(run.predictions(split))
-    centres = model.method.class_centres
-    if centres is not None and model.method.cosine_scale() is not None:
-        targets = data.collection.targets[rows["test"]]
-        _write_embeddings(run.features, model.embeddings(features["test"]), targets, centres)
+    _saved_features(model, predictions["test"], features["test"]).write(run.features)
     if model.method.conditional is not None:
         write_conditions(run, model, predictions, features)
     write_members(run, model, predictions, features)
@@ -392,18 +390,15 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     return summary
 
 
-def _write_embeddings(path: Path, embeddings: Tensor, targets: np.ndarray, centres: Tensor) -> None:
-    """Write the last layer's input and weights, which show the geometry of the classes."""
-    features = embeddings.numpy()
-    # A feature of zeros has no direction, and so no angle.
-    pointing = np.linalg.norm(features, axis=1) > 0
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            features=features[pointing],
-            targets=targets[pointing],
-            centres=centres.detach().float().cpu().numpy(),
-        )
+def _saved_features(model: TrainedModel, images: SavedPredictions, features: Tensor) -> SavedFeatures:
+    """Return the last layer's input and weights, which show the geometry of the classes."""
+    centres = model.method.class_centres
+    return SavedFeatures(
+        images.ids,
+        images.targets,
+        model.embeddings(features).numpy(),
+        None if centres is None else centres.detach().float().cpu().numpy(),
+    ).thinned()
 
 
 def environment(started: float) -> dict[str, Any]:

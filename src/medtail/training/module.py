@@ -36,6 +36,8 @@ class MethodModule(lightning.LightningModule):
         self._validation: list[tuple[Tensor, Tensor]] = []
         #: Outputs ``(N, C)`` and targets of the whole watched split, usually validation, for callbacks.
         self.validated: tuple[Tensor, Tensor] | None = None
+        #: Outputs ``(N, C)`` and targets of the last training batch, for callbacks; None where images were mixed.
+        self.trained: tuple[Tensor, Tensor] | None = None
 
     def train_on_features(self) -> None:
         """Take the backbone out: batches hold its features, and checkpoints its weights as if it were here."""
@@ -76,8 +78,11 @@ class MethodModule(lightning.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        step = self.method({**self.mixing(batch, self.preparation), **self.other_views(batch["image"])})
+        mixed = self.mixing(batch, self.preparation)
+        step = self.method({**mixed, **self.other_views(batch["image"])})
         if not self._is_second_pass():
+            whole = "partner_target" not in mixed
+            self.trained = (step.outputs.detach(), batch["target"]) if whole else None
             size = batch["target"].shape[0]
             logged = {"train_loss": step.loss.detach(), **step.terms}
             self.log_dict(

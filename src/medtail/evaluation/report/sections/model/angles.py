@@ -12,8 +12,7 @@ from medtail.evaluation.report.page import Section
 from medtail.runs.stored_files import check_numbers, read_csv
 
 _QUANTILES = ("q05", "q25", "q50", "q75", "q95")
-_KINDS = ("negative", "target")
-_COLUMNS = ["epoch", "scale", *(f"{kind}_{quantile}" for kind in _KINDS for quantile in _QUANTILES)]
+_KINDS = {"negative": "Angles to wrong classes", "target": "Angles to the own class"}
 
 #: The most boxes that can be told apart.
 _SHOWN_EPOCHS = 12
@@ -31,32 +30,49 @@ def angles(evidence: Evidence) -> Section | None:
     if not path.is_file():
         return None
     table = read_csv(path)
-    missing = [name for name in _COLUMNS if name not in table]
+    watched = "validation images" if evidence.facts.has_validation else "test images"
+    # Images that were mixed have no angles of training, and a run without validation has no others.
+    known = {"training images": "train_", watched: ""}
+    images = {name: prefix for name, prefix in known.items() if f"{prefix}negative_q50" in table} or {
+        watched: ""
+    }
+    measured = [
+        f"{prefix}{kind}_{quantile}"
+        for prefix in images.values()
+        for kind in _KINDS
+        for quantile in _QUANTILES
+    ]
+    columns = ["epoch", "scale", *measured]
+    missing = [name for name in columns if name not in table]
     if missing or table.empty:
         raise InputError(
-            f"{path} must have rows with the columns {', '.join(_COLUMNS)}, lacks {', '.join(missing) or 'rows'}"
+            f"{path} must have rows with the columns {', '.join(columns)}, lacks {', '.join(missing) or 'rows'}"
         )
-    check_numbers(path, table, _COLUMNS)
-    values = table[_COLUMNS[2:]].to_numpy(dtype=np.float64)
+    check_numbers(path, table, columns)
+    values = table[measured].to_numpy(dtype=np.float64)
     if not ((values >= 0) & (values <= np.pi)).all():
         raise InputError(
             f"angles in {path} must be radians in [0, π], got {values[~((values >= 0) & (values <= np.pi))][0]:g}"
         )
-    last = table.iloc[-1]
-    nearest, farthest = float(last["negative_q05"]), float(last["negative_q95"])
+    last, (measured_on, prefix) = table.iloc[-1], list(images.items())[-1]
+    nearest, farthest = float(last[f"{prefix}negative_q05"]), float(last[f"{prefix}negative_q95"])
     return Section(
         "angles",
         "Angles to the class centres",
         "section_angles.html",
         {
             "scale": float(last["scale"]),
+            "measured_on": measured_on,
             "nearest": float(np.degrees(nearest)),
             "farthest": float(np.degrees(farthest)),
-            "own": float(np.degrees(last["target_q50"])),
+            "own": float(np.degrees(last[f"{prefix}target_q50"])),
             "range": _scale_range(len(evidence.class_names), nearest, farthest),
             "figures": [
-                _boxes(table, "negative", "Angles to wrong classes"),
-                _boxes(table, "target", "Angles to the own class"),
+                *(
+                    _boxes(table, f"{prefix}{kind}", f"{title}: {name}")
+                    for kind, title in _KINDS.items()
+                    for name, prefix in images.items()
+                ),
                 _probability(len(evidence.class_names), float(last["scale"]), nearest, farthest),
             ],
         },

@@ -14,11 +14,13 @@ from medtail.evaluation.report.drawing import SERIES, draw, shortened
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
-from medtail.metrics import UndefinedMetricWarning, angles_to_centres, fisher_separability
+from medtail.metrics import UndefinedMetricWarning, fisher_separability
 from medtail.metrics.undefined import mean_over_defined
-from medtail.runs.stored_files import damaged, read_arrays
+from medtail.runs.features import SavedFeatures
 
-_KEYS = ("features", "targets", "centres")
+#: Where solving for the projections of all pairs of classes takes more multiplications, about half a minute, the
+#: report leaves separability out.
+_MOST_OPERATIONS = 2e11
 
 #: With fewer angles, a density shows the kernel and not the class.
 _FEWEST_FOR_A_DENSITY = 5
@@ -27,47 +29,48 @@ _FEWEST_FOR_A_DENSITY = 5
 def geometry(evidence: Evidence) -> Section | None:
     """Angles of test features to their own class centre (DBM Fig. 4), and Fisher separability (eqs. 12–13).
 
-    Reads ``features/test.npz``, see docs/report.md; None if the run has none.
+    Reads ``features/test.npz``, see docs/report.md; None if the run has none, or several labels per image.
 
     Raises:
-        InputError: An array is missing, or their sizes disagree.
+        InputError: The file is damaged, or its arrays are of other sizes than the data.
     """
-    path = evidence.run.features
-    if not path.is_file():
+    if evidence.facts.multi_label or not evidence.run.features.is_file():
         return None
-    arrays = read_arrays(path, _KEYS)
-    features, targets, centres = (arrays[name] for name in _KEYS)
-    if not (np.isfinite(features).all() and np.isfinite(centres).all()):
-        raise damaged(path, "holds features that are not finite")
+    saved = SavedFeatures.read(evidence.run)
     classes = len(evidence.class_names)
-    targets = class_ids("targets", targets, classes)
-    if len(centres) != classes or len(features) != len(targets):
+    targets = class_ids("targets", saved.targets, classes)
+    if saved.centres is None:
+        return None
+    if len(saved.centres) != classes:
         raise InputError(
-            f"{path} must hold a centre for each of {classes} classes and a target for each feature, "
-            f"got {len(centres)} centres, {len(features)} features and {len(targets)} targets"
+            f"{evidence.run.features} must hold a centre for each of {classes} classes, got {len(saved.centres)}"
         )
-    own = np.degrees(angles_to_centres(features, centres)[np.arange(len(targets)), targets])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UndefinedMetricWarning)  # the table shows a dash
-        separability = fisher_separability(features, targets, classes)
+    own = np.degrees(saved.own_angles())
+    separability = _separability(saved.features, targets, classes)
     parts = _parts(evidence)
     # In many dimensions, some projection separates a few points from anything.
-    inflated = np.bincount(targets, minlength=classes) <= features.shape[1]
+    inflated = np.bincount(targets, minlength=classes) <= saved.features.shape[1]
     return Section(
         "geometry",
         "Compactness and separability",
         "section_geometry.html",
         {
-            "figure": _violins({name: own[np.isin(targets, members)] for name, members in parts.items()}),
+            "figure": _violins(
+                {name: own[np.isin(targets, members) & np.isfinite(own)] for name, members in parts.items()}
+            ),
             "rows": [
                 {
                     **_row(members, own, targets, separability),
                     "name": name,
-                    "inflated": bool(inflated[members].any()),
+                    "inflated": separability is not None and bool(inflated[members].any()),
                 }
                 for name, members in {**parts, "all": list(range(classes))}.items()
             ],
-            "features": features.shape[1],
+            "features": saved.features.shape[1],
+            "images": len(targets),
+            "thinned": len(evidence.test.ids) - len(targets),
+            "without_direction": int(np.isnan(own).sum()),
+            "separable": separability is not None,
             "grouped": classes >= MANY_CLASSES,
         },
     )
@@ -80,17 +83,29 @@ def _parts(evidence: Evidence) -> dict[str, list[int]]:
     return {evidence.class_names[index]: [index] for index in evidence.from_frequent_to_rare}
 
 
+def _separability(features: np.ndarray, targets: np.ndarray, classes: int) -> np.ndarray | None:
+    """Fisher separability of each class; None where it takes too long."""
+    size = features.shape[1]
+    rows = min(size, 2 * int(np.bincount(targets, minlength=classes).mean()))
+    if classes * (classes - 1) / 2 * size * rows**2 > _MOST_OPERATIONS:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UndefinedMetricWarning)  # the table shows a dash
+        return fisher_separability(features, targets, classes)
+
+
 def _row(
-    members: list[int], own: np.ndarray, targets: np.ndarray, separability: np.ndarray
+    members: list[int], own: np.ndarray, targets: np.ndarray, separability: np.ndarray | None
 ) -> dict[str, Any]:
-    angles = own[np.isin(targets, members)]
+    belonging = np.isin(targets, members)
+    angles = own[belonging & np.isfinite(own)]
     quartiles = np.quantile(angles, [0.25, 0.5, 0.75]) if len(angles) else np.full(3, np.nan)
     return {
-        "n": len(angles),
+        "n": int(belonging.sum()),
         "lower": float(quartiles[0]),
         "median": float(quartiles[1]),
         "upper": float(quartiles[2]),
-        "separability": float(mean_over_defined(separability[members])),
+        "separability": np.nan if separability is None else float(mean_over_defined(separability[members])),
     }
 
 
