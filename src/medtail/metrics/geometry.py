@@ -102,7 +102,8 @@ def _projection(root: np.ndarray, difference: np.ndarray, ridge: float) -> np.nd
     level = ridge * max(np.square(root).sum() / size, np.finfo(np.float64).tiny)
     if rows < size:
         # By Woodbury's identity λ(AᵀA + λI)⁻¹d = d − Aᵀ(AAᵀ + λI)⁻¹Ad, a smaller system.
-        return difference - root.T @ np.linalg.solve(root @ root.T + level * np.eye(rows), root @ difference)
+        inner = np.linalg.solve(root @ root.T + level * np.eye(rows), root @ difference)
+        return np.asarray(difference - root.T @ inner)
     within = root.T @ root
     if _is_singular(within):
         within += level * np.eye(size)
