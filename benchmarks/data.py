@@ -125,7 +125,7 @@ def measure(folder: Path, setting: str, store: str, pairs: int, device: str) -> 
         decoded = time.perf_counter()
         pixels = load_pixels(collection, **form, cache=cache, memory_limit=limit)
         cached = time.perf_counter()
-        data = replace(prepare(collection, recipe, cache_folder=Path(cache_folder)), pixels=pixels)
+        data = replace(prepare(collection, recipe, cache=PixelCache(Path(cache_folder))), pixels=pixels)
         lightning.seed_everything(0, verbose=False)
         module = MethodModule(build_method(BuildContext.of(recipe, data.facts)), recipe, data.facts)
         watch = AlternatingSteps(module, device)

@@ -10,7 +10,7 @@ import pytest
 def comparison(medtail, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two methods with two seeds each, one epoch, trained by one command."""
     folder = tmp_path_factory.mktemp("comparison")
-    arguments = ("--methods", "ce,dbm_bs", "--seeds", 2, "--epochs", 1, "--out", folder)
+    arguments = ("--methods", "ce,dbm_bs", "--seeds", 2, "--epochs", 1, "--jobs", 1, "--out", folder)
     result = medtail("compare", "digits-lt", *arguments)
     assert result.returncode == 0, result.stderr
     return folder
@@ -68,7 +68,7 @@ def test_variants_of_a_file_are_rows(medtail, refuses, tmp_path: Path) -> None:
         "- {label: dal loss.scale=4, method: dal, set: {loss.scale: 4}}\n"
         "- {label: dal loss.scale=8, method: dal, set: {loss: {scale: 8}}}\n"
     )
-    arguments = ("--seeds", 1, "--epochs", 1, "--out", tmp_path / "out", "--json")
+    arguments = ("--seeds", 1, "--epochs", 1, "--jobs", 1, "--out", tmp_path / "out", "--json")
     result = medtail("compare", "digits-lt", "--variants", file, *arguments)
     assert result.returncode == 0, result.stderr
     rows = json.loads(result.stdout)["methods"]

@@ -93,7 +93,7 @@ def test_beta_needs_two_classes(refuses, tmp_path: Path) -> None:
 
 
 def test_compare_trains_every_run_on_the_same_two_classes(medtail, tmp_path: Path) -> None:
-    options = ("--positive", 3, "--beta", 50, "--seeds", 1, "--epochs", 1, "--out", tmp_path)
+    options = ("--positive", 3, "--beta", 50, "--seeds", 1, "--epochs", 1, "--jobs", 1, "--out", tmp_path)
     result = medtail("compare", "digits-lt", "--methods", "ce,balanced_softmax", "--json", *options)
     assert result.returncode == 0, result.stderr
     assert set(json.loads(result.stdout)["methods"][0]["recalls"]) == {"not_3", "3"}

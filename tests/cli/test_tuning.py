@@ -41,7 +41,7 @@ def grids(medtail, files: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def _arguments(files: Path, folder: Path, *rest: object) -> tuple[object, ...]:
     named = f"{files / 'plain.yaml'},{files / 'conditional.yaml'}"
-    return ("compare", "digits-lt", "--positive", "3", "--grids", named, "--out", folder, *rest)
+    return ("compare", "digits-lt", "--positive", "3", "--grids", named, "--jobs", 1, "--out", folder, *rest)
 
 
 def test_a_part_of_each_grid_is_trained_and_tabled(grids: Path) -> None:

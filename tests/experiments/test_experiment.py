@@ -22,8 +22,8 @@ def test_every_variant_and_seed_has_its_folder_and_recipe(tmp_path: Path) -> Non
     assert [one.run.folder.name for one in prepared] == [
         f"dal_loss.scale={scale}-seed{seed}" for scale in (4, 8) for seed in (0, 1)
     ]
-    assert [one.ready.recipe.loss.settings["scale"] for one in prepared] == [4, 4, 8, 8]
-    assert [one.ready.recipe.training.seed for one in prepared] == [0, 1, 0, 1]
+    assert [one.job.recipe.loss.settings["scale"] for one in prepared] == [4, 4, 8, 8]
+    assert [one.job.recipe.training.seed for one in prepared] == [0, 1, 0, 1]
     assert {one.data_set for one in prepared} == {"digits-lt"}
     assert list(tmp_path.iterdir()) == []
 

@@ -163,7 +163,20 @@ def test_one_of_two_comparisons_killed(folder: Path, tmp_path: Path, number: int
     out = tmp_path / "comparison"
     small = ("--epochs", 2, "--backbone", "resnet8")
     sizes = ("--set", "data.image_size=8", "--set", "training.batch_size=8")
-    command = ("compare", folder / "data", "--methods", "ce", "--seeds", 2, "--out", out, *small, *sizes)
+    command = (
+        "compare",
+        folder / "data",
+        "--methods",
+        "ce",
+        "--seeds",
+        2,
+        "--jobs",
+        1,
+        "--out",
+        out,
+        *small,
+        *sizes,
+    )
     first, second = start(number, *command), start(NEVER, *command)
     for process in (first, second):
         process.wait(600)

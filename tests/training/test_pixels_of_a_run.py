@@ -11,6 +11,7 @@ from PIL import Image
 from training.stripes import recipe, stripes
 
 from medtail.data import ImageArray, ImageCollection, ImageFiles, open_collection
+from medtail.data.decoded.cache import PixelCache
 from medtail.inspection.look_alikes import find_look_alikes
 from medtail.runs.run import Run
 from medtail.training.batches.loaders import RunData
@@ -36,7 +37,12 @@ def striped_files(tmp_path: Path) -> ImageCollection:
 def test_a_run_from_the_cache_is_the_run_from_memory(striped_files, tmp_path: Path, monkeypatch) -> None:
     def metrics(name: str, *settings: str) -> str:
         run = Run(tmp_path / name)
-        train(striped_files, recipe("ce", "data.channels=1", *settings), run, cache_folder=tmp_path / "cache")
+        train(
+            striped_files,
+            recipe("ce", "data.channels=1", *settings),
+            run,
+            cache=PixelCache(tmp_path / "cache"),
+        )
         return run.metrics.read_text()
 
     from_memory = metrics("memory")

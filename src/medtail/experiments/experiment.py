@@ -7,12 +7,11 @@ from typing import Any, final
 
 from medtail.data import ImageCollection, open_collection
 from medtail.errors import InputError
+from medtail.experiments.jobs import Job, Workers, run_jobs
 from medtail.experiments.planned_runs import (
     PlannedRun,
-    ReadyRun,
     check_planned,
     sets,
-    train_ready,
     with_seed,
 )
 from medtail.experiments.variants import Variant, check_different
@@ -30,18 +29,18 @@ class ExperimentRun:
         data_set: Name of the data set.
         label: That of the variant.
         seed: Of the training.
-        ready: What its training needs.
+        job: Its training.
     """
 
     data_set: str
     label: str
     seed: int
-    ready: ReadyRun
+    job: Job
 
     @property
     def run(self) -> Run:
         """Its folder."""
-        return self.ready.run
+        return self.job.run
 
 
 @final
@@ -123,21 +122,22 @@ class Experiment:
             )
             for variant, seed in parts
         ]
-        ready = check_planned(collection, planned, recipe=self.recipe, changes=self.changes)
+        jobs = check_planned(collection, planned, recipe=self.recipe, changes=self.changes)
         return [
-            ExperimentRun(collection.name, variant.label, seed, one)
-            for (variant, seed), one in zip(parts, ready, strict=True)
+            ExperimentRun(collection.name, variant.label, seed, job)
+            for (variant, seed), job in zip(parts, jobs, strict=True)
         ]
 
-    def run(self, progress: Progress | None = None) -> list[ExperimentRun]:
+    def run(self, workers: Workers | None = None, progress: Progress | None = None) -> list[ExperimentRun]:
         """Train what is missing, and return every run.
 
         Args:
-            progress: Told about decoding and predicting.
+            workers: Who trains; this process, one run after another, if None.
+            progress: Told about the epochs of every training, and about all trainings.
 
         Raises:
-            InputError: As :meth:`prepared`, before any training.
+            InputError: As :meth:`prepared`, before any training, and as :func:`medtail.experiments.jobs.run_jobs`.
         """
         prepared = self.prepared()
-        train_ready([one.ready for one in prepared], progress)
+        run_jobs([one.job for one in prepared], workers, progress)
         return prepared

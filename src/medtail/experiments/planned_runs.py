@@ -1,22 +1,18 @@
 """Many runs, each in a folder of its own: planned, checked before the first of them starts, and trained if missing."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 from medtail.data import ImageCollection, open_collection
 from medtail.errors import InputError
+from medtail.experiments.jobs import Job, Workers, run_jobs
 from medtail.experiments.trainable import check_trainable
 from medtail.progress import Progress
 from medtail.recipes.choose_recipe import choose_recipe, chosen_columns
-from medtail.recipes.schema import Recipe
 from medtail.runs.grid import GridRuns
 from medtail.runs.run import Run
-from medtail.training.fit import check_outside, check_same_recipe, train
-from medtail.training.fold_training import cross_validate
-
-_log = logging.getLogger(__name__)
+from medtail.training.fit import check_outside
 
 
 @final
@@ -39,41 +35,6 @@ class PlannedRun:
     settings: Mapping[str, Any]
     recipe: str | None = None
     folds: int | None = None
-
-
-@final
-@dataclass(frozen=True)
-class ReadyRun:
-    """A planned run whose recipe was composed and checked: all that its training needs.
-
-    Attributes:
-        title: Its name in the log.
-        run: Its folder.
-        collection: The images, as :func:`medtail.data.open_collection` opened them.
-        recipe: Every setting.
-        folds: The number of folds of a cross-validation; None for one training.
-    """
-
-    title: str
-    run: Run
-    collection: ImageCollection
-    recipe: Recipe
-    folds: int | None = None
-
-    @property
-    def finished(self) -> bool:
-        """Whether there is nothing left to train."""
-        return self.run.summary.is_file()
-
-    def train(self, progress: Progress | None = None) -> None:
-        """Train, or continue after the last finished epoch."""
-        resume = self.run.folder.is_dir()
-        if self.folds is None:
-            train(self.collection, self.recipe, self.run, resume=resume, progress=progress)
-        else:
-            cross_validate(
-                self.collection, self.recipe, self.run, self.folds, resume=resume, progress=progress
-            )
 
 
 def plan_grid(runs: GridRuns) -> list[PlannedRun]:
@@ -110,7 +71,7 @@ def check_planned(
     *,
     recipe: str | None = None,
     changes: Sequence[Mapping[str, Any]] = (),
-) -> list[ReadyRun]:
+) -> list[Job]:
     """Compose the recipe of every planned run and build its method, so that nothing starts if one of them is wrong.
 
     Args:
@@ -127,7 +88,7 @@ def check_planned(
             f"methods are compared on one class per image, {collection.data} has columns of several labels; train "
             f"each with `train()` and read their summaries"
         )
-    ready = []
+    jobs = []
     built: set[str] = set()
     for plan in planned:
         composed = choose_recipe(collection, plan.method, plan.recipe or recipe, [*changes, plan.settings])
@@ -137,43 +98,31 @@ def check_planned(
         if (key := without_seed.model_dump_json()) not in built:
             check_trainable(collection, composed)
             built.add(key)
-        ready.append(ReadyRun(plan.title, plan.run, collection, composed, plan.folds))
-    for one in ready:
-        _check_place(one)
-    return ready
+        jobs.append(Job(plan.title, collection.data, composed, plan.run, plan.folds))
+    for job in jobs:
+        _check_place(job, collection)
+    return jobs
 
 
-def _check_place(ready: ReadyRun) -> None:
+def _check_place(job: Job, collection: ImageCollection) -> None:
     """Refuse a folder in the data, and one that holds another run."""
-    check_outside(ready.run, ready.collection)
-    folder = ready.run.folder
+    check_outside(job.run, collection)
+    folder = job.run.folder
     if folder.exists() and not folder.is_dir():
         raise InputError(
             f"{folder} must be a folder for a run, but is a file; choose another folder with `out`"
         )
-    check_same_recipe(ready.run, ready.recipe)
-    if ready.run.folds_facts.is_file() or ready.run.dataset.is_file():
-        saved = ready.run.read_folds()["folds"] if ready.run.folds_facts.is_file() else None
-        if saved != ready.folds:
+    job.check()
+    if job.run.folds_facts.is_file() or job.run.dataset.is_file():
+        saved = job.run.read_folds()["folds"] if job.run.folds_facts.is_file() else None
+        if saved != job.folds:
             raise InputError(
-                f"{folder} holds {_kind(saved)}, not {_kind(ready.folds)}; choose another folder with `out`"
+                f"{folder} holds {_kind(saved)}, not {_kind(job.folds)}; choose another folder with `out`"
             )
 
 
 def _kind(folds: int | None) -> str:
     return "one training" if folds is None else f"a cross-validation of {folds} folds"
-
-
-def train_ready(ready: Sequence[ReadyRun], progress: Progress | None = None) -> list[Run]:
-    """Train every run unless it is finished; continue those that were stopped.
-
-    The run folders are the only record, so that what was killed continues where it stopped.
-    """
-    for number, one in enumerate(ready, start=1):
-        _log.info(f"{number}/{len(ready)} {one.title}")
-        if not one.finished:
-            one.train(progress)
-    return [one.run for one in ready]
 
 
 def train_missing(
@@ -182,6 +131,7 @@ def train_missing(
     *,
     recipe: str | None = None,
     changes: Sequence[Mapping[str, Any]] = (),
+    workers: Workers | None = None,
     progress: Progress | None = None,
 ) -> list[Run]:
     """Train every planned run on one data set unless it is finished.
@@ -191,13 +141,15 @@ def train_missing(
         planned: The runs that should exist in the end.
         recipe: Name of a data-set recipe; chosen by the data if None.
         changes: Settings laid over every recipe, in order.
-        progress: Told about decoding and predicting.
+        workers: Who trains; this process, one run after another, if None.
+        progress: Told about the epochs of every training, and about all trainings.
 
     Raises:
-        InputError: As :func:`check_planned`, before any training.
+        InputError: As :func:`check_planned`, before any training, and as :func:`medtail.experiments.jobs.run_jobs`.
     """
     collection = open_collection(data, columns=chosen_columns(recipe, changes))
-    return train_ready(check_planned(collection, planned, recipe=recipe, changes=changes), progress)
+    run_jobs(check_planned(collection, planned, recipe=recipe, changes=changes), workers, progress)
+    return [plan.run for plan in planned]
 
 
 def check_free(runs: GridRuns, changes: Sequence[Mapping[str, Any]]) -> None:

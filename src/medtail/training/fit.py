@@ -22,6 +22,7 @@ from torch import Tensor
 
 from medtail.data import ImageCollection, write_splits
 from medtail.data.collection_images import read_image
+from medtail.data.decoded.cache import PixelCache
 from medtail.errors import InputError
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
@@ -65,7 +66,7 @@ def train(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     callbacks: Sequence[Callback] = (),
-    cache_folder: Path | None = None,
+    cache: PixelCache | None = None,
 ) -> dict[str, Any]:
     """Train, choose the checkpoint on validation, read the test split once, write the run's files.
 
@@ -77,7 +78,7 @@ def train(
         skip_unreadable: Leave unreadable images out instead of refusing them.
         progress: Told about decoding and predicting.
         callbacks: Further Lightning callbacks.
-        cache_folder: Where decoded pixels are kept; the user's cache if None.
+        cache: Where decoded pixels are kept; the user's cache if None.
 
     Returns:
         The content of ``summary.json``; empty on ranks other than 0.
@@ -98,9 +99,7 @@ def train(
     def work() -> dict[str, Any]:
         if collection.multi_label:
             check_multi_label_recipe(recipe, collection)
-        data = prepare(
-            collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
-        )
+        data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
         data = _fit(data, recipe, run, resume=resume, callbacks=callbacks, progress=progress)
         return _finish(run, data, started=started, progress=progress) if is_main_process() else {}
 

@@ -2,13 +2,13 @@
 
 import logging
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medtail.data import ImageCollection, choose_classes, positive_versus_rest
 from medtail.data.collection_images import read_image
+from medtail.data.decoded.cache import PixelCache
 from medtail.data.splitting.folds import (
     assign_folds,
     folds_fingerprint,
@@ -53,7 +53,7 @@ def cross_validate(
     resume: bool = False,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
-    cache_folder: Path | None = None,
+    cache: PixelCache | None = None,
 ) -> dict[str, Any]:
     """Train one model per fold, and judge all images by the models that were trained without them.
 
@@ -69,7 +69,7 @@ def cross_validate(
         resume: Leave finished folds as they are, continue the one that was stopped, and train the others.
         skip_unreadable: Leave unreadable images out instead of refusing them.
         progress: Told about decoding and predicting.
-        cache_folder: Where decoded pixels are kept; the user's cache if None.
+        cache: Where decoded pixels are kept; the user's cache if None.
 
     Returns:
         The content of ``summary.json``: metrics of the out-of-fold predictions, and of each fold.
@@ -91,9 +91,7 @@ def cross_validate(
     if recipe.data.positive is not None:
         collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
     images = without_test_split(collection)
-    pixels = decoded(
-        images, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
-    )
+    pixels = decoded(images, recipe, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
     together = look_alikes(pixels, recipe, progress).joined_groups(images)
     del pixels
     assigned = assign_folds(images, folds, recipe.split_seed, together=together)
@@ -130,7 +128,7 @@ def cross_validate(
                 skip_unreadable=skip_unreadable,
                 progress=progress,
                 callbacks=[AtStart(record)],
-                cache_folder=cache_folder,
+                cache=cache,
             )
     return _pool(run, runs, images, str(facts["sha256"]), started)
 

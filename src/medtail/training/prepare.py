@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -77,7 +76,7 @@ def prepare(
     *,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
-    cache_folder: Path | None = None,
+    cache: PixelCache | None = None,
 ) -> PreparedData:
     """Relabel, decode, split, subsample and measure.
 
@@ -90,7 +89,7 @@ def prepare(
         recipe: Every setting.
         skip_unreadable: Leave unreadable images out instead of refusing them.
         progress: Told about decoding.
-        cache_folder: Where decoded pixels are kept, if ``data.cache`` asks for it; the user's cache if None.
+        cache: Where decoded pixels are kept, if it or ``data.cache`` asks for it; the user's cache if None.
 
     Raises:
         InputError: An image cannot be read (all are named), or the data cannot be relabelled, split or subsampled
@@ -112,9 +111,7 @@ def prepare(
         warnings.simplefilter("ignore", DataWarning)
         check_evaluable(split(collection, parts=parts), parts)
     collection = collection.limited(recipe.data.max_pixels).windowed(recipe.data.window)
-    pixels = decoded(
-        collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache_folder=cache_folder
-    )
+    pixels = decoded(collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
     unreadable = [{"id": bad.id, "reason": bad.reason} for bad in pixels.unreadable]
     if pixels.unreadable:
         rows = np.asarray([bad.row for bad in pixels.unreadable])
@@ -177,10 +174,11 @@ def _known_labels(collection: ImageCollection) -> dict[str, list[int]] | None:
     return {split: collection.known_counts(split).tolist() for split in SPLITS}
 
 
-def _cache(recipe: Recipe, folder: Path) -> PixelCache | None:
+def _cache(recipe: Recipe, cache: PixelCache) -> PixelCache | None:
+    """The cache as ``data.cache`` asks for it; None if it asks for none."""
     if recipe.data.cache == "never":
         return None
-    return PixelCache(folder, keeps_all=recipe.data.cache == "always")
+    return PixelCache(cache.folder, keeps_all=cache.keeps_all or recipe.data.cache == "always")
 
 
 def _subsampled(
@@ -226,7 +224,7 @@ def decoded(
     *,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
-    cache_folder: Path | None = None,
+    cache: PixelCache | None = None,
 ) -> Pixels:
     """Decode all images to the form that a recipe asks for; arguments are those of :func:`prepare`."""
     collection = collection.windowed(recipe.data.window)
@@ -238,7 +236,7 @@ def decoded(
         fit=recipe.data.fit,
         skip_unreadable=skip_unreadable,
         progress=progress,
-        cache=_cache(recipe, cache_folder or default_cache_folder()),
+        cache=_cache(recipe, cache or PixelCache(default_cache_folder())),
     )
 
 

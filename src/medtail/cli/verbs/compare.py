@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medtail.cli.job_options import Cluster, Jobs, chosen_workers
 from medtail.cli.options import (
     Classes,
     GroupColumn,
@@ -26,6 +27,7 @@ from medtail.errors import InputError
 
 if TYPE_CHECKING:
     from medtail.evaluation import Comparison, Tuning
+    from medtail.experiments.jobs import Workers
     from medtail.experiments.planned_runs import PlannedRun
     from medtail.experiments.variants import Variant
     from medtail.runs.run import Run
@@ -97,6 +99,8 @@ def compare(
     recipe: Annotated[
         str | None, typer.Option(help="A data-set recipe by name; chosen by the data if left out.")
     ] = None,
+    jobs: Jobs = None,
+    cluster: Cluster = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare finished runs, or train what is missing on DATA first: mean ± sd, paired tests, report.
@@ -146,12 +150,13 @@ def compare(
         if len(items) != 1 or out is None:
             raise InputError(f"{trained[0]} trains on one DATA and needs --out DIR for the runs; give both")
         changes = [given(options), parse_assignments(fixed)]
+        workers = chosen_workers(jobs, cluster)
         if grids is None:
             rows = _variants(methods, variants, axes)
-            result = _of_variants(items[0], rows, seeds, out, recipe, changes, reference)
+            result = _of_variants(items[0], rows, seeds, out, recipe, changes, reference, workers)
         else:
             numbers = None if chosen is None else _numbers(chosen)
-            result = _of_grids(items[0], grids.split(","), numbers, seeds, out, recipe, changes)
+            result = _of_grids(items[0], grids.split(","), numbers, seeds, out, recipe, changes, workers)
     if out is not None:
         _write(result, out)
     typer.echo(
@@ -195,6 +200,7 @@ def _of_variants(
     recipe: str | None,
     changes: Changes,
     reference: str | None,
+    workers: "Workers",
 ) -> "Comparison":
     from medtail.cli.progress import progress_bar
     from medtail.evaluation import compare_runs
@@ -202,7 +208,7 @@ def _of_variants(
 
     experiment = Experiment(variants, [data], folder, seeds, recipe, changes)
     with progress_bar() as progress:
-        runs = experiment.run(progress)
+        runs = experiment.run(workers, progress)
     return compare_runs([one.run for one in runs], labels=[one.label for one in runs], reference=reference)
 
 
@@ -214,6 +220,7 @@ def _of_grids(
     folder: Path,
     recipe: str | None,
     changes: Changes,
+    workers: "Workers",
 ) -> "Tuning":
     from medtail.evaluation import tune
     from medtail.experiments.planned_runs import check_free, plan_grid
@@ -224,18 +231,22 @@ def _of_grids(
     every = [GridRuns(folder / grid.name, grid, seeds) for grid in grids]
     for runs in every:
         check_free(runs, changes)
-    _train(data, [plan for runs in every for plan in plan_grid(runs)], recipe, changes)
+    _train(data, [plan for runs in every for plan in plan_grid(runs)], recipe, changes, workers)
     for runs in every:
         runs.write()
     return tune([runs.folder for runs in every])
 
 
-def _train(data: str, planned: Sequence["PlannedRun"], recipe: str | None, changes: Changes) -> "list[Run]":
+def _train(
+    data: str, planned: Sequence["PlannedRun"], recipe: str | None, changes: Changes, workers: "Workers"
+) -> "list[Run]":
     from medtail.cli.progress import progress_bar
     from medtail.experiments.planned_runs import train_missing
 
     with progress_bar() as progress:
-        return train_missing(data, planned, recipe=recipe, changes=changes, progress=progress)
+        return train_missing(
+            data, planned, recipe=recipe, changes=changes, workers=workers, progress=progress
+        )
 
 
 def _numbers(text: str) -> tuple[int, ...]:

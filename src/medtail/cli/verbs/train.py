@@ -114,6 +114,7 @@ def train(
     }
     from medtail.cli.progress import progress_bar
     from medtail.data import TableColumns, choose_classes, open_collection
+    from medtail.data.decoded.cache import PixelCache
     from medtail.recipes.choose_recipe import choose_recipe, chosen_columns
     from medtail.runs.run import Run
 
@@ -143,7 +144,7 @@ def train(
             resume=resume,
             skip_unreadable=skip_unreadable,
             progress=progress,
-            cache_folder=cache,
+            cache=None if cache is None else PixelCache(cache),
         )
     if summary:
         from medtail.cli.tables import print_summary

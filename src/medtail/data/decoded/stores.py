@@ -83,8 +83,9 @@ class Mapped(PixelStore):
         return torch.from_numpy(self._images[positions])
 
     def loaded(self) -> Resident:
-        """The same pixels in memory."""
-        return Resident(torch.from_numpy(np.load(self.path)))
+        """The same pixels in memory, which is that of the file's pages: processes that load one file share it."""
+        # Copied where it is written, because tensors cannot be read-only; nobody writes to pixels.
+        return Resident(torch.from_numpy(np.asarray(np.load(self.path, mmap_mode="c"))))
 
     def __getstate__(self) -> dict[str, Any]:
         # A worker process maps the file itself, so no pixels are copied to it.

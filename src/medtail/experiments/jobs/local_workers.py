@@ -1,0 +1,163 @@
+"""Workers that are processes of this machine."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from typing import final
+
+from medtail.errors import InputError, TerminatedError
+from medtail.experiments.jobs.job import Job
+from medtail.experiments.jobs.machine import num_cores, worker_environment
+from medtail.experiments.jobs.outcome import Outcome
+from medtail.experiments.jobs.watch import Watch
+from medtail.experiments.jobs.workers import Workers
+
+_log = logging.getLogger(__name__)
+
+#: How often the process of a job may end before the job counts as failed.
+ATTEMPTS = 3
+
+#: Seconds between two looks at how far the jobs are.
+_LOOK = 0.5
+
+
+@final
+class LocalWorkers(Workers):
+    """Several processes of this machine, each with its share of the processors and one of the GPUs.
+
+    Decoded pixels are kept in the user's cache: the first worker that needs those of a data set decodes them, and all
+    others map the same file into memory.
+
+    Args:
+        count: How many jobs run at a time.
+
+    Raises:
+        InputError: There are to be less than one.
+    """
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise InputError(f"`jobs` must be 1 or more, got {count}; leave it out to fill the machine")
+        self.count = count
+
+    def run(self, jobs: Sequence[Job], watch: Watch) -> None:
+        """Do all jobs.
+
+        Raises:
+            InputError: A job is for several devices, which would be those of other jobs.
+        """
+        for job in jobs:
+            if job.recipe.training.devices > 1:
+                raise InputError(
+                    f"training.devices must be 1 for several jobs at a time, got {job.recipe.training.devices} for "
+                    f"{job.title}; take `jobs=1`"
+                )
+        slots = [_Slot(number, self.count) for number in range(min(self.count, len(jobs)))]
+        threads = worker_environment(0, self.count)["OMP_NUM_THREADS"]
+        _log.info(
+            f"{len(jobs)} trainings, {len(slots)} at a time on {num_cores()} processors, threads of each: {threads}"
+        )
+        idle: SimpleQueue[_Slot] = SimpleQueue()
+        for slot in slots:
+            idle.put(slot)
+
+        def train(job: Job) -> Outcome:
+            slot = idle.get()
+            try:
+                watch.started(job)
+                return slot.train(job)
+            finally:
+                idle.put(slot)
+
+        pool = ThreadPoolExecutor(len(slots))
+        try:
+            pending: dict[Future[Outcome], Job] = {pool.submit(train, job): job for job in jobs}
+            while pending:
+                for future in wait(pending, timeout=_LOOK, return_when=FIRST_COMPLETED).done:
+                    watch.ended(pending.pop(future), future.result())
+                watch.show()
+        except TerminatedError:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for slot in slots:
+                slot.finish_epoch()
+            raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for slot in slots:
+                slot.close()
+
+
+@final
+class _Slot:
+    """A worker, and the process that it is; a process that dies is replaced."""
+
+    def __init__(self, number: int, count: int) -> None:
+        self._environment = worker_environment(number, count)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process: subprocess.Popen[str] | None = None
+        self._closed = False
+
+    def train(self, job: Job) -> Outcome:
+        """Have a job done, by another process if one is killed."""
+        for _ in range(ATTEMPTS):
+            answer = self._answer(job)
+            if answer:
+                return Outcome.from_dict(json.loads(answer))
+            if self._closed:
+                return Outcome("it was stopped")
+            _log.warning(
+                f"the process of {job.title} ended; another one continues after the last finished epoch"
+            )
+        return Outcome(
+            f"its process ended {ATTEMPTS} times{self._last_words()}; run fewer jobs at a time with `jobs`"
+        )
+
+    def _answer(self, job: Job) -> str:
+        """What the process answers; nothing if it ended."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "medtail.experiments.jobs.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+                encoding="utf-8",
+                env=self._environment,
+            )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(job.to_dict()) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return ""
+        answer = self._process.stdout.readline()
+        if not answer:
+            self._process.wait()
+        return answer
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f" (it said last: {said[:160]})" if said else ""
+
+    def finish_epoch(self) -> None:
+        """Let the process end after its epoch."""
+        self._closed = True
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            self._process.wait()
+
+    def close(self) -> None:
+        """End the process, wherever it is."""
+        self._closed = True
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()

@@ -1,0 +1,151 @@
+"""Workers on the machines of a Ray cluster."""
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, final
+
+from medtail.errors import InputError
+from medtail.experiments.jobs.job import Job
+from medtail.experiments.jobs.outcome import Outcome, outcome_of
+from medtail.experiments.jobs.watch import Watch
+from medtail.experiments.jobs.workers import Workers
+
+_log = logging.getLogger(__name__)
+
+#: How often a job is given to another worker when its worker is killed.
+RETRIES = 5
+
+#: Seconds within which the head of a cluster has to answer, first its machine, then Ray.
+_ANSWER, _HEALTH = 3.0, 10.0
+
+#: Seconds between two looks at how far the jobs are.
+_LOOK = 0.5
+
+
+@final
+class RayWorkers(Workers):
+    """The machines of a Ray cluster, which share a file system that holds DATA and the run folders.
+
+    Ray gives each job one GPU where the cluster has GPUs, and else one processor. medtail must be installed on every
+    machine, in the version of the caller.
+
+    Args:
+        address: As ``ray.init`` takes it: ``HOST:PORT`` of the head, or ``auto`` for the cluster of this machine.
+
+    Raises:
+        InputError: Ray is not installed, or no cluster answers there.
+    """
+
+    def __init__(self, address: str) -> None:
+        # Ray asks for a token otherwise, which a cluster has only if somebody made one.
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise InputError(
+                "`cluster` needs the package ray; install it with pip install 'medtail[cluster]'"
+            ) from error
+        self._ray = ray
+        self.address = address
+        if address != "auto":
+            _check_answers(address)
+
+    def run(self, jobs: Sequence[Job], watch: Watch) -> None:
+        """Do all jobs; Ray decides how many at a time."""
+        for job in jobs:
+            if job.recipe.training.devices > 1:
+                raise InputError(
+                    f"training.devices must be 1 on a cluster, got {job.recipe.training.devices} for {job.title}; "
+                    f"leave `cluster` out for trainings on several devices"
+                )
+        ray = self._ray
+        with self._connected():
+            resources = ray.cluster_resources()
+            gpus = 1 if resources.get("GPU", 0) >= 1 else 0
+            _log.info(
+                f"{len(jobs)} trainings on a cluster of {len(ray.nodes())} machines, {resources.get('CPU', 0):g} "
+                f"processors and {resources.get('GPU', 0):g} GPUs; one {'GPU' if gpus else 'processor'} for each"
+            )
+            work = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_work)
+            here = str(Path.cwd())
+            pending: dict[Any, Job] = {work.remote(job.to_dict(), here): job for job in jobs}
+            waiting = list(jobs)
+            while pending:
+                ended, _ = ray.wait(list(pending), timeout=_LOOK)
+                for reference in ended:
+                    job = pending.pop(reference)
+                    waiting = [other for other in waiting if other is not job]
+                    watch.ended(job, self._outcome(reference))
+                # Ray does not say when it starts a job; the job's claim on its folder does.
+                for job in [job for job in waiting if job.run.claim.is_file()]:
+                    watch.started(job)
+                    waiting.remove(job)
+                watch.show()
+
+    def _outcome(self, reference: Any) -> Outcome:
+        try:
+            return Outcome.from_dict(self._ray.get(reference))
+        except self._ray.exceptions.RayError as error:
+            said = str(error).strip().splitlines() or [""]
+            return Outcome(
+                f"its worker ended {RETRIES + 1} times or could not start ({type(error).__name__}: {said[0][:160]}); "
+                f"look into the logs of Ray"
+            )
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        ray = self._ray
+        try:
+            ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise _no_answer(self.address, str(error).strip().splitlines()[0][:160]) from error
+        try:
+            yield
+        finally:
+            # Ends the jobs of this caller that still run; their folders say how far they are.
+            ray.shutdown()
+
+
+def _work(job: dict[str, Any], folder: str) -> dict[str, Any]:
+    """What a worker does: a job whose relative paths start at a folder."""
+    os.chdir(folder)
+    return outcome_of(Job.from_dict(job)).to_dict()
+
+
+def _check_answers(address: str) -> None:
+    """Refuse an address at once at which Ray would try for a minute and then end the process."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"`cluster` must be HOST:PORT or auto, got {address!r}; e.g. 10.0.0.1:6379")
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _no_answer(address, str(error)) from error
+    if address.startswith("ray://"):
+        return
+    check = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
+    environment = {**os.environ, "RAY_ADDRESS": address}
+    try:
+        healthy = (
+            subprocess.run(
+                check, capture_output=True, timeout=_HEALTH, check=False, env=environment
+            ).returncode
+            == 0
+        )
+    except subprocess.TimeoutExpired:
+        healthy = False
+    if not healthy:
+        raise _no_answer(address, "what listens there is no Ray cluster")
+
+
+def _no_answer(address: str, why: str) -> InputError:
+    return InputError(
+        f"`cluster` must be the address of a Ray cluster, but none answers at {address} ({why}); start one with "
+        f"ray start and the option head, or leave `cluster` out"
+    )
