@@ -54,7 +54,10 @@ def test_the_report_shows_what_the_summary_holds(label_run) -> None:
     predictions = draw()
     page = write_report(label_run(predictions)).read_text()
     rows = dict(
-        re.findall(r'<tr><th scope="row" title="\w+">(\w+)</th>(.*?)</tr>', page.split("Each label")[-1])
+        re.findall(
+            r'<tr><th scope="row" title="\w+">(\w+)</th>(.*?)</tr>',
+            page.split("Each label")[-1].split('id="curves"')[0],
+        )
     )
     truth, scores = predictions.targets[:, 2], predictions.probabilities[:, 2]
     decided = predictions.decisions[:, 2]

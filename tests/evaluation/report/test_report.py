@@ -12,8 +12,8 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from medtail.errors import InputError
+from medtail.evaluation.report.class_curves import precision_recall_line, roc_line
 from medtail.evaluation.report.report import write_report
-from medtail.evaluation.report.sections.performance.curves import precision_recall_line, roc_line
 from medtail.evaluation.summaries.summary import summarize
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
@@ -226,7 +226,7 @@ def test_intervals_say_how_many_groups_they_rest_on(
     run = make_run(tmp_path / "run", resamples=5, images_per_group=images_per_group)
     write_report(run)
     text = run.report.read_text(encoding="utf-8")
-    assert text.count(f"95 % interval, {groups} groups</th>") == 1
+    assert text.count(f"95 % interval, {groups} groups</th>") == 3  # all metrics, AUC and AP of classes
     assert f"<code>lesion_id</code>, {groups} in the test split" in text
     assert "leaves that class out of the mean" in text
     assert (f"The ranges rest on {groups} groups. With fewer than 30" in text) == few

@@ -8,15 +8,35 @@ from typing import Any, Self, final
 import numpy as np
 import pandas as pd
 
+from medtail.errors import InputError
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
 from medtail.evaluation.summaries.frequency_groups import FEW_BELOW, MANY_ABOVE, frequency_groups
 from medtail.runs.facts import DatasetFacts
-from medtail.runs.predictions import SavedPredictions
+from medtail.runs.predictions import Predictions, SavedPredictions
 from medtail.runs.run import EVALUATED_SPLITS, Run
 from medtail.runs.settings import RunSettings
 
 #: From an image's id to its pixels: uint8 (H, W, 3).
 ReadImage = Callable[[str], np.ndarray]
+
+
+@final
+@dataclass(frozen=True)
+class Judged:
+    """What a report calls the images that the model is judged on.
+
+    Attributes:
+        kind: Before "images".
+        split: All of them.
+    """
+
+    kind: str
+    split: str
+
+
+#: The run's own images, and those of other data.
+TEST = Judged("test", "the test split")
+EXTERNAL = Judged("external", "the external data")
 
 
 @final
@@ -32,8 +52,10 @@ class Evidence:
         summary: ``summary.json``.
         epochs: ``metrics.csv``.
         validation: Predictions of the validation split, or None for a run without.
-        test: Predictions of the split that was read once.
-        read_image: Reads a test image, or None where the images are not at hand.
+        test: Predictions of the split that was read once, or of other data.
+        read_image: Reads one of these images, or None where the images are not at hand.
+        adapted: The same images at the operating point; None where there is none.
+        judged: What these images are called.
     """
 
     run: Run
@@ -45,6 +67,8 @@ class Evidence:
     validation: SavedPredictions | None
     test: SavedPredictions
     read_image: ReadImage | None
+    adapted: Predictions | None = None
+    judged: Judged = TEST
 
     @classmethod
     def read(
@@ -77,6 +101,41 @@ class Evidence:
             validation=predictions.get("validation"),
             test=predictions["test"],
             read_image=read_image,
+            adapted=_adapted(run, predictions["test"]),
+        )
+
+    @classmethod
+    def external(
+        cls,
+        run: Run,
+        predictions: SavedPredictions,
+        *,
+        summary: dict[str, Any],
+        adapted: Predictions | None = None,
+        read_image: ReadImage | None = None,
+    ) -> Self:
+        """Return what the report of a finished run on other data is written from.
+
+        Args:
+            run: Folder of the run.
+            predictions: Of the other data.
+            summary: Their metrics, from :func:`medtail.evaluation.summarize`.
+            adapted: The same images at the operating point of the run, where that is asked for.
+            read_image: From an image's id to its pixels, for the gallery.
+        """
+        return cls(
+            run=run,
+            facts=DatasetFacts.load(run),
+            settings=RunSettings.load(run),
+            environment=run.read_environment(),
+            summary=summary,
+            # The run's own report shows its epochs and validation; no section of this report reads them.
+            epochs=pd.DataFrame(),
+            validation=None,
+            test=predictions,
+            read_image=read_image,
+            adapted=adapted,
+            judged=EXTERNAL,
         )
 
     @classmethod
@@ -128,6 +187,25 @@ class Evidence:
         """To follow "95 % interval": how many groups the bootstrap draws from; empty where it draws images."""
         return "" if self.test.num_groups is None else f", {self.test.num_groups} groups"
 
+    @property
+    def positive(self) -> int | None:
+        """Id of the positive class, of two; None with more classes."""
+        binary = self.summary.get("binary")
+        return None if binary is None else self.class_names.index(binary["positive"])
+
+    @property
+    def drawn_classes(self) -> list[int]:
+        """Ids of the classes whose curves are drawn: those with images and others; of two, the positive one."""
+        sizes, known = self.test.carried.sum(axis=0), self.test.known.sum(axis=0)
+        drawn = [index for index in self.from_frequent_to_rare if 0 < sizes[index] < known[index]]
+        # The curves of the other class are the same ones seen from the other side.
+        return drawn if self.positive is None or not drawn else [self.positive]
+
+    @property
+    def group_members(self) -> dict[str, list[int]]:
+        """As ``frequency_groups``, by names without their ranges."""
+        return {name.split(" (")[0]: members for name, members in self.frequency_groups.items()}
+
     def counts(self, split: str) -> np.ndarray:
         """Images of each class in a split ``(C,)``."""
         return self.facts.counts(split)
@@ -147,3 +225,15 @@ class Evidence:
         }
         groups = frequency_groups(self.counts("train"))
         return {f"{name} ({ranges[name]})": members for name, members in groups.items()}
+
+
+def _adapted(run: Run, test: SavedPredictions) -> Predictions | None:
+    """The test split at the operating point; None for a run without one."""
+    if not run.operating_point.is_file():
+        return None
+    adapted = Predictions.read(run.require(run.operating_point_predictions))
+    if not np.array_equal(adapted.ids, test.ids):
+        raise InputError(
+            f"{run.operating_point_predictions} must be of the test split of the run; write it again with `adapt()`"
+        )
+    return adapted

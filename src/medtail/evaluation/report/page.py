@@ -28,11 +28,11 @@ class Section:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
-def render_page(title: str, subtitle: str, sections: Iterable[Section]) -> str:
-    """Return a self-contained HTML page with a table of contents."""
+def render_page(title: str, subtitle: str, sections: Iterable[Section], **shared: object) -> str:
+    """Return a self-contained HTML page with a table of contents; every template sees what is ``shared``."""
     environment = _environment()
     bodies = [
-        (section, Markup(environment.get_template(section.template).render(section.content)))
+        (section, Markup(environment.get_template(section.template).render({**shared, **section.content})))
         for section in sections
     ]
     return environment.get_template("page.html").render(title=title, subtitle=subtitle, sections=bodies)
@@ -68,6 +68,16 @@ def thousands(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
+def sentence(text: str) -> str:
+    """Return a text as the beginning of a sentence.
+
+    Example:
+        >>> sentence("the DICOM files")
+        'The DICOM files'
+    """
+    return text[:1].upper() + text[1:]
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -77,6 +87,6 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for formatter in (number, percent, interval, thousands):
+    for formatter in (number, percent, interval, thousands, sentence):
         environment.filters[formatter.__name__] = formatter
     return environment

@@ -59,6 +59,7 @@ def _write_page(evidence: Evidence, parts: Iterable[Part], what: str) -> Path:
         f"{settings.method} on {evidence.facts.name}",
         f"{settings.get('backbone.name')}, {settings.get('training.epochs')} epochs, seed {settings.seed}; {what}",
         [section for part in parts if (section := part(evidence)) is not None],
+        judged=evidence.judged,
     )
     write_text(evidence.run.report, page)
     return evidence.run.report

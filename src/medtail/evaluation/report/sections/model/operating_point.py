@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from medtail import metrics
-from medtail.errors import InputError
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
+from medtail.evaluation.report.sections.model.decisions_compared import decisions_compared
 from medtail.evaluation.summaries.json_values import defined, defined_interval
 from medtail.evaluation.summaries.summary import bootstrap_interval
 from medtail.metrics import METRICS, Metric, Outcomes
@@ -22,18 +22,13 @@ _SAME_MIX = 0.005
 
 def operating_point(evidence: Evidence) -> Section | None:
     """Test metrics before and after the operating point; None if the run has none."""
-    run = evidence.run
-    if not run.operating_point.is_file():
+    after = evidence.adapted
+    if after is None:
         return None
-    point = OperatingPoint.read(run.operating_point, evidence.class_names)
+    point = OperatingPoint.read(evidence.run.operating_point, evidence.class_names)
     before = evidence.test
-    after = Predictions.read(run.require(run.operating_point_predictions))
-    if not np.array_equal(after.ids, before.ids):
-        raise InputError(
-            f"{run.operating_point_predictions} must be of the test split of the run; write it again with `adapt()`"
-        )
     costs = point.decision.costs if isinstance(point.decision, MinimumCost) else None
-    tables = [_table("As the test split is", before, after, costs, np.ones(len(before.ids)))]
+    tables = [_table(f"As {evidence.judged.split} is", before, after, costs, np.ones(len(before.ids)))]
     weights = _weights(before, point)
     if weights is not None:
         tables.append(_table("With classes as frequent as in the prior", before, after, costs, weights))
@@ -48,6 +43,8 @@ def operating_point(evidence: Evidence) -> Section | None:
             "classes": _classes(evidence, before, after),
             "sets": None if point.set_rule is None else _sets(evidence, point.set_rule, after),
             "over_groups": evidence.over_groups,
+            "positive": None if evidence.positive is None else evidence.class_names[evidence.positive],
+            **decisions_compared(evidence, after),
             "grouped_by": evidence.facts.group_column,
         },
     )

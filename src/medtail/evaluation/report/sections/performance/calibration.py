@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from medtail.evaluation.report.drawing import MUTED, SERIES, draw
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
+from medtail.evaluation.report.reliability_figure import reliability_figure
 from medtail.metrics import reliability_bins
 
 
@@ -13,6 +14,7 @@ def calibration(evidence: Evidence) -> Section | None:
     """The reliability diagram of the test split, with the expected calibration error; None for labels."""
     if evidence.facts.multi_label:
         return None
+    positive = evidence.positive
     bins = reliability_bins(evidence.test.targets, evidence.test.probabilities)
     filled = bins.counts > 0
     width = float(bins.edges[1])
@@ -52,6 +54,12 @@ def calibration(evidence: Evidence) -> Section | None:
             "ece": error,
             "gap": gap,
             "bins": len(starts),
+            "positive": None if positive is None else evidence.class_names[positive],
+            "stated": None if positive is None else float(evidence.test.probabilities[:, positive].mean()),
+            "share": None if positive is None else float((evidence.test.targets == positive).mean()),
+            "positive_figure": None
+            if positive is None
+            else reliability_figure({evidence.judged.kind: evidence.test}, positive),
             "figure": draw(
                 paint,
                 width=5.6,

@@ -11,6 +11,7 @@ from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
 from medtail.metrics import confusion_matrix
+from medtail.runs.predictions import SavedPredictions
 
 #: Text turns light on cells darker than this.
 _STRONG = 0.55
@@ -27,10 +28,7 @@ def confusion(evidence: Evidence) -> Section | None:
         return None
     order = evidence.from_frequent_to_rare
     names = [evidence.class_names[index] for index in order]
-    counts = confusion_matrix(evidence.test.targets, evidence.test.decisions, len(names))[
-        np.ix_(order, order)
-    ]
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    counts, shares = _counts_and_shares(evidence.test, order)
     many = len(names) >= MANY_CLASSES
     return Section(
         "confusion",
@@ -38,23 +36,34 @@ def confusion(evidence: Evidence) -> Section | None:
         "section_confusion.html",
         {
             "names": names,
-            "rows": []
-            if many
-            else [
-                {
-                    "name": name,
-                    "n": int(counts[row].sum()),
-                    "cells": [
-                        {"count": int(count), "share": share, "strong": share > _STRONG}
-                        for count, share in zip(counts[row], shares[row], strict=True)
-                    ],
-                }
-                for row, name in enumerate(names)
-            ],
+            "rows": [] if many else confusion_rows(evidence.test, order),
             "figure": _figure(shares, evidence) if many else None,
             "mistakes": _mistakes(counts, shares, names),
         },
     )
+
+
+def confusion_rows(predictions: SavedPredictions, order: list[int]) -> list[dict[str, Any]]:
+    """Return the confusion matrix for the template: one row per true class, one cell per decision."""
+    counts, shares = _counts_and_shares(predictions, order)
+    return [
+        {
+            "name": predictions.class_names[index],
+            "n": int(counts[row].sum()),
+            "cells": [
+                {"count": int(count), "share": share, "strong": share > _STRONG}
+                for count, share in zip(counts[row], shares[row], strict=True)
+            ],
+        }
+        for row, index in enumerate(order)
+    ]
+
+
+def _counts_and_shares(predictions: SavedPredictions, order: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Images by true and decided class, and their shares of the true class."""
+    matrix = confusion_matrix(predictions.targets, predictions.decisions, len(order))
+    counts = matrix[np.ix_(order, order)]
+    return counts, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def _mistakes(counts: np.ndarray, shares: np.ndarray, names: list[str]) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ def overview(evidence: Evidence) -> Section:
             if evidence.facts.multi_label
             else _class_cards(summary, by_recall[0]),
             "by_recall": by_recall,
-            "judged": len(summary["classes"]) - len(unjudged),
+            "num_judged": len(summary["classes"]) - len(unjudged),
             "unjudged": unjudged,
             "unknown": sum(summary["n"] - entry.get("known", summary["n"]) for entry in summary["classes"]),
             "grouped_by": evidence.facts.group_column,

@@ -82,7 +82,7 @@ def _one_line_per_class(entries: list[dict[str, Any]], evidence: Evidence) -> Ma
         )
         axes.set_ylim(len(entries) - 0.4, -0.6)
         axes.set_xlim(-0.01, 1.01)
-        axes.set_xlabel("recall on the test split")
+        axes.set_xlabel(f"recall on {evidence.judged.split}")
         axes.grid(axis="y", visible=False)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
@@ -121,7 +121,7 @@ def _against_count(entries: list[dict[str, Any]], evidence: Evidence) -> Markup:
                 )  # fmt: skip
         axes.set_ylim(-0.02, 1.02)
         axes.set_xlabel("training images of the class (logarithmic)")
-        axes.set_ylabel("recall on the test split")
+        axes.set_ylabel(f"recall on {evidence.judged.split}")
 
     means = ", ".join(
         f"{group['name']}: {group['mean']:.2f}" for group in _groups(evidence) if group["mean"] is not None
