@@ -1,5 +1,7 @@
 """Predictions of multi-label images that exist only on paper."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from medtail.runs import MultiLabelPredictions
@@ -21,4 +23,4 @@ def draw(
 
 
 def changed(predictions: MultiLabelPredictions, **fields: object) -> MultiLabelPredictions:
-    return MultiLabelPredictions(**{**vars(predictions), **fields})
+    return replace(predictions, **fields)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from medtail.metrics.thresholds import weights_at_thresholds
+from medtail.metrics.thresholds import RankedScores
 from medtail.metrics.undefined import ratio
 
 
@@ -50,10 +50,9 @@ def best_threshold(
         0.4
     """
     columns = np.ones((len(scores), 1)) if weights is None else weights[:, None]
-    at, tied, between = (part[:, 0] for part in weights_at_thresholds(positive, scores, columns))
-    true, false = np.cumsum(at), np.cumsum(between + tied)
-    positives, negatives = float(columns[positive].sum()), float(columns[~positive].sum())
-    values = THRESHOLD_METRICS[metric](true, false, positives, negatives)
+    counts = RankedScores.of(positive, scores).counts(columns)
+    true, false = counts.true_positives[:, 0], counts.false_positives[:, 0]
+    values = THRESHOLD_METRICS[metric](true, false, float(counts.positives[0]), float(counts.negatives[0]))
     held = np.unique(scores[positive])[::-1]
     lowest_taken = held[int(np.argmax(values))]
     lower = scores[scores < lowest_taken]

@@ -1,4 +1,4 @@
-"""Arguments that metrics share: scores, probabilities, 0/1 labels and weights of samples."""
+"""Arguments that metrics share, scores, probabilities, 0/1 labels and weights of samples, and sums of weights."""
 
 from typing import TypeAlias
 
@@ -101,6 +101,15 @@ def sample_weights(weights: ArrayLike | None, size: int) -> np.ndarray:
             f"weights must be {size} finite numbers of at least 0, or {size} rows of them, got shape {array.shape}"
         )
     return array if array.ndim == 2 else array[:, None]
+
+
+def sums_by_id(ids: np.ndarray, columns: np.ndarray, count: int) -> np.ndarray:
+    """Return the sums ``(count, R)`` of the rows of ``columns`` ``(N, R)`` that share an id in 0 … count − 1."""
+    from scipy.sparse import csr_array
+
+    ones = np.ones(len(ids), dtype=np.int8)
+    sums: np.ndarray = csr_array((ones, (ids, np.arange(len(ids)))), shape=(count, len(ids))) @ columns
+    return sums
 
 
 def are_several(weights: ArrayLike | None) -> bool:

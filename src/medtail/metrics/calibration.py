@@ -1,13 +1,19 @@
 """Metrics of probabilities: are they as often right as they claim?"""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Self, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail import checks
-from medtail.metrics.arguments import Value, one_or_many, probabilities_and_ids, sample_weights
+from medtail.metrics.arguments import (
+    Value,
+    one_or_many,
+    probabilities_and_ids,
+    sample_weights,
+    sums_by_id,
+)
 from medtail.metrics.undefined import ratio
 
 #: The number of bins of Guo et al. (2017), and torchmetrics' default.
@@ -32,11 +38,21 @@ def brier_score(targets: ArrayLike, probabilities: ArrayLike, *, weights: ArrayL
         >>> round(brier_score([0, 1], [0.1, 0.8]), 3)
         0.025
     """
+    errors = squared_errors(targets, probabilities)
+    return one_or_many(weighted_mean(errors, sample_weights(weights, len(errors))), weights)
+
+
+def squared_errors(targets: ArrayLike, probabilities: ArrayLike) -> np.ndarray:
+    """Return what each sample contributes to :func:`brier_score` ``(N,)``."""
     table, ids = probabilities_and_ids(targets, probabilities)
-    columns = sample_weights(weights, len(table))
     classes = table.shape[1]
-    errors = ((table - (ids[:, None] == np.arange(classes))) ** 2).sum(axis=1) / (2 if classes == 2 else 1)
-    return one_or_many(ratio(errors @ columns, columns.sum(axis=0)), weights)
+    errors: np.ndarray = ((table - (ids[:, None] == np.arange(classes))) ** 2).sum(axis=1)
+    return errors / 2 if classes == 2 else errors
+
+
+def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the mean of values ``(N,)`` with each column of weights ``(N, R)``, ``(R,)``; NaN without weight."""
+    return ratio(values @ weights, weights.sum(axis=0))
 
 
 def expected_calibration_error(
@@ -60,11 +76,35 @@ def expected_calibration_error(
         >>> round(expected_calibration_error([0, 1, 1, 1], [0.2, 0.9, 0.9, 0.9], bins=10), 3)
         0.125
     """
-    confidences, right, bin_ids = _binned(targets, probabilities, bins)
-    columns = sample_weights(weights, len(right))
-    gaps = np.zeros((bins, columns.shape[1]))
-    np.add.at(gaps, bin_ids, (right - confidences)[:, None] * columns)
-    return one_or_many(ratio(np.abs(gaps).sum(axis=0), columns.sum(axis=0)), weights)
+    gaps = CalibrationGaps.of(targets, probabilities, bins)
+    return one_or_many(gaps.error(sample_weights(weights, len(gaps.gaps))), weights)
+
+
+@final
+@dataclass(frozen=True)
+class CalibrationGaps:
+    """What :func:`expected_calibration_error` takes from each sample, for any number of weightings.
+
+    Attributes:
+        gaps: Whether it was decided correctly, less its confidence ``(N,)``.
+        bin_ids: The bin of its confidence ``(N,)``.
+        bins: B.
+    """
+
+    gaps: np.ndarray
+    bin_ids: np.ndarray
+    bins: int
+
+    @classmethod
+    def of(cls, targets: ArrayLike, probabilities: ArrayLike, bins: int = BINS) -> Self:
+        """Take the arguments of :func:`expected_calibration_error`."""
+        confidences, right, bin_ids = _binned(targets, probabilities, bins)
+        return cls(right - confidences, bin_ids, bins)
+
+    def error(self, weights: np.ndarray) -> np.ndarray:
+        """Return the error ``(R,)`` for each column of weights ``(N, R)``; NaN without weight."""
+        gaps = sums_by_id(self.bin_ids, self.gaps[:, None] * weights, self.bins)
+        return ratio(np.abs(gaps).sum(axis=0), weights.sum(axis=0))
 
 
 @final

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from medtail import checks
 from medtail.errors import InputError
-from medtail.metrics.arguments import Value, sample_weights, targets_and_predictions
+from medtail.metrics.arguments import Value, sample_weights, sums_by_id, targets_and_predictions
 from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined
 
 _NO_TARGET = "having no target"
@@ -97,14 +97,12 @@ class Outcomes:
         truth, decided = targets_and_predictions(targets, predictions, num_classes)
         columns = sample_weights(weights, len(truth))
 
-        def per_class(ids: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            totals = np.zeros((num_classes, columns.shape[1]))
-            np.add.at(totals, ids[rows], columns[rows])
-            return totals.T
-
-        everything = np.arange(len(truth))
-        right = np.flatnonzero(truth == decided)
-        return cls(per_class(truth, right), per_class(truth, everything), per_class(decided, everything))
+        right = truth == decided
+        return cls(
+            hits=sums_by_id(truth[right], columns[right], num_classes).T,
+            targets=sums_by_id(truth, columns, num_classes).T,
+            decisions=sums_by_id(decided, columns, num_classes).T,
+        )
 
     @property
     def recalls(self) -> np.ndarray:

@@ -104,10 +104,12 @@ def bootstrap(
     step = max(1, _CELLS // len(labels))
     parts = []
     for start in range(0, resamples, step):
-        drawn = generator.multinomial(
-            len(names), np.full(len(names), 1 / len(names)), size=min(step, resamples - start)
-        )
-        parts.append(np.asarray(statistic(drawn.T[members].astype(np.float64))))
+        rows = min(step, resamples - start)
+        drawn = generator.integers(len(names), size=(len(names), rows))
+        # Counting draws is several times faster than multinomial numbers.
+        counts = np.bincount((drawn * rows + np.arange(rows)).ravel(), minlength=len(names) * rows)
+        weights = counts.reshape(len(names), rows)[members]
+        parts.append(np.asarray(statistic(weights.astype(np.float64))))
     return np.concatenate(parts)
 
 

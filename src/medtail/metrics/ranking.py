@@ -4,7 +4,7 @@ scikit-learn computes these areas for one weighting of the samples. A bootstrap 
 here for many weightings at once; the tests compare them with scikit-learn's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,23 +18,8 @@ from medtail.metrics.arguments import (
     sample_weights,
     scores_and_positives,
 )
-from medtail.metrics.thresholds import weights_at_thresholds
-from medtail.metrics.undefined import mean_over_defined, ratio, warn_of_undefined
-
-
-def _roc_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    at, tied, between = weights_at_thresholds(positive, scores, weights)
-    above = np.cumsum(between + tied, axis=0) - tied
-    lost = (at * (above + tied / 2)).sum(axis=0)
-    return 1 - ratio(lost, weights[positive].sum(axis=0) * weights[~positive].sum(axis=0))
-
-
-def _average_precision(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    at, tied, between = weights_at_thresholds(positive, scores, weights)
-    found = np.cumsum(at, axis=0)
-    precisions = ratio(found, found + np.cumsum(between + tied, axis=0))
-    gained = np.where(at > 0, at * precisions, 0.0).sum(axis=0)
-    return ratio(gained, weights[positive].sum(axis=0))
+from medtail.metrics.thresholds import RankedScores, ThresholdCounts
+from medtail.metrics.undefined import mean_over_defined, warn_of_undefined
 
 
 def roc_auc_per_class(
@@ -56,7 +41,7 @@ def roc_auc_per_class(
         >>> roc_auc_per_class([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         array([0.75])
     """
-    areas = _each_class(_roc_auc, targets, scores, weights)
+    areas = _each_class(ThresholdCounts.roc_auc, targets, scores, weights)
     warn_of_undefined("roc_auc_per_class", areas, "having no target or no counterpart")
     return areas
 
@@ -71,7 +56,7 @@ def roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike | None 
         >>> roc_auc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
         0.75
     """
-    areas = _each_class(_roc_auc, targets, scores, weights)
+    areas = _each_class(ThresholdCounts.roc_auc, targets, scores, weights)
     warn_of_undefined("roc_auc", areas, "having no target or no counterpart")
     return _macro(areas)
 
@@ -97,7 +82,9 @@ def label_roc_auc(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLike |
     truth, known = known_labels("targets", targets)
     table = finite_scores(scores)
     check_shapes("scores", truth, table)
-    areas = _each_column(_roc_auc, truth == 1, table, weights, known)
+    areas = _each_column(
+        ThresholdCounts.roc_auc, ranked_columns(truth == 1, table, known), weights, len(table)
+    )
     warn_of_undefined("label_roc_auc", areas, "having no positive or no negative")
     return _macro(areas)
 
@@ -113,7 +100,7 @@ def average_precision_per_class(
         >>> average_precision_per_class([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]).round(3)
         array([0.833])
     """
-    areas = _each_class(_average_precision, targets, scores, weights)
+    areas = _each_class(ThresholdCounts.average_precision, targets, scores, weights)
     warn_of_undefined("average_precision_per_class", areas, "having no target")
     return areas
 
@@ -125,34 +112,55 @@ def average_precision(targets: ArrayLike, scores: ArrayLike, *, weights: ArrayLi
         >>> round(average_precision([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), 3)
         0.833
     """
-    areas = _each_class(_average_precision, targets, scores, weights)
+    areas = _each_class(ThresholdCounts.average_precision, targets, scores, weights)
     warn_of_undefined("average_precision", areas, "having no target")
     return _macro(areas)
 
 
+def ranked_columns(
+    positives: np.ndarray, scores: np.ndarray, known: np.ndarray | None = None
+) -> tuple[RankedScores, ...]:
+    """Rank the samples by each of C columns of scores.
+
+    Args:
+        positives: Whether each sample belongs to each class ``(N, C)``.
+        scores: ``(N, C)``.
+        known: Whether each sample counts for each class ``(N, C)``; all do when left out.
+    """
+    counted = [None] * scores.shape[1] if known is None else known.T
+    return tuple(
+        RankedScores.of(positive, column, own)
+        for positive, column, own in zip(positives.T, scores.T, counted, strict=True)
+    )
+
+
+def macro_areas(ranked: Sequence[RankedScores], weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return :func:`roc_auc` and :func:`average_precision` of ranked columns, ``(R,)`` each, for weights ``(N, R)``."""
+    areas = [
+        (counts.roc_auc(), counts.average_precision()) for counts in (each.counts(weights) for each in ranked)
+    ]
+    roc, precision = np.stack(areas, axis=-1)
+    return mean_over_defined(roc), mean_over_defined(precision)
+
+
 def _each_class(
-    area: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
+    area: Callable[[ThresholdCounts], np.ndarray],
     targets: ArrayLike,
     scores: ArrayLike,
     weights: ArrayLike | None,
 ) -> np.ndarray:
     table, positives = scores_and_positives(targets, scores)
-    return _each_column(area, positives, table, weights)
+    return _each_column(area, ranked_columns(positives, table), weights, len(table))
 
 
 def _each_column(
-    area: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
-    positives: np.ndarray,
-    table: np.ndarray,
+    area: Callable[[ThresholdCounts], np.ndarray],
+    ranked: Sequence[RankedScores],
     weights: ArrayLike | None,
-    known: np.ndarray | None = None,
+    size: int,
 ) -> np.ndarray:
-    columns = sample_weights(weights, len(table))
-    rows = [slice(None)] * table.shape[1] if known is None else known.T
-    areas = np.stack(
-        [area(positives[own, index], table[own, index], columns[own]) for index, own in enumerate(rows)],
-        axis=-1,
-    )
+    columns = sample_weights(weights, size)
+    areas = np.stack([area(each.counts(columns)) for each in ranked], axis=-1)
     return areas if are_several(weights) else areas[0]
 
 

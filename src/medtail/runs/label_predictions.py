@@ -1,6 +1,5 @@
 """Predictions of images with any number of labels: a probability and a decision for each label."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self, final
@@ -11,7 +10,8 @@ import pandas as pd
 from medtail import metrics
 from medtail.errors import InputError
 from medtail.metrics import METRICS, LabelOutcomes, Outcomes
-from medtail.metrics.undefined import mean_over_defined
+from medtail.metrics.ranking import macro_areas
+from medtail.metrics.undefined import mean_over_defined, ratio
 from medtail.runs.prediction_files import (
     check_complete,
     image_columns,
@@ -104,27 +104,22 @@ class MultiLabelPredictions(SavedPredictions):
         """Return every metric of :data:`medtail.metrics.METRICS` ``(R,)``; those not of ``LABEL_METRICS`` are NaN."""
         weights = self.once() if weights is None else weights
         outcomes = LabelOutcomes.weighted(self.targets, self.decisions, weights)
-        scores = self.scores
+        roc_auc, average_precision = macro_areas(self.ranked, weights)
         values = {
             "accuracy": metrics.exact_match(self.targets, self.decisions, weights=weights),
             "balanced_accuracy": metrics.label_balanced_accuracy(outcomes),
             "macro_f1": metrics.macro_f1(outcomes.present),
-            "auc": metrics.label_roc_auc(self.targets, scores, weights=weights),
-            "average_precision": self._mean_over_labels(metrics.average_precision, scores, weights),
-            "brier": self._mean_over_labels(metrics.brier_score, self.probabilities, weights),
+            "auc": roc_auc,
+            "average_precision": average_precision,
+            "brier": self._brier_score(weights),
         }
         undefined = np.full(weights.shape[1], np.nan)
         return {name: np.asarray(values.get(name, undefined)) for name in METRICS}
 
-    def _mean_over_labels(
-        self, metric: Callable[..., float | np.ndarray], values: np.ndarray, weights: np.ndarray
-    ) -> float | np.ndarray:
-        """The mean of a metric of labels and values ``(N, C)`` over the labels, each over the images that have it."""
-        each = [
-            metric(carried[known], column[known], weights=weights[known])
-            for carried, column, known in zip(self.carried.T, values.T, self.known.T, strict=True)
-        ]
-        return mean_over_defined(np.stack(each, axis=-1))
+    def _brier_score(self, weights: np.ndarray) -> np.ndarray:
+        """The mean over labels of the squared error, each over the images whose label is known."""
+        errors = np.where(self.known, (self.probabilities - self.carried) ** 2, 0.0)
+        return mean_over_defined(ratio(weights.T @ errors, weights.T @ self.known))
 
     @property
     def target_columns(self) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self, final
 
@@ -12,6 +13,9 @@ import pandas as pd
 from medtail import metrics
 from medtail.errors import InputError
 from medtail.metrics import Outcomes
+from medtail.metrics.calibration import CalibrationGaps, squared_errors, weighted_mean
+from medtail.metrics.ranking import macro_areas, ranked_columns
+from medtail.metrics.thresholds import RankedScores
 from medtail.runs.prediction_files import (
     check_complete,
     image_columns,
@@ -143,6 +147,11 @@ class SavedPredictions(ABC):
         """What a bootstrap draws: the group of each image, or the image itself where none is known."""
         return np.arange(len(self.ids)) if self.groups is None else self.groups
 
+    @cached_property
+    def ranked(self) -> tuple[RankedScores, ...]:
+        """The images ranked by the scores of each class, once for all resamples of a bootstrap."""
+        return ranked_columns(self.carried, self.scores, None if self.known.all() else self.known)
+
     @property
     def num_groups(self) -> int | None:
         """How many groups a bootstrap draws from; None where it draws images."""
@@ -173,7 +182,8 @@ class SavedPredictions(ABC):
     @property
     def _arrays(self) -> dict[str, np.ndarray]:
         """The fields with one row per image."""
-        return {name: values for name, values in vars(self).items() if isinstance(values, np.ndarray)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
 
 @final
@@ -234,7 +244,7 @@ class Predictions(SavedPredictions):
                 f"for image {str(self.ids[row])!r}"
             )
 
-    @property
+    @cached_property
     def decisions(self) -> np.ndarray:
         """The decided class id of each image ``(N,)``: the most probable, the lowest of equals, unless ``decided``."""
         return self.probabilities.argmax(axis=1) if self.decided is None else self.decided
@@ -256,6 +266,14 @@ class Predictions(SavedPredictions):
         logs = self.log_probabilities
         return self.probabilities if logs is None else metrics.log_odds(logs)
 
+    @cached_property
+    def _squared_errors(self) -> np.ndarray:
+        return squared_errors(self.targets, self.probabilities)
+
+    @cached_property
+    def _calibration_gaps(self) -> CalibrationGaps:
+        return CalibrationGaps.of(self.targets, self.probabilities)
+
     def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
         """Count the decisions for each class, ``(R, C)``."""
         weights = self.once() if weights is None else weights
@@ -265,7 +283,7 @@ class Predictions(SavedPredictions):
         """Return every metric of :data:`medtail.metrics.METRICS` ``(R,)``."""
         weights = self.once() if weights is None else weights
         outcomes = self.outcomes(weights)
-        scored, scores = (self.targets, self.probabilities), self.scores
+        roc_auc, average_precision = macro_areas(self.ranked, weights)
         values = {
             "accuracy": metrics.accuracy(outcomes),
             "balanced_accuracy": metrics.balanced_accuracy(outcomes),
@@ -276,10 +294,10 @@ class Predictions(SavedPredictions):
             "iba_0.5": metrics.index_balanced_accuracy(outcomes, 0.5),
             "iba_1.0": metrics.index_balanced_accuracy(outcomes, 1.0),
             "cov": metrics.recall_variation(outcomes),
-            "auc": metrics.roc_auc(self.targets, scores, weights=weights),
-            "average_precision": metrics.average_precision(self.targets, scores, weights=weights),
-            "brier": metrics.brier_score(*scored, weights=weights),
-            "ece": metrics.expected_calibration_error(*scored, weights=weights),
+            "auc": roc_auc,
+            "average_precision": average_precision,
+            "brier": weighted_mean(self._squared_errors, weights),
+            "ece": self._calibration_gaps.error(weights),
         }
         return {name: np.asarray(value) for name, value in values.items()}
 

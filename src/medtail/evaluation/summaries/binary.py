@@ -27,14 +27,14 @@ def measure_binary(
         weights: ``(N, R)``, one column for each weighting; every image counts once when left out, and R is 1.
     """
     weights = predictions.once() if weights is None else weights
-    targets, scores = predictions.targets == positive, predictions.scores[:, positive]
-    precisions = metrics.precisions_at_recalls(targets, scores, RECALLS, weights=weights)
+    targets, counts = predictions.targets == positive, predictions.ranked[positive].counts(weights)
+    precisions = counts.precisions_at_recalls(np.array(RECALLS))
     values = {
-        "auc": metrics.roc_auc(targets, scores, weights=weights),
-        "average_precision": metrics.average_precision(targets, scores, weights=weights),
+        "auc": counts.roc_auc(),
+        "average_precision": counts.average_precision(),
         "brier": metrics.brier_score(targets, predictions.probabilities[:, positive], weights=weights),
-        "max_f1": metrics.max_f1(targets, scores, weights=weights),
-        "max_balanced_accuracy": metrics.max_balanced_accuracy(targets, scores, weights=weights),
+        "max_f1": counts.max_f_beta(1.0),
+        "max_balanced_accuracy": counts.max_balanced_accuracy(),
         **dict(zip(PRECISION_METRICS, precisions.T, strict=True)),
     }
     return {name: np.asarray(values[name]) for name in (*POSITIVE_CLASS_METRICS, *PRECISION_METRICS)}
