@@ -157,7 +157,7 @@ def test_a_loss_of_one_class_is_refused_before_decoding(refuses, copy, stripes: 
     )  # decoding would name the others as missing
     message = refuses("train", broken, "--method", "ce", "--out", tmp_path / "run")
     assert "need a loss that decides each label by itself, got ce for the label_ columns of" in message
-    assert message.endswith("take one of asl, apl, alpa")
+    assert message.endswith("take one of bce, sigmoid_focal, hill, asl, apl, alpa")
     assert not (tmp_path / "run").exists()
 
 

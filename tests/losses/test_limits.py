@@ -15,16 +15,19 @@ from medtail.losses import (
     AsymmetricLoss,
     AsymmetricPolynomialLoss,
     BatchInverseFrequencyWeighting,
+    BinaryCrossEntropyLoss,
     ClassBalancedLoss,
     ComplementCrossEntropyLoss,
     CrossEntropyLoss,
     DifficultyAwareMarginLoss,
     DynamicAngularLoss,
     FocalLoss,
+    HillLoss,
     LDAMLoss,
     LogitAdjustedLoss,
     NoWeighting,
     PadeAsymmetricLoss,
+    SigmoidFocalLoss,
     SoftF1Loss,
     SoftMCCLoss,
     VectorScalingLoss,
@@ -320,8 +323,38 @@ def test_unfocused_sigmoid_losses_are_binary_cross_entropy(logits, targets):
     apl = AsymmetricPolynomialLoss(gamma_negative=0, clip=0, epsilon_1=0, epsilon_2=0)
     cb = ClassBalancedLoss([1] * 5, likelihood="sigmoid")
     focal = ClassBalancedLoss([1] * 5, likelihood="focal", gamma=0)
-    for loss in (asl, apl, cb, focal):
+    for loss in (asl, apl, cb, focal, BinaryCrossEntropyLoss(), SigmoidFocalLoss(gamma=0)):
         equal(loss(logits, targets), expected)
+
+
+def test_sigmoid_focal_weights_positives_and_negatives():
+    logits = torch.tensor([[0.3, -1.2]], dtype=torch.float64)
+    positives, negatives = torch.tensor([[1.0, 1.0]]), torch.tensor([[0.0, 0.0]])
+    weighted = SigmoidFocalLoss(gamma=0.5, alpha_positive=0.25, alpha_negative=0.75)
+    p = logits.sigmoid()
+    equal(weighted(logits, positives), -(0.25 * (1 - p).sqrt() * p.log()).sum())
+    equal(weighted(logits, negatives), -(0.75 * p.sqrt() * (1 - p).log()).sum())
+
+
+def test_hill_hardly_pulls_at_the_most_certain_negatives():
+    logits = torch.tensor([[-4.0], [1.0], [8.0]], dtype=torch.float64, requires_grad=True)
+    HillLoss(reduction="sum")(logits, torch.zeros(3, 1)).backward()
+    assert logits.grad is not None
+    small, large, wrong = logits.grad[:, 0].tolist()
+    assert large > 20 * small and large > 100 * wrong > 0
+
+
+def test_the_weighting_of_a_sum_is_that_of_its_cross_entropy(logits, targets):
+    counts = [50, 20, 10, 5, 1]
+    settings = {"weighting": "inverse_frequency"}
+    for key, metric in (("ce+soft_f1", SoftF1Loss()), ("ce+soft_mcc", SoftMCCLoss())):
+        loss = create_loss(key, class_counts=counts, settings=settings)
+        equal(
+            loss(logits, targets), WeightedCrossEntropyLoss(counts)(logits, targets) + metric(logits, targets)
+        )
+        # Weighted cross-entropy stands for the uniform prior, plain cross-entropy for that of training.
+        prior = (loss.log_score_prior() + torch.zeros(5, dtype=torch.float64)).softmax(0)
+        equal(prior, torch.full((5,), 0.2, dtype=torch.float64))
 
 
 def test_alpa_has_its_closed_form():

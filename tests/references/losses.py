@@ -181,6 +181,20 @@ apl = sum_over_classes(
 )
 alpa = sum_over_classes(lambda p: 1.3125 * (1 - p), lambda p: 1.625 * p**9)
 
+bce = sum_over_classes(lambda p: -math.log(p), lambda p: -math.log(1 - p))
+sigmoid_focal = sum_over_classes(lambda p: -((1 - p) ** 2) * math.log(p), lambda p: -(p**2) * math.log(1 - p))
+
+
+def hill(row, target, counts):
+    total = 0.0
+    for class_id, value in enumerate(row):
+        if class_id == target:
+            shifted = sigmoid(value - 1)
+            total -= (1 - shifted) ** 2 * math.log(shifted)
+        else:
+            total += (1.5 - sigmoid(value)) * sigmoid(value) ** 2
+    return total
+
 
 def asl_softmax(row, target, counts):
     total = 0.0
@@ -254,6 +268,9 @@ REFERENCES = {
     "dal": dal,
     "dbm": mean_of_rows(dbm),
     "dbm_bs": mean_of_rows(dbm_bs),
+    "bce": mean_of_rows(bce),
+    "sigmoid_focal": mean_of_rows(sigmoid_focal),
+    "hill": mean_of_rows(hill),
     "asl": mean_of_rows(asl),
     "asl_softmax": mean_of_rows(asl_softmax),
     "apl": mean_of_rows(apl),

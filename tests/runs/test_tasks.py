@@ -36,7 +36,11 @@ def images(names: list[str], *, several: bool) -> ImageCollection:
 @pytest.mark.parametrize(
     ("method", "changes", "message"),
     [
-        ("ce", {}, "got ce for the label_ columns of x; take one of asl, apl, alpa"),
+        (
+            "ce",
+            {},
+            "got ce for the label_ columns of x; take one of bce, sigmoid_focal, hill, asl, apl, alpa",
+        ),
         ("class_balanced", {"loss": {"likelihood": "sigmoid"}}, "got class_balanced for the label_ columns"),
         ("asl_softmax", {}, "got asl_softmax"),
         ("asl", {"sampling": {"name": "stratified"}}, "sampling.name must be uniform .*, got stratified"),
@@ -131,7 +135,7 @@ def test_a_model_that_diverged_has_no_area(task) -> None:
         )
 
 
-@pytest.mark.parametrize("key", ["asl", "apl", "alpa"])
+@pytest.mark.parametrize("key", ["bce", "sigmoid_focal", "hill", "asl", "apl", "alpa"])
 def test_label_probabilities_are_sigmoids(key: str) -> None:
     logits = torch.tensor([[-3.0, 0.0, 2.0], [50.0, -50.0, 1.0]])
     loss = create_loss(key, class_counts=[5, 3, 2])
@@ -140,7 +144,7 @@ def test_label_probabilities_are_sigmoids(key: str) -> None:
     assert half.dtype == torch.float32
 
 
-@pytest.mark.parametrize("key", sorted(set(LOSSES) - {"asl", "apl", "alpa"}))
+@pytest.mark.parametrize("key", sorted(set(LOSSES) - {"bce", "sigmoid_focal", "hill", "asl", "apl", "alpa"}))
 def test_losses_of_one_class_have_no_label_probabilities(key: str) -> None:
     assert key not in multi_label_losses()
     with pytest.raises(InputError, match="is single-label; call probabilities"):

@@ -32,7 +32,10 @@ from medtail.losses.sigmoid_losses import (
     AsymmetricLoss,
     AsymmetricPolynomialLoss,
     AsymmetricSoftmaxLoss,
+    BinaryCrossEntropyLoss,
+    HillLoss,
     PadeAsymmetricLoss,
+    SigmoidFocalLoss,
 )
 from medtail.losses.weighted_losses import (
     AdaptivelyWeightedBalancedLoss,
@@ -63,6 +66,9 @@ LOSSES: dict[str, Callable[..., ClassificationLoss]] = {
     "dal": DynamicAngularLoss,
     "dbm": DifficultyAwareMarginLoss,
     "dbm_bs": balanced_difficulty_aware_margin,
+    "bce": BinaryCrossEntropyLoss,
+    "sigmoid_focal": SigmoidFocalLoss,
+    "hill": HillLoss,
     "asl": AsymmetricLoss,
     "asl_softmax": AsymmetricSoftmaxLoss,
     "apl": AsymmetricPolynomialLoss,
@@ -106,6 +112,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dbm-drw": ("dbm", {"weighting": "deferred", "reduction": "weighted_mean"}),
     "dbm, all positives": ("dbm", {"instance_margin": "all"}),
     "dbm, monotonic": ("dbm", {"monotonic": True}),
+    "sigmoid_focal, weighted": ("sigmoid_focal", {"alpha_positive": 0.25, "alpha_negative": 0.75}),
     "asl, unknown labels": ("asl", {"unknown_labels": "leave_out"}),
     "asl, attached": ("asl", {"detach_focusing": False, "clip": 0.0}),
     "alpa v3": (
@@ -115,6 +122,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "alpa, pade_1_1": ("alpa", {"approximant": "pade_1_1"}),
     "soft_f1, skip": ("soft_f1", {"absent": "skip"}),
     "soft_mcc, macro": ("soft_mcc", {"average": "macro"}),
+    "weighted_ce+soft_mcc": ("ce+soft_mcc", {"weighting": "inverse_frequency"}),
 }
 
 #: What the contract tests: every loss at its defaults, and the variants.
@@ -177,7 +185,7 @@ def multi_label_losses() -> list[str]:
 
     Example:
         >>> multi_label_losses()
-        ['asl', 'apl', 'alpa']
+        ['bce', 'sigmoid_focal', 'hill', 'asl', 'apl', 'alpa']
     """
     return [key for key in LOSSES if create_loss(key, class_counts=[1, 1, 1]).multi_label]
 

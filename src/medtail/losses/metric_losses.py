@@ -9,6 +9,7 @@ from torch import Tensor
 
 from medtail import checks
 from medtail.losses import functional
+from medtail.losses.parts.weightings import Weighting
 from medtail.losses.pipeline import ClassificationLoss, WeightedSumLoss
 from medtail.losses.weighted_losses import CrossEntropyLoss
 from medtail.tensor_checks import ClassCounts
@@ -121,6 +122,7 @@ def cross_entropy_and_soft_f1(
     *,
     class_counts: ClassCounts | None = None,
     weights: Sequence[float] = (1.0, 1.0),
+    weighting: Weighting | None = None,
     absent: Literal["zero", "skip"] = "zero",
 ) -> WeightedSumLoss:
     """Cross-entropy plus soft F1.
@@ -128,20 +130,23 @@ def cross_entropy_and_soft_f1(
     Args:
         class_counts: Training counts, needed only for ``probabilities(…, prior)``.
         weights: The weights of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
+        weighting: Weights of the samples in cross-entropy, e.g.
+            :class:`~medtail.losses.parts.weightings.InverseFrequencyWeighting` for the sum of weighted cross-entropy
+            and the metric; None for equal ones.
         absent: See :class:`SoftF1Loss`.
 
     Source: Scholz et al., §3.1.4.
     """
     cross_entropy, metric = checks.two_numbers("weights", weights)
-    return WeightedSumLoss(
-        [(CrossEntropyLoss(class_counts=class_counts), cross_entropy), (SoftF1Loss(absent=absent), metric)]
-    )
+    first = CrossEntropyLoss(weighting=weighting, class_counts=class_counts)
+    return WeightedSumLoss([(first, cross_entropy), (SoftF1Loss(absent=absent), metric)])
 
 
 def cross_entropy_and_soft_mcc(
     *,
     class_counts: ClassCounts | None = None,
     weights: Sequence[float] = (1.0, 1.0),
+    weighting: Weighting | None = None,
     average: Literal["multiclass", "macro"] = "multiclass",
 ) -> WeightedSumLoss:
     """Cross-entropy plus soft MCC.
@@ -149,11 +154,13 @@ def cross_entropy_and_soft_mcc(
     Args:
         class_counts: Training counts, needed only for ``probabilities(…, prior)``.
         weights: The weights of the two terms; 1 and 1 in the TensorFlow release, ½ and ½ in the PyTorch release.
+        weighting: Weights of the samples in cross-entropy, e.g.
+            :class:`~medtail.losses.parts.weightings.InverseFrequencyWeighting` for the sum of weighted cross-entropy
+            and the metric; None for equal ones.
         average: See :class:`SoftMCCLoss`.
 
     Source: Scholz et al., §3.1.4.
     """
     cross_entropy, metric = checks.two_numbers("weights", weights)
-    return WeightedSumLoss(
-        [(CrossEntropyLoss(class_counts=class_counts), cross_entropy), (SoftMCCLoss(average=average), metric)]
-    )
+    first = CrossEntropyLoss(weighting=weighting, class_counts=class_counts)
+    return WeightedSumLoss([(first, cross_entropy), (SoftMCCLoss(average=average), metric)])

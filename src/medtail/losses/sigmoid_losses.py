@@ -8,13 +8,153 @@ from medtail.losses.parts.likelihoods import (
     AsymmetricPolynomial,
     AsymmetricSoftmax,
     Coefficients,
+    Hill,
     PadeAsymmetric,
+    SigmoidFocal,
     pade_coefficients,
 )
 from medtail.losses.parts.reductions import Reduction
 from medtail.losses.parts.targets import UnknownLabels
 from medtail.losses.pipeline import PipelineLoss
 from medtail.tensor_checks import ClassCounts
+
+
+@final
+class BinaryCrossEntropyLoss(PipelineLoss):
+    r"""Binary cross-entropy of every class: the reference of the sigmoid losses.
+
+    .. math:: -\sum_c y\log p + (1-y)\log(1-p)
+
+    p = σ(z). Probabilities of single-label classes are σ(z) divided by their sum. ALPA eq. 6 divides by C, which only
+    scales the learning rate.
+
+    Args:
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        unknown_labels: ``"refuse"``, or ``"leave_out"`` labels that are NaN, see :meth:`forward`.
+        reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+
+    Example:
+        >>> import torch
+        >>> BinaryCrossEntropyLoss()(torch.zeros(1, 2), torch.tensor([1])).exp()
+        tensor(4.)
+
+    Source: ALPA eq. 6.
+    """
+
+    def __init__(
+        self,
+        *,
+        class_counts: ClassCounts | None = None,
+        unknown_labels: UnknownLabels = "refuse",
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(
+            likelihood=SigmoidFocal(0.0),
+            class_counts=class_counts,
+            unknown_labels=unknown_labels,
+            reduction=reduction,
+        )
+
+
+@final
+class SigmoidFocalLoss(PipelineLoss):
+    r"""Focal loss of every class by itself, with one weight for positives and one for negatives.
+
+    .. math:: -\sum_c\alpha_+\,y\,(1-p)^\gamma\log p + \alpha_-\,(1-y)\,p^\gamma\log(1-p)
+
+    p = σ(z). Probabilities of single-label classes are σ(z) divided by their sum. :class:`~medtail.losses.FocalLoss` is
+    the softmax form.
+
+    Args:
+        gamma: γ; 2 in Lin et al., 0.5 in ALPA's Fig. 1. 0 is binary cross-entropy.
+        alpha_positive: α₊; 0.25 in Lin et al. ALPA gives no value.
+        alpha_negative: α₋; 0.75 in Lin et al.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        unknown_labels: ``"refuse"``, or ``"leave_out"`` labels that are NaN, see :meth:`forward`.
+        reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        InputError: A setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> loss = SigmoidFocalLoss(gamma=0, alpha_positive=2, alpha_negative=1)
+        >>> round(loss(torch.zeros(1, 2), torch.tensor([1])).exp().item(), 4)
+        8.0
+
+    Source: Lin et al., 2017; ALPA eq. 2, whose signs are those of a likelihood.
+    """
+
+    def __init__(
+        self,
+        *,
+        gamma: float = 2.0,
+        alpha_positive: float = 1.0,
+        alpha_negative: float = 1.0,
+        class_counts: ClassCounts | None = None,
+        unknown_labels: UnknownLabels = "refuse",
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(
+            likelihood=SigmoidFocal(
+                checks.number("gamma", gamma, low=0),
+                checks.number("alpha_positive", alpha_positive, low=0),
+                checks.number("alpha_negative", alpha_negative, low=0),
+            ),
+            class_counts=class_counts,
+            unknown_labels=unknown_labels,
+            reduction=reduction,
+        )
+
+
+@final
+class HillLoss(PipelineLoss):
+    r"""Hill loss: negatives that look like positives, and may be wrongly labelled, pull little.
+
+    .. math:: \sum_c -y\,(1-p_m)^\gamma\log p_m + (1-y)\,(\lambda - p)\,p^2,\qquad p_m = \sigma(z - m)
+
+    p = σ(z). The gradient of a negative falls again as p nears 1. Probabilities of single-label classes are σ(z)
+    divided by their sum. ALPA v3 takes up only λ, in another form: see ``hill`` of :class:`PadeAsymmetricLoss`.
+
+    Args:
+        hill: λ of at least 1; 1.5 in the paper. With less than 1.5 the cost of a negative falls again near p = 1.
+        margin: m of positives; 1 in the paper.
+        gamma: γ of positives; 2 in the paper.
+        class_counts: Training counts, needed only for ``probabilities(…, prior)``: scores stand for the training prior.
+        unknown_labels: ``"refuse"``, or ``"leave_out"`` labels that are NaN, see :meth:`forward`.
+        reduction: Applies to the samples' sums over classes; ``"mean"``, ``"weighted_mean"``, ``"sum"`` or ``"none"``.
+
+    Raises:
+        InputError: A setting is out of range.
+
+    Example:
+        >>> import torch
+        >>> HillLoss()(torch.zeros(1, 2), torch.tensor([[0, 0]]))                    # 2 · (1.5 - 0.5) · 0.25
+        tensor(0.5000)
+
+    Source: Zhang et al., 2021, "Simple and Robust Loss Design for Multi-Label Learning with Missing Labels".
+    """
+
+    def __init__(
+        self,
+        *,
+        hill: float = 1.5,
+        margin: float = 1.0,
+        gamma: float = 2.0,
+        class_counts: ClassCounts | None = None,
+        unknown_labels: UnknownLabels = "refuse",
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(
+            likelihood=Hill(
+                hill=checks.number("hill", hill, low=1),
+                margin=checks.number("margin", margin),
+                gamma=checks.number("gamma", gamma, low=0),
+            ),
+            class_counts=class_counts,
+            unknown_labels=unknown_labels,
+            reduction=reduction,
+        )
 
 
 @final

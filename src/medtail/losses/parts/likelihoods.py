@@ -145,18 +145,39 @@ class BinaryLikelihood(Likelihood):
 
 @final
 class SigmoidFocal(BinaryLikelihood):
-    r""":math:`-(1 - p_t)^\gamma\log p_t` of every class; γ = 0 is binary cross-entropy."""
+    r""":math:`-\alpha_\pm(1 - p_t)^\gamma\log p_t` of every class; γ = 0 is binary cross-entropy."""
 
-    def __init__(self, gamma: float) -> None:
+    def __init__(self, gamma: float, alpha_positive: float = 1.0, alpha_negative: float = 1.0) -> None:
         super().__init__()
         self.gamma = gamma
+        self.alpha_positive = alpha_positive
+        self.alpha_negative = alpha_negative
 
     def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return the values ``(N, C)``."""
         truth = torch.ones_like(logits)
         return (
-            functional.sigmoid_focal(logits, truth, self.gamma),
-            functional.sigmoid_focal(logits, 1 - truth, self.gamma),
+            self.alpha_positive * functional.sigmoid_focal(logits, truth, self.gamma),
+            self.alpha_negative * functional.sigmoid_focal(logits, 1 - truth, self.gamma),
+        )
+
+
+@final
+class Hill(BinaryLikelihood):
+    r"""A focal loss of positives with a margin, and :math:`(\lambda - p)\,p^2` of negatives."""
+
+    def __init__(self, *, hill: float, margin: float, gamma: float) -> None:
+        super().__init__()
+        self.hill = hill
+        self.margin = margin
+        self.gamma = gamma
+
+    def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the values ``(N, C)``."""
+        probability = logits.sigmoid()
+        return (
+            functional.sigmoid_focal(logits - self.margin, torch.ones_like(logits), self.gamma),
+            (self.hill - probability) * probability.square(),
         )
 
 
@@ -283,7 +304,7 @@ class PadeAsymmetric(FocusedBinaryLikelihood):
 #: Choices for ``likelihood`` of the class-balanced loss, as functions of γ.
 CLASS_BALANCED_LIKELIHOODS: dict[str, Callable[[float], Likelihood]] = {
     "softmax": lambda gamma: CrossEntropy(),
-    "focal": SigmoidFocal,
+    "focal": lambda gamma: SigmoidFocal(gamma),
     "sigmoid": lambda gamma: SigmoidFocal(0.0),
 }
 
