@@ -24,11 +24,24 @@ def read_image(collection: ImageCollection) -> Callable[[str], np.ndarray]:
 def own_images(run: Run) -> Callable[[str], np.ndarray] | None:
     """As :func:`read_image`, for the data that a run was trained on; None if it is no longer at hand."""
     try:
-        settings = RunSettings.load(run)
-        columns = settings.get("data.columns") or {}
-        collection = open_collection(DatasetFacts.load(run).data, columns=TableColumns(**columns))
-        collection = collection.windowed(settings.get("data.window"))
+        collection = own_collection(run)
     except (InputError, OSError):
         return None
     known = run.read_splits()["id"]
     return read_image(collection) if known.isin(collection.table["id"].astype(str)).all() else None
+
+
+def own_collection(run: Run, data: str | None = None) -> ImageCollection:
+    """Return the data that a run was trained on, before classes were chosen and splits drawn.
+
+    Args:
+        run: A finished run.
+        data: Where the data are now; by default where they were.
+
+    Raises:
+        InputError: They cannot be opened.
+    """
+    settings = RunSettings.load(run)
+    columns = TableColumns(**(settings.get("data.columns") or {}))
+    collection = open_collection(DatasetFacts.load(run).data if data is None else data, columns=columns)
+    return collection.windowed(settings.get("data.window"))

@@ -51,3 +51,12 @@ class Conditional(ABC):
     @abstractmethod
     def predict_features(self, features: Tensor, condition: Condition | None = None) -> Tensor:
         """Return the outputs ``(N, C)`` at λ, or at ``condition`` for None, for the backbone's features ``(N, D)``."""
+
+    @abstractmethod
+    def probabilities_at(self, features: Tensor, condition: Tensor) -> Tensor:
+        """Return class probabilities ``(N, C)`` at a λ that is a tensor, for programs that take it as an input.
+
+        Args:
+            features: The backbone's ``(N, D)``.
+            condition: λ ``(L,)``, in the order of ``distributions``; its values are not checked.
+        """

@@ -132,6 +132,15 @@ class LossConditional(OneHeadMethod, Conditional):
         modulated: Tensor = self.modulation(features, torch.tensor(values, device=features.device))
         return modulated
 
+    def probabilities_at(self, features: Tensor, condition: Tensor) -> Tensor:
+        """Return class probabilities ``(N, C)`` at a λ that is a tensor ``(L,)``."""
+        outputs = self.head(self.modulation(features, condition))
+        names = list(self.distributions)
+        if "scale" in names:
+            # Of all parameters of a loss, only the scale has a part in how its outputs are read, as a factor on them.
+            outputs = outputs * (condition[names.index("scale")] / self._condition["scale"])
+        return self.loss.probabilities(outputs)
+
     def loss_at(self, condition: Condition) -> ClassificationLoss:
         """Return the loss of one λ, which also reads outputs of that λ as probabilities.
 

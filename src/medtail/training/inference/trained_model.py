@@ -90,8 +90,13 @@ class TrainedModel:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return a context with the precision of training."""
+        return autocast(self.precision)
+
+    @property
+    def precision(self) -> str:
+        """The precision of training, on this machine."""
         precision = self.recipe.training.precision
-        return autocast(choose_precision() if precision == "auto" else precision)
+        return choose_precision() if precision == "auto" else precision
 
     def read_pixels(
         self,

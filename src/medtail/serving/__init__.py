@@ -1,0 +1,1 @@
+"""After training: what leaves the run, for people without medtail."""
