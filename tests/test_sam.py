@@ -103,6 +103,23 @@ def test_the_loss_returned_is_that_before_the_step() -> None:
     assert optimizer.step(closure_of(model, optimizer)) == expected
 
 
+def test_clipping_the_first_gradient_alone_changes_nothing() -> None:
+    steps = []
+    for clip in (None, 1e-3):
+        model = network(nn.ReLU())
+        optimizer = SAM(model.parameters(), torch.optim.SGD, rho=0.5, lr=1.0)
+        closure = closure_of(model, optimizer)
+        closure()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.perturb()
+        closure()
+        optimizer.restore()
+        optimizer.step()
+        steps.append(weights_of(model))
+    torch.testing.assert_close(*steps)
+
+
 def test_what_is_clipped_is_the_gradient_that_is_used() -> None:
     model = network(nn.ReLU())
     before = weights_of(model)

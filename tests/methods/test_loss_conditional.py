@@ -10,7 +10,7 @@ from torch import nn
 from medtail.backbones import create_backbone
 from medtail.errors import InputError
 from medtail.heads import CosineClassifier, FiLM, LinearHead
-from medtail.losses import DynamicAngularLoss, FocalLoss, VectorScalingLoss
+from medtail.losses import DifficultyAwareMarginLoss, DynamicAngularLoss, FocalLoss, VectorScalingLoss
 from medtail.methods import LinearDensity, LossConditional, Supervised, create_family
 from medtail.modulation import NoModulation
 
@@ -112,6 +112,32 @@ def test_film_tells_conditions_apart_and_its_absence_does_not(batch) -> None:
         features = method.features(batch["image"])
         outputs = [method.predict_features(features, condition) for condition in (low, high)]
         assert torch.equal(*outputs) == (film == "none")
+
+
+def test_film_can_modulate_the_logits(batch) -> None:
+    method = vector_scaling(film="plain", film_position="logits").eval()
+    features, condition = method.features(batch["image"]), {"gamma": 0.2, "tau": 1.5}
+    logits = method.head(features)
+    expected = method.logit_modulation(logits, torch.tensor([0.2, 1.5]))
+    assert not torch.allclose(expected, logits)
+    torch.testing.assert_close(method.predict_features(features, condition), expected)
+    torch.testing.assert_close(method.embed_features(features), features)
+    # Two networks 2 → 128 → 3.
+    assert sum(p.numel() for p in method.logit_modulation.parameters()) == 2 * (3 * 128 + 129 * 3)
+
+
+def test_film_does_not_modulate_cosines() -> None:
+    family = partial(DifficultyAwareMarginLoss, COUNTS)
+    with pytest.raises(InputError, match="film_position must be features for a head that emits cosines"):
+        LossConditional(
+            create_backbone("resnet8"),
+            CosineClassifier(64, 3),
+            family,
+            {"max_margin": LinearDensity(0, 0.3, 3.3)},
+            film_position="logits",
+        )
+    with pytest.raises(InputError, match="film_position must be one of features, logits, got 'head'"):
+        vector_scaling(film_position="head")
 
 
 def test_evaluation_uses_the_default_until_told(batch) -> None:

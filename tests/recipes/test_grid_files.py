@@ -35,6 +35,8 @@ def test_every_training_of_every_grid_can_be_built(name: str) -> None:
         ("vs_lct", 20),
         ("focal_lct", 16),
         ("vs_lct_without_film", 20),
+        ("focal_lct_without_film", 16),
+        ("vs_sam_lct_without_film", 20),
         ("vs_sam_lct", 20),
         ("vs_lct_gamma", 4),
         ("vs_lct_tau", 5),
@@ -48,9 +50,20 @@ def test_every_model_is_judged_at_the_papers_conditions(name: str, conditions: i
 
 
 def test_sharpness_is_the_papers() -> None:
-    for name in ("vs_sam", "vs_sam_lct"):
+    for name in ("vs_sam", "vs_sam_lct", "vs_sam_lct_without_film"):
         grid = read_grid(name)
         assert compose("digits-lt", grid.method, grid.points[0].settings).optimizer.sharpness.radius == 0.1
+
+
+@pytest.mark.parametrize("name", ["vs_lct", "focal_lct", "vs_sam_lct"])
+def test_the_ablation_differs_in_film_alone(name: str) -> None:
+    whole, without = read_grid(name), read_grid(f"{name}_without_film")
+    assert whole.baseline == without.baseline
+    for point, other in zip(whole.points, without.points, strict=True):
+        recipe = compose("digits-lt", whole.method, point.settings)
+        expected = recipe.model_dump(exclude={"recipe"})
+        expected["method"]["film"] = "none"
+        assert compose("digits-lt", without.method, other.settings).model_dump(exclude={"recipe"}) == expected
 
 
 def test_a_grid_of_ones_own(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from medtail.methods.families import LossFamily
 from medtail.methods.linear_density import LinearDensity
 from medtail.methods.mixed_targets import batch_loss
 from medtail.methods.one_head import OneHeadMethod
-from medtail.modulation import MODULATIONS
+from medtail.modulation import MODULATIONS, Modulation, NoModulation
 from medtail.naming import nearest
 
 #: Keeps the draws of λ apart from every other use of (seed, step).
@@ -50,11 +50,13 @@ class LossConditional(OneHeadMethod, Conditional):
             draw the same.
         film: ``"identity"`` starts without modulation, ``"plain"`` with PyTorch's initialisation, and ``"none"``
             leaves FiLM out, so that λ reaches only the loss (the ablation).
+        film_position: ``"features"`` modulates the head's input, as in the paper; ``"logits"`` its C outputs, as the
+            released code of a sibling project does with its ResNeXt.
         default: λ in evaluation. Parameters left out default to the mean of their density.
 
     Raises:
         InputError: The loss has no such parameter, the distributions hold a λ that is not legal for it, its losses
-            keep state, or head and loss do not fit.
+            keep state, head and loss do not fit, or FiLM is to act on cosines, which it would move out of [-1, 1].
 
     Under distributed training the mean over ranks of the gradients is that of one process with the joined batch,
     batch normalisation aside. The trainer calls :meth:`set_step` before every step.
@@ -89,6 +91,7 @@ class LossConditional(OneHeadMethod, Conditional):
         *,
         seed: int = 0,
         film: Literal["identity", "plain", "none"] = "identity",
+        film_position: Literal["features", "logits"] = "features",
         default: Condition | None = None,
     ) -> None:
         _check_names(loss_family, distributions)
@@ -99,7 +102,16 @@ class LossConditional(OneHeadMethod, Conditional):
         self.distributions = MappingProxyType(dict(distributions))
         self.seed = checks.whole_number("seed", seed, low=0)
         checks.choice("film", film, MODULATIONS)
-        self.modulation = MODULATIONS[film](_num_features(backbone), len(distributions))
+        sizes = {"features": _num_features(backbone), "logits": len(head.class_centres)}
+        size = sizes[checks.choice("film_position", film_position, sizes)]
+        if film_position not in ("features", head.emits):
+            raise InputError(
+                f"film_position must be features for a head that emits {head.emits}, got {film_position}: FiLM would "
+                f"move cosines out of [-1, 1]; take a loss of logits"
+            )
+        modulations: dict[str, Modulation] = {"features": NoModulation(), "logits": NoModulation()}
+        modulations[film_position] = MODULATIONS[film](size, len(distributions))
+        self.modulation, self.logit_modulation = modulations.values()
         self._condition = condition
         self._step: int | None = None
         self._epoch = 0
@@ -125,21 +137,24 @@ class LossConditional(OneHeadMethod, Conditional):
         """
         condition = self._condition if condition is None else condition
         outputs: Tensor = self.head(self._modulated(features, condition))
-        return outputs
+        modulated: Tensor = self.logit_modulation(outputs, self._values(condition, outputs.device))
+        return modulated
 
     def _modulated(self, features: Tensor, condition: Condition) -> Tensor:
-        values = [float(condition[name]) for name in self.distributions]
-        modulated: Tensor = self.modulation(features, torch.tensor(values, device=features.device))
+        modulated: Tensor = self.modulation(features, self._values(condition, features.device))
         return modulated
 
     def probabilities_at(self, features: Tensor, condition: Tensor) -> Tensor:
         """Return class probabilities ``(N, C)`` at a λ that is a tensor ``(L,)``."""
-        outputs = self.head(self.modulation(features, condition))
+        outputs = self.logit_modulation(self.head(self.modulation(features, condition)), condition)
         names = list(self.distributions)
         if "scale" in names:
             # Of all parameters of a loss, only the scale has a part in how its outputs are read, as a factor on them.
             outputs = outputs * (condition[names.index("scale")] / self._condition["scale"])
         return self.loss.probabilities(outputs)
+
+    def _values(self, condition: Condition, device: torch.device) -> Tensor:
+        return torch.tensor([float(condition[name]) for name in self.distributions], device=device)
 
     def loss_at(self, condition: Condition) -> ClassificationLoss:
         """Return the loss of one λ, which also reads outputs of that λ as probabilities.

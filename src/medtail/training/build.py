@@ -159,6 +159,7 @@ def _loss_conditional(context: BuildContext) -> Method:
         settings.densities,
         seed=context.recipe.training.seed,
         film=settings.film,
+        film_position=settings.film_position,
         default=settings.default,
     )
 

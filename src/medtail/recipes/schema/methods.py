@@ -55,6 +55,9 @@ class LossConditionalSettings(MethodSettings):
     film: Literal["identity", "plain", "none"] = Field(
         "identity", description="how FiLM starts; none trains without it"
     )
+    film_position: Literal["features", "logits"] = Field(
+        "features", description="what FiLM modulates: the head's input, or its outputs if these are logits"
+    )
     grid: dict[str, Annotated[list[float], Field(min_length=1)]] = Field(
         description="values of each parameter; all combinations are evaluated after training"
     )
