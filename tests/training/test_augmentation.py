@@ -59,6 +59,11 @@ def test_masked_normalisation_is_of_each_volume_inside_its_mask(tmp_path: Path) 
     torch.testing.assert_close(seen[:, :, 6:].mean(dim=(1, 2, 3, 4)), torch.zeros(2), atol=1e-5, rtol=0)
 
 
+def test_pixels_can_stay_in_the_unit_range(tmp_path: Path) -> None:
+    data = prepare(open_collection(str(archive(tmp_path, 255))), recipe("data.normalization=none"))
+    assert data.facts.mean == [0.0] and data.facts.standard_deviation == [1.0]
+
+
 def test_masks_are_not_normalised_inside_themselves(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"one value there .* use data\.normalization=dataset$"):
         prepare(open_collection(str(archive(tmp_path, 255))), recipe("data.normalization=masked"))
@@ -85,7 +90,9 @@ def test_settings_that_do_not_fit_are_refused(assignments: list[str], expected: 
         recipe(*assignments)
 
 
-@pytest.mark.parametrize("name", ["fundus", "dermoscopy", "cifar", "brain_mri", "small_volumes", "volumes"])
+@pytest.mark.parametrize(
+    "name", ["fundus", "dermoscopy", "cifar", "brain_mri", "scholz_glioma", "small_volumes", "volumes"]
+)
 def test_recipes_of_clinical_images_are_whole(name: str) -> None:
     composed = compose(name, "balanced_softmax")
     volumes = composed.backbone.name.endswith("_3d")

@@ -132,7 +132,9 @@ def prepare(
     check_evaluable(collection, parts)
     if recipe.data.normalization == "masked":
         _check_varies_in_masks(pixels, collection.rows("train"))
-    if recipe.backbone.from_run is not None:
+    if recipe.data.normalization == "none":
+        mean, deviation = [0.0] * recipe.data.channels, [1.0] * recipe.data.channels
+    elif recipe.backbone.from_run is not None:
         # The network has learned from images normalised in this way.
         first = DatasetFacts.load(Run.of(recipe.backbone.from_run))
         mean, deviation = first.mean, first.standard_deviation

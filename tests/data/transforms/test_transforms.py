@@ -20,6 +20,7 @@ from medtail.data.transforms import (
     RandomContrastGain,
     RandomCrop,
     RandomDepthFlip,
+    RandomErasing,
     RandomGamma,
     RandomGaussianBlur,
     RandomHorizontalFlip,
@@ -33,7 +34,9 @@ from medtail.recipes.schema import (
     Augmentation,
     BlurSettings,
     ContrastGainSettings,
+    ErasingSettings,
     GammaSettings,
+    SharpnessSettings,
 )
 
 COUNT = 400
@@ -51,9 +54,10 @@ EVERYTHING = {
     "gamma": {},
     "contrast_gain": {},
     "blur": {},
+    "sharpness": {},
     "cutout": 4,
 }
-EVERYTHING_2D = EVERYTHING | {"auto_augment": "cifar10"}
+EVERYTHING_2D = EVERYTHING | {"auto_augment": "cifar10", "erasing": {}}
 EVERYTHING_3D = EVERYTHING | {"depth_flip": 0.5}
 
 
@@ -347,6 +351,8 @@ def test_recipes_and_transforms_have_the_same_defaults() -> None:
         ("gamma", GammaSettings()),
         ("contrast_gain", ContrastGainSettings()),
         ("blur", BlurSettings()),
+        ("sharpness", SharpnessSettings()),
+        ("erasing", ErasingSettings()),
     ):
         given, bare = (
             build_augmentation({"horizontal_flip": 0, key: value})[0] for value in (settings.model_dump(), {})
@@ -371,6 +377,9 @@ def test_recipes_and_transforms_have_the_same_defaults() -> None:
         ({"gamma": {"low": 2.0}}, "gamma needs 0 < low <= high, got low 2.0 and high 1.5"),
         ({"contrast_gain": {"low": 0.0}}, "contrast_gain needs 0 < low <= high"),
         ({"blur": {"sigma": -1}}, "blur.sigma must be a number in [0, inf), got -1"),
+        ({"sharpness": {"low": 3}}, "sharpness.low must be a number in [0, 2], got 3"),
+        ({"erasing": {"low": 0.5}}, "erasing needs 0 < low <= high, got low 0.5 and high 0.4"),
+        ({"erasing": {"high": 1.5}}, "erasing.high must be a number"),
         ({"crop": -3}, "crop must be a whole number of at least 1, got -3"),
         ({"cutout": -3}, "cutout must be a whole number of at least 0, got -3"),
         (
@@ -393,4 +402,5 @@ def test_transforms_refuse_images_they_cannot_take(refuses) -> None:
     assert "got 17 for 16 x 16;" in refuses(RandomCrop(17), batch(2))
     assert "got 17 for 16 x 16 x 16;" in refuses(CentreCrop(17), batch(3))
     assert "auto_augment needs images of 1 or 3 channels, got 4" in refuses(CifarAutoAugment(), batch(2, 4))
+    assert "erasing needs images, got volumes" in refuses(RandomErasing(), batch(3))
     assert "3 spatial axes" in refuses(CifarAutoAugment(), batch(3))

@@ -8,6 +8,7 @@ from medtail.data.transforms.augmentation import AUGMENTATION, build_augmentatio
 from medtail.data.transforms.auto_augment import CifarAutoAugment, RandAugment
 from medtail.data.transforms.colour import RandomColorJitter, RandomGrey
 from medtail.data.transforms.cutout import Cutout
+from medtail.data.transforms.erasing import RandomErasing
 from medtail.data.transforms.geometry import (
     CentreCrop,
     RandomAffine,
@@ -24,6 +25,7 @@ from medtail.data.transforms.intensity import (
     RandomContrastGain,
     RandomGamma,
     RandomGaussianBlur,
+    RandomSharpness,
 )
 from medtail.data.transforms.normalization import MaskedNormalize, Normalize
 from medtail.data.transforms.resized_crop import RandomResizedCrop
@@ -43,12 +45,14 @@ __all__ = [
     "RandomContrastGain",
     "RandomCrop",
     "RandomDepthFlip",
+    "RandomErasing",
     "RandomGamma",
     "RandomGaussianBlur",
     "RandomGrey",
     "RandomHorizontalFlip",
     "RandomQuarterTurn",
     "RandomResizedCrop",
+    "RandomSharpness",
     "RandomShift",
     "RandomVerticalFlip",
     "build_augmentation",

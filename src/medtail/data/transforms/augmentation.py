@@ -10,6 +10,7 @@ from medtail.checks import choice
 from medtail.data.transforms.auto_augment import CifarAutoAugment, RandAugment
 from medtail.data.transforms.colour import RandomColorJitter, RandomGrey
 from medtail.data.transforms.cutout import Cutout
+from medtail.data.transforms.erasing import RandomErasing
 from medtail.data.transforms.geometry import (
     RandomAffine,
     RandomCrop,
@@ -25,6 +26,7 @@ from medtail.data.transforms.intensity import (
     RandomContrastGain,
     RandomGamma,
     RandomGaussianBlur,
+    RandomSharpness,
 )
 from medtail.data.transforms.operations import Variant
 from medtail.data.transforms.resized_crop import RandomResizedCrop
@@ -58,7 +60,9 @@ AUGMENTATION: Mapping[str, Callable[..., nn.Module]] = {
     "color_jitter": RandomColorJitter,
     "grey": RandomGrey,
     "blur": RandomGaussianBlur,
+    "sharpness": RandomSharpness,
     "cutout": Cutout,
+    "erasing": RandomErasing,
 }
 
 
@@ -80,7 +84,8 @@ def build_augmentation(
 
     Args:
         settings: Keys of :data:`AUGMENTATION`; transforms left out are not built.
-        mean: Mean of each channel of the training images, with which :class:`Cutout` fills what it hides.
+        mean: Mean of each channel of the training images, with which :class:`Cutout` and
+            :class:`RandomErasing` fill what they hide.
         size: Pixels per side of what :class:`RandomResizedCrop` returns; as large as the image by default.
         variant: ``"official"`` fills as the code of DBM and its baselines does: AutoAugment with grey, Cutout with
             black.
@@ -105,6 +110,7 @@ def build_augmentation(
     transforms: dict[str, Callable[..., nn.Module]] = {
         **AUGMENTATION,
         "cutout": partial(Cutout, fill=_CUTOUT_FILLS[variant](mean)),
+        "erasing": partial(RandomErasing, fill=mean),
         "auto_augment": partial(_auto_augment, variant=variant),
         "resized_crop": partial(RandomResizedCrop, size=size),
     }

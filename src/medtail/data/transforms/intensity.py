@@ -4,6 +4,7 @@ from typing import final
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from medtail.checks import number
 from medtail.data.transforms.decisions import (
@@ -92,6 +93,37 @@ class RandomContrastGain(nn.Module):
         is_chosen = chosen(self.probability, images)
         gains = uniform(self.low, self.high, images)
         return torch.where(is_chosen, torch.sigmoid(gains * (images - 0.5)), images)
+
+
+@final
+class RandomSharpness(nn.Module):
+    """Move away from, or towards, the smoothed image, slice by slice in volumes, and clip to [0, 1].
+
+    Args:
+        probability: For each image.
+        low: Least factor; 0 smoothes by the 3 × 3 filter of Pillow, 1 leaves the image as it is.
+        high: Greatest factor; 2 doubles the difference to the smoothed image.
+
+    The outermost pixels have no whole neighbourhood, and stay.
+    """
+
+    def __init__(self, probability: float = 0.5, low: float = 0.0, high: float = 2.0) -> None:
+        super().__init__()
+        self.probability = check_probability("sharpness.probability", probability)
+        self.high = number("sharpness.high", high, low=0, remedy="e.g. 2")
+        self.low = number("sharpness.low", low, low=0, high=self.high, remedy="0 smoothes")
+
+    def forward(self, images: Tensor) -> Tensor:
+        is_chosen = chosen(self.probability, images)
+        factors = uniform(self.low, self.high, images)
+        if min(images.shape[-2:]) < 3:
+            return images
+        flat = images.flatten(1, -3)
+        smoothed = flat.clone()
+        inner = flat[..., 1:-1, 1:-1]
+        smoothed[..., 1:-1, 1:-1] = (9 * functional.avg_pool2d(flat, 3, stride=1) + 4 * inner) / 13
+        smoothed = smoothed.reshape(images.shape)
+        return torch.where(is_chosen, (smoothed + factors * (images - smoothed)).clamp(0.0, 1.0), images)
 
 
 @final

@@ -6,10 +6,12 @@ from medtail.recipes.schema.augmentation import (
     BlurSettings,
     ColorJitterSettings,
     ContrastGainSettings,
+    ErasingSettings,
     GammaSettings,
     MixupSettings,
     RandAugmentSettings,
     ResizedCropSettings,
+    SharpnessSettings,
     ViewAugmentation,
 )
 from medtail.recipes.schema.base import Settings, Share
@@ -73,6 +75,7 @@ __all__ = [
     "CosineSchedule",
     "Data",
     "EmbeddingHeadSettings",
+    "ErasingSettings",
     "ExponentialSubsample",
     "GammaSettings",
     "GaussianMixtureSettings",
@@ -93,6 +96,7 @@ __all__ = [
     "Settings",
     "Share",
     "Sharpness",
+    "SharpnessSettings",
     "StepSchedule",
     "StepSubsample",
     "SupervisedSettings",

@@ -41,6 +41,25 @@ class BlurSettings(Settings):
     low: float = Field(0.0, ge=0.0)
 
 
+class SharpnessSettings(Settings):
+    """:class:`medtail.data.transforms.RandomSharpness`."""
+
+    probability: Share = 0.5
+    low: float = Field(
+        0.0, ge=0.0, le=100.0, description="factor drawn from [low, high]: 0 smoothes, 1 changes nothing"
+    )
+    high: float = Field(2.0, ge=0.0, le=100.0)
+
+
+class ErasingSettings(Settings):
+    """:class:`medtail.data.transforms.RandomErasing`."""
+
+    probability: Share = 0.5
+    low: float = Field(0.02, gt=0.0, le=1.0, description="least share of the area")
+    high: float = Field(0.4, gt=0.0, le=1.0, description="greatest share of the area")
+    ratio: float = Field(10 / 3, ge=1.0, le=100.0, description="aspect ratio drawn from [1 / r, r]")
+
+
 class ResizedCropSettings(Settings):
     """:class:`medtail.data.transforms.RandomResizedCrop`."""
 
@@ -108,7 +127,9 @@ class ViewAugmentation(Settings):
     )
     grey: Share = Field(0.0, description="probability of losing all colour")
     blur: BlurSettings | None = Field(None, description="Gaussian blur")
+    sharpness: SharpnessSettings | None = Field(None, description="away from, or towards, the smoothed image")
     cutout: int = Field(0, ge=0, le=4096, description="pixels per side of the square that is hidden")
+    erasing: ErasingSettings | None = Field(None, description="a rectangle of some images is hidden")
     variant: Literal["paper", "official"] = Field(
         "paper",
         description="official fills as the code of DBM and its baselines: AutoAugment grey, Cutout black",

@@ -97,9 +97,10 @@ class Data(Settings):
         "auto",
         description="decoded pixels on disk: for sets larger than memory, for all sets, or never (decode every epoch)",
     )
-    normalization: Literal["dataset", "masked"] = Field(
+    normalization: Literal["dataset", "masked", "none"] = Field(
         "dataset",
-        description="by mean and deviation of the training images, or of the part of each image that is not black",
+        description="by mean and deviation of the training images, or of the part of each image that is not black; "
+        "none leaves pixels in [0, 1]",
     )
     validation: Literal["drawn", "none", "test"] = Field(
         "drawn",
