@@ -12,7 +12,7 @@ VERBS = list(typer.main.get_group(app).commands)
 
 
 def test_every_verb_of_the_contract_is_there() -> None:
-    assert {"inspect", "train", "evaluate", "compare", "adapt", "predict", "list"} <= set(VERBS)
+    assert {"inspect", "train", "evaluate", "compare", "adapt", "predict", "list", "tune"} <= set(VERBS)
 
 
 def test_help_names_every_verb(fresh_medtail) -> None:

@@ -26,6 +26,7 @@ from medtail.cli.verbs.inspect import inspect
 from medtail.cli.verbs.list import list_names
 from medtail.cli.verbs.predict import predict
 from medtail.cli.verbs.train import train
+from medtail.cli.verbs.tune import tune
 from medtail.cli.wording import in_options
 from medtail.errors import InputError, TerminatedError
 from medtail.naming import one_line
@@ -43,6 +44,7 @@ app.command("inspect")(inspect)
 app.command("train")(train)
 app.command("evaluate")(evaluate)
 app.command("compare")(compare)
+app.command("tune")(tune)
 app.command("adapt")(adapt)
 app.command("predict")(predict)
 app.command("export")(export)

@@ -18,7 +18,7 @@ from medtail.recipes.refusals import refusal
 from medtail.recipes.schema import Recipe
 
 #: The folders of recipes that come with medtail.
-Axis = Literal["datasets", "methods", "grids"]
+Axis = Literal["datasets", "methods", "grids", "spaces"]
 
 #: Sections of a saved recipe that a second stage takes from its own method.
 _OF_THE_METHOD = ("head", "loss", "method", "sampling")

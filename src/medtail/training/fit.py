@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -93,6 +93,51 @@ def train(
     With ``training.devices`` > 1 every process runs this, and rank 0 writes. ``training.batch_size`` counts the images
     of all processes, and losses that use batch statistics see the joined batch.
     """
+    return _trained(
+        _finish,
+        collection,
+        recipe,
+        run,
+        resume=resume,
+        skip_unreadable=skip_unreadable,
+        progress=progress,
+        callbacks=callbacks,
+        cache=cache,
+    )
+
+
+def train_trial(
+    collection: ImageCollection,
+    recipe: Recipe,
+    run: Run,
+    *,
+    resume: bool = False,
+    progress: Progress | None = None,
+    cache: PixelCache | None = None,
+) -> dict[str, Any]:
+    """Train, and judge the best epoch on validation alone: no test image reaches the model, and there is no report.
+
+    Arguments and errors are those of :func:`train`.
+
+    Returns:
+        The content of ``summary.json``: the metrics of the validation split.
+    """
+    return _trained(_finish_trial, collection, recipe, run, resume=resume, progress=progress, cache=cache)
+
+
+def _trained(
+    finish: Callable[..., dict[str, Any]],
+    collection: ImageCollection,
+    recipe: Recipe,
+    run: Run,
+    *,
+    resume: bool,
+    skip_unreadable: bool = False,
+    progress: Progress | None = None,
+    callbacks: Sequence[Callback] = (),
+    cache: PixelCache | None = None,
+) -> dict[str, Any]:
+    """Train, then judge the best epoch as ``finish`` does."""
     started = time.time()
     recipe = with_precision(recipe)
 
@@ -101,7 +146,7 @@ def train(
             check_multi_label_recipe(recipe, collection)
         data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
         data = _fit(data, recipe, run, resume=resume, callbacks=callbacks, progress=progress)
-        return _finish(run, data, started=started, progress=progress) if is_main_process() else {}
+        return finish(run, data, started=started, progress=progress) if is_main_process() else {}
 
     if not is_main_process():
         return work()
@@ -384,6 +429,23 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     surroundings = environment(started)
     write_json(run.environment, surroundings)
     write_report(run, read_image(data.collection), summary=summary, environment=surroundings)
+    # Last, because it marks a finished run.
+    write_json(run.summary, summary)
+    return summary
+
+
+def _finish_trial(
+    run: Run, data: PreparedData, *, started: float, progress: Progress | None
+) -> dict[str, Any]:
+    """Judge the best epoch on validation."""
+    model = TrainedModel.load(run)
+    rows = data.collection.rows("validation")
+    predicted = model.predictions(data.collection, rows, model.features(data.pixels, rows, progress))
+    predicted.write(run.predictions("validation"))
+    summary = summarize(
+        predicted, "validation", training_counts=data.facts.training_counts, positive=data.facts.positive_id
+    )
+    write_json(run.environment, environment(started))
     # Last, because it marks a finished run.
     write_json(run.summary, summary)
     return summary

@@ -113,7 +113,7 @@ def test_workers_that_cannot_be_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`jobs` must be 1 or more, got 0"):
         LocalWorkers(0)
     several = job(tmp_path, training={"epochs": 1, "batch_size": 32, "devices": 2})
-    with pytest.raises(InputError, match=r"training\.devices must be 1 for several jobs"):
+    with pytest.raises(InputError, match=r"training\.devices must be 1 where several trainings run"):
         run_jobs([several], LocalWorkers(2))
 
 

@@ -1,6 +1,6 @@
 """A job: one training that should exist in the end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -10,8 +10,8 @@ from medtail.data.decoded.cache import PixelCache
 from medtail.progress import Progress
 from medtail.recipes.compose import validate
 from medtail.recipes.schema import Recipe
-from medtail.runs.run import Run
-from medtail.training.fit import check_same_recipe, train
+from medtail.runs.run import EvaluatedSplit, Run
+from medtail.training.fit import check_same_recipe, train, train_trial
 from medtail.training.fold_training import cross_validate
 
 
@@ -26,6 +26,8 @@ class Job:
         recipe: Every setting, ``data.columns`` included.
         run: The folder to write. It is the only record of how far the job is: ``summary.json`` marks its end.
         folds: The number of folds of a cross-validation; None for one training.
+        judged_on: The split that judges the training in the end. A trial of a search is judged on validation alone: no
+            test image reaches its model.
 
     Example:
         >>> from medtail.recipes.compose import compose
@@ -39,6 +41,7 @@ class Job:
     recipe: Recipe
     run: Run
     folds: int | None = None
+    judged_on: EvaluatedSplit = "test"
 
     @property
     def finished(self) -> bool:
@@ -68,7 +71,8 @@ class Job:
         collection = open_collection(self.data, columns=columns)
         resume = self.run.folder.is_dir()
         if self.folds is None:
-            train(collection, self.recipe, self.run, resume=resume, progress=progress, cache=cache)
+            training = _TRAININGS[self.judged_on]
+            training(collection, self.recipe, self.run, resume=resume, progress=progress, cache=cache)
         else:
             cross_validate(
                 collection, self.recipe, self.run, self.folds, resume=resume, progress=progress, cache=cache
@@ -82,13 +86,21 @@ class Job:
             "recipe": self.recipe.model_dump(mode="json"),
             "run": str(self.run.folder),
             "folds": self.folds,
+            "judged_on": self.judged_on,
         }
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Job":
         """Return the job that :meth:`to_dict` described."""
         run, recipe = Run(Path(saved["run"])), validate(saved["recipe"])
-        return cls(saved["title"], saved["data"], recipe, run, saved["folds"])
+        return cls(saved["title"], saved["data"], recipe, run, saved["folds"], saved["judged_on"])
+
+
+#: How a job is trained, by the split that judges it.
+_TRAININGS: Mapping[EvaluatedSplit, Callable[..., dict[str, Any]]] = {
+    "test": train,
+    "validation": train_trial,
+}
 
 
 def _finished_epochs(run: Run) -> int:

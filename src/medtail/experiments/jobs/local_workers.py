@@ -6,9 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from queue import SimpleQueue
 from typing import final
 
 from medtail.errors import InputError, TerminatedError
@@ -46,51 +45,36 @@ class LocalWorkers(Workers):
             raise InputError(f"`jobs` must be 1 or more, got {count}; leave it out to fill the machine")
         self.count = count
 
-    def run(self, jobs: Sequence[Job], watch: Watch) -> None:
-        """Do all jobs.
-
-        Raises:
-            InputError: A job is for several devices, which would be those of other jobs.
-        """
-        for job in jobs:
-            if job.recipe.training.devices > 1:
-                raise InputError(
-                    f"training.devices must be 1 for several jobs at a time, got {job.recipe.training.devices} for "
-                    f"{job.title}; take `jobs=1`"
-                )
-        slots = [_Slot(number, self.count) for number in range(min(self.count, len(jobs)))]
+    def run(self, jobs: Iterator[Job], watch: Watch) -> None:
         threads = worker_environment(0, self.count)["OMP_NUM_THREADS"]
         _log.info(
-            f"{len(jobs)} trainings, {len(slots)} at a time on {num_cores()} processors, threads of each: {threads}"
+            f"up to {self.count} trainings at a time on {num_cores()} processors, threads of each: {threads}"
         )
-        idle: SimpleQueue[_Slot] = SimpleQueue()
-        for slot in slots:
-            idle.put(slot)
-
-        def train(job: Job) -> Outcome:
-            slot = idle.get()
-            try:
-                watch.started(job)
-                return slot.train(job)
-            finally:
-                idle.put(slot)
-
-        pool = ThreadPoolExecutor(len(slots))
+        idle = [_Slot(number, self.count) for number in range(self.count)]
+        slots = list(idle)
+        pool = ThreadPoolExecutor(self.count)
+        running: dict[Future[Outcome], tuple[Job, _Slot]] = {}
         try:
-            pending: dict[Future[Outcome], Job] = {pool.submit(train, job): job for job in jobs}
-            while pending:
-                for future in wait(pending, timeout=_LOOK, return_when=FIRST_COMPLETED).done:
-                    watch.ended(pending.pop(future), future.result())
+            while True:
+                while idle and (job := next(jobs, None)) is not None:
+                    slot = idle.pop(0)
+                    watch.started(job)
+                    running[pool.submit(slot.train, job)] = (job, slot)
+                if not running:
+                    return
                 watch.show()
+                for future in wait(running, timeout=_LOOK, return_when=FIRST_COMPLETED).done:
+                    job, slot = running.pop(future)
+                    idle.append(slot)
+                    watch.ended(job, future.result())
         except TerminatedError:
-            pool.shutdown(wait=False, cancel_futures=True)
             for slot in slots:
                 slot.finish_epoch()
             raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
             for slot in slots:
                 slot.close()
+            pool.shutdown(wait=False)
 
 
 @final

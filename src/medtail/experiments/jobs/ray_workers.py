@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
@@ -56,37 +56,27 @@ class RayWorkers(Workers):
         if address != "auto":
             _check_answers(address)
 
-    def run(self, jobs: Sequence[Job], watch: Watch) -> None:
-        """Do all jobs; Ray decides how many at a time."""
-        for job in jobs:
-            if job.recipe.training.devices > 1:
-                raise InputError(
-                    f"training.devices must be 1 on a cluster, got {job.recipe.training.devices} for {job.title}; "
-                    f"leave `cluster` out for trainings on several devices"
-                )
+    def run(self, jobs: Iterator[Job], watch: Watch) -> None:
         ray = self._ray
         with self._connected():
             resources = ray.cluster_resources()
-            gpus = 1 if resources.get("GPU", 0) >= 1 else 0
+            gpus, processors = (int(resources.get(name, 0)) for name in ("GPU", "CPU"))
             _log.info(
-                f"{len(jobs)} trainings on a cluster of {len(ray.nodes())} machines, {resources.get('CPU', 0):g} "
-                f"processors and {resources.get('GPU', 0):g} GPUs; one {'GPU' if gpus else 'processor'} for each"
+                f"a cluster of {len(ray.nodes())} machines, {processors} processors and {gpus} GPUs; one "
+                f"{'GPU' if gpus else 'processor'} for each training"
             )
-            work = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=RETRIES)(_work)
+            work = ray.remote(num_cpus=1, num_gpus=min(gpus, 1), max_retries=RETRIES)(_work)
             here = str(Path.cwd())
-            pending: dict[Any, Job] = {work.remote(job.to_dict(), here): job for job in jobs}
-            waiting = list(jobs)
-            while pending:
-                ended, _ = ray.wait(list(pending), timeout=_LOOK)
-                for reference in ended:
-                    job = pending.pop(reference)
-                    waiting = [other for other in waiting if other is not job]
-                    watch.ended(job, self._outcome(reference))
-                # Ray does not say when it starts a job; the job's claim on its folder does.
-                for job in [job for job in waiting if job.run.claim.is_file()]:
+            running: dict[Any, Job] = {}
+            while True:
+                while len(running) < max(1, gpus or processors) and (job := next(jobs, None)) is not None:
                     watch.started(job)
-                    waiting.remove(job)
+                    running[work.remote(job.to_dict(), here)] = job
+                if not running:
+                    return
                 watch.show()
+                for reference in ray.wait(list(running), timeout=_LOOK)[0]:
+                    watch.ended(running.pop(reference), self._outcome(reference))
 
     def _outcome(self, reference: Any) -> Outcome:
         try:

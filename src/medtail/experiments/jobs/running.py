@@ -31,8 +31,11 @@ def run_jobs(jobs: Sequence[Job], workers: Workers | None = None, progress: Prog
     missing = [job for job in jobs if not job.finished]
     if not missing:
         return
-    watch = Watch(jobs, progress)
-    (workers or ThisProcess()).run(missing, watch)
+    workers = workers or ThisProcess()
+    for job in missing:
+        workers.check(job)
+    watch = Watch(len(jobs), len(jobs) - len(missing), progress)
+    workers.run(iter(missing), watch)
     if not watch.failed:
         return
     if len(jobs) == 1:

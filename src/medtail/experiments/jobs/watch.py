@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import final
 
 from medtail.data.collection import DataWarning
@@ -18,18 +18,27 @@ class Watch:
     """Reports how far jobs are: one line for each that runs, and one for all of them.
 
     Args:
-        jobs: All jobs, those that were finished before included.
+        total: How many jobs there are, those that were finished before included.
+        done: How many were finished before.
         progress: Told about epochs and jobs.
+        on_end: Called with every job that is finished or failed, and its outcome.
 
     Attributes:
         failed: The jobs that failed so far, and why.
     """
 
-    def __init__(self, jobs: Sequence[Job], progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        total: int,
+        done: int = 0,
+        progress: Progress | None = None,
+        on_end: Callable[[Job, Outcome], None] | None = None,
+    ) -> None:
         self.progress = progress
         self.failed: dict[str, str] = {}
-        self._total = len(jobs)
-        self._done = sum(job.finished for job in jobs)
+        self._total = total
+        self._done = done
+        self._on_end = on_end
         self._begun = self._done
         self._running: dict[str, Job] = {}
         if self._done > 0:
@@ -44,6 +53,8 @@ class Watch:
     def ended(self, job: Job, outcome: Outcome) -> None:
         """A job is finished, or failed."""
         self._running.pop(job.title, None)
+        if self._on_end is not None:
+            self._on_end(job, outcome)
         for text in outcome.warnings:
             warnings.warn(text, DataWarning, stacklevel=2)
         if outcome.refusal is None:

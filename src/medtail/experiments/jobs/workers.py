@@ -1,7 +1,7 @@
 """Who does jobs."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import final
 
 from medtail.errors import InputError
@@ -17,16 +17,37 @@ class Workers(ABC):
     its workers end, and the next call continues their jobs: the run folders are the only record.
     """
 
+    def check(self, job: Job) -> None:
+        """Refuse a job that these workers cannot do.
+
+        Raises:
+            InputError: It needs several devices, which workers beside each other cannot share.
+        """
+        devices = job.recipe.training.devices
+        if devices > 1:
+            raise InputError(
+                f"training.devices must be 1 where several trainings run at a time, got {devices} for {job.title}; "
+                f"take `jobs=1`"
+            )
+
     @abstractmethod
-    def run(self, jobs: Sequence[Job], watch: Watch) -> None:
-        """Do all jobs, and tell ``watch`` what becomes of each; a job that fails does not keep the others back."""
+    def run(self, jobs: Iterator[Job], watch: Watch) -> None:
+        """Do all jobs, and tell ``watch`` what becomes of each; a job that fails does not keep the others back.
+
+        Args:
+            jobs: A job is taken when there is a worker for it, so that it may depend on the outcomes so far.
+            watch: Told about every start and end.
+        """
 
 
 @final
 class ThisProcess(Workers):
     """The calling process, which does one job after another."""
 
-    def run(self, jobs: Sequence[Job], watch: Watch) -> None:
+    def check(self, job: Job) -> None:
+        """Refuse nothing: one training at a time may have all devices."""
+
+    def run(self, jobs: Iterator[Job], watch: Watch) -> None:
         for job in jobs:
             watch.started(job)
             try:
