@@ -1,12 +1,17 @@
 """``medtail evaluate`` and ``medtail predict``: a finished run on its own data, on other data, on single images."""
 
 import json
+import re
+import shutil
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+
+from references.pages import read_page
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +28,12 @@ def digit_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image = Image.fromarray(collection.source.read(int(row))[..., 0])
             image.save(folder / label / f"{collection.table['id'][row]}.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def own_run(digits_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, since judging other data writes into it."""
+    return Path(shutil.copytree(digits_run, tmp_path_factory.mktemp("evaluate") / "digits"))
 
 
 def test_its_own_test_split_gives_the_summary_of_the_run(medtail, digits_run: Path) -> None:
@@ -49,21 +60,63 @@ def test_people_get_a_table(medtail, digits_run: Path) -> None:
 
 
 def test_other_data_with_the_same_classes(
-    medtail, digits_run: Path, digit_folders: Path, tmp_path: Path
+    medtail, own_run: Path, digit_folders: Path, tmp_path: Path
 ) -> None:
     saved = tmp_path / "other.parquet"
-    result = medtail("evaluate", digits_run, "--data", digit_folders, "--json", "--out", saved)
+    result = medtail("evaluate", own_run, "--data", digit_folders, "--json", "--out", saved)
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout)
     assert summary["n"] == 60
     assert [entry["n"] for entry in summary["classes"]] == [20, 20, 20, 0, 0, 0, 0, 0, 0, 0]
     assert summary["classes"][9]["recall"] is None  # undefined, not 0
+    assert (summary["split"], summary["data"]) == ("all", digit_folders.name)
     # The same images as in the run's own test split, so the same probabilities.
-    own = pd.read_parquet(digits_run / "predictions" / "test.parquet").set_index("id")
+    own = pd.read_parquet(own_run / "predictions" / "test.parquet").set_index("id")
     other = pd.read_parquet(saved)
     columns = [f"probability_{digit}" for digit in range(10)]
     names = [Path(name).stem for name in other["id"]]
     np.testing.assert_allclose(other[columns], own.loc[names, columns], atol=2e-2)
+
+
+def test_other_data_get_a_report_in_a_new_folder(medtail, own_run: Path, digit_folders: Path) -> None:
+    before = {path: path.read_bytes() for path in own_run.rglob("*") if path.is_file()}
+    result = medtail("evaluate", own_run, "--data", digit_folders)
+    assert result.returncode == 0, result.stderr
+    assert f"all images of {digit_folders.name}, 60 images" in result.stdout
+    report = Path(result.stderr.splitlines()[-1].removeprefix("report: "))
+    assert report.parent.parent == own_run / "evaluations"
+    assert report.parent.name.startswith(digit_folders.name)
+    assert {path.name for path in report.parent.iterdir()} == {
+        "report.html", "predictions.parquet", "summary.json",
+    }  # fmt: skip
+    assert {path: path.read_bytes() for path in before} == before  # nothing was replaced
+    summary = json.loads((report.parent / "summary.json").read_text())
+    page = read_page(report.read_text(encoding="utf-8"))
+    assert page.headings[0] == f"dbm_bs on {digit_folders.name}: external validation"
+    assert "External data" in page.headings and "Training" not in page.headings
+    assert "60 external images" in page.text
+    assert not re.search(r"\btest (split|images? (?!it is))", page.text)
+    assert page.unclosed == [] and "not at hand" not in page.text
+    assert page.row("Balanced accuracy")[1] == f"{summary['balanced_accuracy']:.3f}"
+
+
+def test_images_of_another_kind_are_called_untypical(medtail, digits_run: Path, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    for number in range(4):
+        noise = generator.integers(0, 256, (8, 8)).astype(np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{number}.png")
+    result = medtail("predict", digits_run, tmp_path)
+    table = pd.read_csv(StringIO(result.stdout))
+    assert (table["atypicality"] >= 0.95).all()
+    assert "note: 4 of 4 images are unlike the validation images of the run" in result.stderr
+
+
+def test_images_of_the_same_kind_are_typical(medtail, digits_run: Path, digit_folders: Path) -> None:
+    result = medtail("predict", digits_run, digit_folders)
+    table = pd.read_csv(StringIO(result.stdout))
+    assert table["atypicality"].between(0, 1).all()
+    assert (table["atypicality"] >= 0.95).mean() < 0.2
+    assert "unlike the validation images" not in result.stderr
 
 
 def test_other_data_with_an_unknown_class_is_refused(refuses, digits_run: Path, digit_folders: Path) -> None:

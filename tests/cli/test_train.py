@@ -25,8 +25,9 @@ EXPECTED_FILES = {
     "summary.json",
     "report.html",
     "augmented.png",
-    "angles.csv",  # these two where the head emits cosines
+    "angles.csv",  # where the head emits cosines
     "features/test.npz",
+    "features/typicality.npz",
 }
 
 SUMMARY_KEYS = {

@@ -24,6 +24,12 @@ def _interval(interval: list[float] | None) -> str:
     return "" if interval is None else f"[{number(interval[0])}, {number(interval[1])}]"
 
 
+def _judged(summary: dict[str, Any]) -> str:
+    """What was judged, in words."""
+    split = "all images" if summary["split"] == "all" else f"{summary['split']} split"
+    return f"{split} of {summary['data']}" if "data" in summary else split
+
+
 def print_summary(summary: dict[str, Any]) -> None:
     """Print the metrics of one split, overall and per class."""
     from rich.table import Table
@@ -31,7 +37,7 @@ def print_summary(summary: dict[str, Any]) -> None:
     from medtail.metrics.intervals import FEW_UNITS
 
     console = plain_console()
-    title = f"{summary['split']} split, {summary['n']} images"
+    title = f"{_judged(summary)}, {summary['n']} images"
     folds = summary.get("folds", {}).get("metrics")
     before = summary.get("before")
     columns = (

@@ -75,6 +75,16 @@ class Run:
         """The input of the last layer for each test image."""
         return self.folder / "features" / "test.npz"
 
+    @property
+    def typicality(self) -> Path:
+        """How far validation images lie from their centre, by which new images are called typical or not."""
+        return self.folder / "features" / "typicality.npz"
+
+    @property
+    def evaluations(self) -> Path:
+        """The folder of the reports on other data."""
+        return self.folder / "evaluations"
+
     def backbone_features(self, split: EvaluatedSplit) -> Path:
         """Backbone features of each image of a split, from which outputs at any λ of a loss family follow."""
         return self.folder / "features" / f"backbone_{split}.npz"

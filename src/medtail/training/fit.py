@@ -50,6 +50,7 @@ from medtail.training.earlier_runs.teacher import load_teacher
 from medtail.training.inference.condition_sweep import write_conditions
 from medtail.training.inference.members import write_members
 from medtail.training.inference.trained_model import TrainedModel
+from medtail.training.inference.typicality import Typicality
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.prepare import PreparedData, prepare
@@ -419,6 +420,14 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     if model.method.conditional is not None:
         write_conditions(run, model, predictions, features)
     write_members(run, model, predictions, features)
+    if "validation" in rows:
+        typicality = Typicality.fit(
+            model.described(data.pixels, rows["validation"], features["validation"]),
+            predictions["validation"].groups,
+            model.described(data.pixels, rows["test"], features["test"]),
+        )
+        if typicality is not None:
+            typicality.write(run)
     summary = summarize(
         predictions["test"],
         "test",

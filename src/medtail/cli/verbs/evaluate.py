@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from medtail.data import TableColumns
     from medtail.runs.predictions import SavedPredictions
     from medtail.runs.run import EvaluatedSplit, Run
+    from medtail.training.inference.other_data import BackbonePass
 
     ReadPredictions: TypeAlias = Callable[[Mapping[str, float] | None], SavedPredictions]
 
@@ -53,7 +54,10 @@ def evaluate(
         ),
     ] = False,
 ) -> None:
-    """Print the metrics of a saved run, on its own data (from its predictions) or on other data."""
+    """Print the metrics of a saved run, on its own data (from its predictions) or on other data.
+
+    Other data also get a report in a new folder in RUN/evaluations.
+    """
     from medtail.cli.options import check_output
     from medtail.cli.tables import print_summary
     from medtail.data import TableColumns
@@ -73,35 +77,41 @@ def evaluate(
             f"`{next(iter(columns.given()))}` names a column of other data, but the run is judged on its own; name "
             f"other data with `data`, or leave it out"
         )
-    read = (
-        _own_predictions(folder, split.value)
-        if own
-        else _other_predictions(folder, str(data), split.value, columns, skip_unreadable)
-    )
-    predictions, before = read(None), None
+    passed = None if own else _passed(folder, str(data), split.value, columns, skip_unreadable)
+    read = _own_predictions(folder, split.value) if passed is None else passed.predictions
+    plain, adapted = read(None), None
     if operating_point:
         from medtail.operating_point import OperatingPoint
 
         point = OperatingPoint.of(folder)
-        predictions, before = point.applied_to(read(point.condition)), predictions
+        adapted = point.applied_to(read(point.condition))
+    predictions = plain if adapted is None else adapted
     if out is not None:
         predictions.write(out)
     facts = DatasetFacts.load(folder)
     judge = partial(
         summarize,
-        split=split.value,
+        split=split.value if passed is None else passed.split or "all",
         training_counts=facts.training_counts,
         positive=facts.positive_id,
     )
     summary = judge(predictions)
     if own and split is Split.test:
         summary |= protocol_summary(RunSettings.load(folder))
-    if before is not None:
-        summary["before"] = judge(before)
+    if passed is not None:
+        summary = {"data": passed.collection.name, **summary}
+    if adapted is not None:
+        summary["before"] = judge(plain)
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         print_summary(summary)
+    if passed is not None:
+        from medtail.training.inference.external_validation import write_external_validation
+
+        judged = summary.get("before", summary)
+        page = write_external_validation(folder, passed, plain, judged, adapted)
+        typer.echo(f"report: {page}", err=True)
 
 
 def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
@@ -125,15 +135,14 @@ def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
     return read
 
 
-def _other_predictions(
+def _passed(
     run: "Run", data: str, split: "EvaluatedSplit", columns: "TableColumns", skip_unreadable: bool
-) -> "ReadPredictions":
-    """Return a reader of other data at λ, or at the default for None, from one pass of the backbone."""
+) -> "BackbonePass":
+    """Return other data after one pass of the backbone, which can be read at any λ."""
     from medtail.cli.progress import progress_bar
     from medtail.training.inference.other_data import pass_other_data
 
     with progress_bar() as progress:
-        passed = pass_other_data(
+        return pass_other_data(
             run, data, split, columns=columns, skip_unreadable=skip_unreadable, progress=progress
         )
-    return passed.predictions

@@ -45,6 +45,7 @@ def predict(
     from medtail.runs.facts import DatasetFacts
     from medtail.runs.run import Run
     from medtail.training.inference.new_images import PredictionFile, predict_in_parts, predictions_csv
+    from medtail.training.inference.typicality import UNLIKE
 
     folder = Run(run)
     point = OperatingPoint.of(folder) if operating_point else None
@@ -54,7 +55,7 @@ def predict(
         check_output(out, overwrite=overwrite, data=[DatasetFacts.load(folder).data, *paths])
     file = None if out is None else PredictionFile(out, folder, point, resume=resume)
     skipped: list[str] = []
-    written = 0
+    written = unlike = 0
     with progress_bar() as progress:
         parts = predict_in_parts(
             folder,
@@ -68,10 +69,18 @@ def predict(
         )
         for number, table in enumerate(parts):
             written += len(table)
+            if "atypicality" in table:
+                unlike += int((table["atypicality"] >= UNLIKE).sum())
             if file is None:
                 typer.echo(predictions_csv(table, header=number == 0), nl=False)
             else:
                 file.append(table)
+    if unlike > 2 * (1 - UNLIKE) * written:
+        typer.echo(
+            f"note: {unlike} of {written} images are unlike the validation images of the run (atypicality from "
+            f"{UNLIKE:g} on); see whether they are of the kind that it was made for",
+            err=True,
+        )
     for reason in skipped:
         typer.echo(f"left out: {one_line(reason)}", err=True)
     if file is not None:

@@ -1,7 +1,7 @@
 """Everything a report is written from, read once from a run's files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self, final
 
@@ -34,6 +34,33 @@ class Judged:
     split: str
 
 
+@final
+@dataclass(frozen=True)
+class ExternalData:
+    """Where external images come from.
+
+    Attributes:
+        name: Short name of the data set.
+        data: DATA as the user gave it.
+        part: Which of its images, in words.
+        group_column: The column that names groups, or None where they are unknown.
+        unreadable: How many images were left out because they could not be read.
+        atypicality: The share of validation images that are more typical than each image ``(N,)``; None where the run
+            kept nothing to tell.
+        unlike_from: From this atypicality on, an image counts as unlike those of validation.
+        test_share: The share of the run's test images that are unlike those of validation.
+    """
+
+    name: str
+    data: str
+    part: str
+    group_column: str | None
+    unreadable: int
+    atypicality: np.ndarray | None
+    unlike_from: float
+    test_share: float | None
+
+
 #: The run's own images, and those of other data.
 TEST = Judged("test", "the test split")
 EXTERNAL = Judged("external", "the external data")
@@ -56,6 +83,7 @@ class Evidence:
         read_image: Reads one of these images, or None where the images are not at hand.
         adapted: The same images at the operating point; None where there is none.
         judged: What these images are called.
+        external_data: Where they come from, if they are not the run's own.
     """
 
     run: Run
@@ -69,6 +97,7 @@ class Evidence:
     read_image: ReadImage | None
     adapted: Predictions | None = None
     judged: Judged = TEST
+    external_data: ExternalData | None = None
 
     @classmethod
     def read(
@@ -109,6 +138,7 @@ class Evidence:
         cls,
         run: Run,
         predictions: SavedPredictions,
+        external_data: ExternalData,
         *,
         summary: dict[str, Any],
         adapted: Predictions | None = None,
@@ -119,13 +149,15 @@ class Evidence:
         Args:
             run: Folder of the run.
             predictions: Of the other data.
+            external_data: Where these come from.
             summary: Their metrics, from :func:`medtail.evaluation.summarize`.
             adapted: The same images at the operating point of the run, where that is asked for.
             read_image: From an image's id to its pixels, for the gallery.
         """
         return cls(
             run=run,
-            facts=DatasetFacts.load(run),
+            # Groups are those of the images that are judged.
+            facts=replace(DatasetFacts.load(run), group_column=external_data.group_column),
             settings=RunSettings.load(run),
             environment=run.read_environment(),
             summary=summary,
@@ -136,6 +168,7 @@ class Evidence:
             read_image=read_image,
             adapted=adapted,
             judged=EXTERNAL,
+            external_data=external_data,
         )
 
     @classmethod

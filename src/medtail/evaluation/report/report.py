@@ -53,16 +53,40 @@ def write_cross_validation_report(evidence: Evidence) -> Path:
     return _write_page(evidence, _cross_validation_parts(), what)
 
 
-def _write_page(evidence: Evidence, parts: Iterable[Part], what: str) -> Path:
+def write_external_report(evidence: Evidence, path: Path) -> Path:
+    """Write the report of a run on other data, an external validation.
+
+    Args:
+        evidence: From :meth:`medtail.evaluation.report.evidence.Evidence.external`.
+        path: The page to write.
+
+    Returns:
+        The path of the page.
+    """
+    assert evidence.external_data is not None
+    title = f"{evidence.settings.method} on {evidence.external_data.name}: external validation"
+    what = f"run {evidence.run.folder.name}, trained on {evidence.facts.name}"
+    return _write_page(evidence, _external_parts(), what, title=title, path=path)
+
+
+def _write_page(
+    evidence: Evidence,
+    parts: Iterable[Part],
+    what: str,
+    *,
+    title: str | None = None,
+    path: Path | None = None,
+) -> Path:
     settings = evidence.settings
+    place = path or evidence.run.report
     page = render_page(
-        f"{settings.method} on {evidence.facts.name}",
+        title or f"{settings.method} on {evidence.facts.name}",
         f"{settings.get('backbone.name')}, {settings.get('training.epochs')} epochs, seed {settings.seed}; {what}",
         [section for part in parts if (section := part(evidence)) is not None],
         judged=evidence.judged,
     )
-    write_text(evidence.run.report, page)
-    return evidence.run.report
+    write_text(place, page)
+    return place
 
 
 def _run_parts() -> tuple[Part, ...]:
@@ -120,3 +144,34 @@ def _cross_validation_parts() -> tuple[Part, ...]:
     from medtail.evaluation.report.sections.training.settings import settings
 
     return (cross_validation, recalls, labels, confusion, curves, calibration, gallery, settings)
+
+
+def _external_parts() -> tuple[Part, ...]:
+    """The sections about images that are judged, and the recipe of the run."""
+    from medtail.evaluation.report.sections.model.operating_point import operating_point
+    from medtail.evaluation.report.sections.performance.calibration import calibration
+    from medtail.evaluation.report.sections.performance.confusion import confusion
+    from medtail.evaluation.report.sections.performance.curves import curves
+    from medtail.evaluation.report.sections.performance.external import external
+    from medtail.evaluation.report.sections.performance.gallery import gallery
+    from medtail.evaluation.report.sections.performance.labels import labels
+    from medtail.evaluation.report.sections.performance.overall import overall
+    from medtail.evaluation.report.sections.performance.overview import overview
+    from medtail.evaluation.report.sections.performance.positive_class import positive_class
+    from medtail.evaluation.report.sections.performance.recalls import recalls
+    from medtail.evaluation.report.sections.training.settings import settings
+
+    return (
+        overview,
+        external,
+        overall,
+        operating_point,
+        positive_class,
+        recalls,
+        labels,
+        confusion,
+        curves,
+        calibration,
+        gallery,
+        settings,
+    )

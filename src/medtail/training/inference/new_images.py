@@ -56,7 +56,9 @@ def predict_images(
         One row per image, in the order given: ``image``, ``decision`` (the class with the highest probability) or,
         for several labels per image, ``decision_<class>`` (0 or 1), and ``probability_<class>`` columns. At an
         operating point the decision and the probabilities are those of the operating point, and ``set`` holds its
-        sets of classes, joined by ``|``, if it has any.
+        sets of classes, joined by ``|``, if it has any. ``atypicality``, where the run kept what it needs, is the share
+        of validation images that are more typical than this one: from 0.95 on, the image may be of another kind than
+        the model was made for, whatever the probabilities.
 
     Raises:
         InputError: A path is missing, a folder holds no image, an image cannot be read, or the model's probabilities
@@ -148,7 +150,9 @@ def _predicted(
 ) -> pd.DataFrame:
     rows, names = pixels.readable_rows, model.facts.class_names
     images = collection.table["id"].to_numpy()[rows]
-    probabilities = model.feature_probabilities(model.features(pixels, rows), images)
+    features = model.features(pixels, rows)
+    probabilities = model.feature_probabilities(features, images)
+    atypicality = model.atypicality(pixels, rows, features)
     if point is None:
         decisions = model.facts.task.decisions(probabilities, names)
     else:
@@ -159,6 +163,7 @@ def _predicted(
             pd.DataFrame({"image": images}),
             decisions,
             pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in names]),
+            *([] if atypicality is None else [pd.DataFrame({"atypicality": atypicality})]),
         ],
         axis=1,
     )

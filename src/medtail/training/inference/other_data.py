@@ -21,12 +21,23 @@ from medtail.training.inference.trained_model import TrainedModel
 @final
 @dataclass(frozen=True)
 class BackbonePass:
-    """A trained model and the features its backbone gave for some rows of a collection."""
+    """A trained model and the features its backbone gave for some rows of a collection.
+
+    Attributes:
+        model: The model.
+        collection: The images.
+        rows: Those that could be read.
+        features: Of these rows ``(N, D)``.
+        split: The split that was taken; None for data without splits, which is taken whole.
+        atypicality: How far each image is from those of validation ``(N,)``; None where the run kept nothing to tell.
+    """
 
     model: TrainedModel
     collection: ImageCollection
     rows: np.ndarray
     features: Tensor
+    split: EvaluatedSplit | None
+    atypicality: np.ndarray | None
 
     def predictions(self, condition: Condition | None = None) -> SavedPredictions:
         """Return predictions at λ; None means the λ used last, at first the default.
@@ -75,7 +86,8 @@ def pass_other_data(
             f"{', '.join(found)}; order the columns of its table"
         )
     model = TrainedModel.load(run)
-    if "split" in collection.table:
+    given = "split" in collection.table
+    if given:
         collection = collection.select(collection.rows(split))
     if not len(collection.table):
         raise InputError(
@@ -83,4 +95,12 @@ def pass_other_data(
         )
     pixels = model.read_pixels(collection, skip_unreadable=skip_unreadable, progress=progress)
     rows = pixels.readable_rows
-    return BackbonePass(model, collection, rows, model.features(pixels, rows, progress))
+    features = model.features(pixels, rows, progress)
+    return BackbonePass(
+        model,
+        collection,
+        rows,
+        features,
+        split if given else None,
+        model.atypicality(pixels, rows, features),
+    )

@@ -24,6 +24,7 @@ from medtail.training.batches.preparation import ImagePreparation, memory_format
 from medtail.training.build import BuildContext, build_method
 from medtail.training.checkpoint_reading import read_checkpoint
 from medtail.training.devices import autocast, choose_precision, device
+from medtail.training.inference.typicality import Typicality, described
 
 _METHOD_PREFIX = "method."
 
@@ -133,6 +134,20 @@ class TrainedModel:
             if progress is not None:
                 progress("predicting", min(start + batch_size, len(rows)), len(rows))
         return torch.cat(parts)
+
+    def described(self, pixels: Pixels, rows: np.ndarray, features: Tensor) -> np.ndarray:
+        """Return what the typicality of images is judged by ``(len(rows), E)``, from their features."""
+        size = self.recipe.training.batch_size
+        parts = [
+            described(features[start : start + size], pixels.read(rows[start : start + size]).cpu())
+            for start in range(0, len(rows), size)
+        ]
+        return np.concatenate(parts)
+
+    def atypicality(self, pixels: Pixels, rows: np.ndarray, features: Tensor) -> np.ndarray | None:
+        """Return how far images are from those of validation, as :class:`Typicality` says; None if nothing was kept."""
+        typicality = None if self.run is None else Typicality.read(self.run)
+        return None if typicality is None else typicality.atypicality(self.described(pixels, rows, features))
 
     @torch.inference_mode()
     def _after_features(self, compute: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
