@@ -1,7 +1,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: setup demo test test-all check constraints clean
+.PHONY: setup demo test test-all check docs constraints clean
 
 # Quick when nothing changed: the marker is newer than what decides the environment.
 setup: .venv/.installed
@@ -29,6 +29,10 @@ test: check
 
 test-all: check
 	$(PYTEST)
+
+# The site in build/site; no network is needed once the environment is there.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # Renew the exact versions after changing a range in pyproject.toml.
 constraints: setup

@@ -1,6 +1,7 @@
 """The code of the pages runs: every Python block alone, and every command is one that medtail has.
 
-A block that cannot run follows a comment ``<!-- not run: REASON -->``.
+A block that cannot run follows a comment ``<!-- not run: REASON -->``, and one that needs packages which
+medtail does not ``<!-- needs: PACKAGE, PACKAGE -->``.
 """
 
 import re
@@ -18,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _FENCE = re.compile(
-    r"^(?P<indent> *)(?:<!-- not run: (?P<reason>[^>]+) -->\n+ *)?```(?P<language>\w+)\n(?P<code>.*?)^ *```",
+    r"^(?P<indent> *)(?:<!-- (?P<kind>not run|needs): (?P<reason>[^>]+) -->\n+ *)?"
+    r"```(?P<language>\w+)\n(?P<code>.*?)^ *```",
     flags=re.MULTILINE | re.DOTALL,
 )
 
@@ -31,7 +33,8 @@ class Block:
     number: int
     language: str
     code: str
-    reason: str | None
+    not_run: str | None
+    needs: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"{self.page}#{self.number}"
@@ -45,7 +48,8 @@ def blocks(page: Path) -> list[Block]:
             number,
             match["language"],
             re.sub(f"^{match['indent']}", "", match["code"], flags=re.MULTILINE),
-            match["reason"],
+            match["reason"] if match["kind"] == "not run" else None,
+            tuple(match["reason"].split(", ")) if match["kind"] == "needs" else (),
         )
         for number, match in enumerate(found)
     ]
@@ -82,8 +86,10 @@ def folder_with_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_python_blocks_run_alone(
     block: Block, folder_with_runs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    if block.reason is not None:
-        pytest.skip(f"{block}: {block.reason}")
+    if block.not_run is not None:
+        pytest.skip(f"{block}: {block.not_run}")
+    for package in block.needs:
+        pytest.importorskip(package)
     (tmp_path / "runs").symlink_to(folder_with_runs / "runs", target_is_directory=True)
     monkeypatch.chdir(tmp_path)
     exec(compile(block.code, str(block), "exec"), {"__name__": "__main__"})
@@ -105,5 +111,5 @@ def test_commands_exist(page: str, command: str) -> None:
 
 def test_most_blocks_run() -> None:
     assert len(BLOCKS) > 15
-    assert sum(block.reason is None for block in BLOCKS) > 0.8 * len(BLOCKS)
+    assert sum(block.not_run is None for block in BLOCKS) > 0.8 * len(BLOCKS)
     assert len(COMMANDS) > 50

@@ -284,6 +284,7 @@ class RescaledHead(Head):
             self.scale.fill_(1.0)
 
 
+#: Every head by the name that recipes use.
 HEADS: dict[str, type[Head]] = {
     "linear": LinearHead,
     "cosine": CosineClassifier,

@@ -19,10 +19,12 @@ from medtail.errors import InputError
 from medtail.naming import is_plain, listing
 from medtail.runs.tasks import LABEL_PREFIX
 
+#: What images are for.
 Split = Literal["train", "validation", "test"]
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
+#: All splits, in the order in which tables show them.
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 #: Other names of the splits.

@@ -48,6 +48,7 @@ from medtail.losses.weighted_losses import (
 from medtail.naming import nearest
 from medtail.tensor_checks import ClassCounts
 
+#: Every loss by its key.
 LOSSES: dict[str, Callable[..., ClassificationLoss]] = {
     "ce": CrossEntropyLoss,
     "weighted_ce": WeightedCrossEntropyLoss,

@@ -36,8 +36,8 @@ from medtail.metrics.intervals import (
     wilson_interval,
 )
 from medtail.metrics.labels import LabelOutcomes, exact_match, label_balanced_accuracy
-from medtail.metrics.log_odds import label_log_odds, log_odds
 from medtail.metrics.metric import LABEL_METRICS, METRICS, POSITIVE_CLASS_METRICS, Metric
+from medtail.metrics.odds import label_log_odds, log_odds
 from medtail.metrics.ranking import (
     average_precision,
     average_precision_per_class,

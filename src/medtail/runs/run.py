@@ -11,11 +11,13 @@ from medtail.files import from_cell
 from medtail.metrics import METRICS
 from medtail.runs.stored_files import check_numbers, damaged, read_csv, read_json, read_yaml, require_keys
 
+#: A split that is judged.
 EvaluatedSplit = Literal["validation", "test"]
 
 #: The split that joins the test splits of all folds.
 OUT_OF_FOLD = "out_of_fold"
 
+#: Both of them, in the order in which tables show them.
 EVALUATED_SPLITS: tuple[EvaluatedSplit, ...] = ("validation", "test")
 
 
