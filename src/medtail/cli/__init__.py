@@ -25,6 +25,7 @@ from medtail.cli.verbs.export import export
 from medtail.cli.verbs.inspect import inspect
 from medtail.cli.verbs.list import list_names
 from medtail.cli.verbs.predict import predict
+from medtail.cli.verbs.serve import serve
 from medtail.cli.verbs.train import train
 from medtail.cli.verbs.tune import tune
 from medtail.cli.wording import in_options
@@ -48,6 +49,7 @@ app.command("tune")(tune)
 app.command("adapt")(adapt)
 app.command("predict")(predict)
 app.command("export")(export)
+app.command("serve")(serve)
 app.command("list")(list_names)
 
 
