@@ -215,6 +215,15 @@ class ImageFiles(ImageSource):
         path = self.paths[row]
         return answer(path, lambda: self._format(path).read(path, self.max_pixels, at_least))
 
+    def mask(self, row: int) -> np.ndarray:
+        """Which pixels are not 0 ``(H, W)``, or ``(D, H, W)`` in volumes.
+
+        Raises:
+            UnreadableImageError: The file cannot be read; the error says why.
+        """
+        path = self.paths[row]
+        return answer(path, lambda: file_format(path).mask(path, self.max_pixels))
+
     def deep_greys(self, row: int) -> np.ndarray | None:
         path = self.paths[row]
         return answer(path, lambda: self._format(path).deep_greys(path, self.max_pixels))

@@ -34,11 +34,11 @@ class Nifti(FileFormat):
     """
 
     def read(self, path: Path, max_pixels: int, at_least: int) -> np.ndarray:
-        image = _opened(path)
-        check_size(image.shape[:3], max_pixels)
-        values = np.asarray(image.dataobj, dtype=np.float32).reshape(image.shape[:3])
-        turned = _nibabel().orientations.apply_orientation(values, _orientation(image))
-        return to_bytes(turned.transpose(2, 1, 0)[:, ::-1, ::-1])[..., None]
+        return to_bytes(_values(path, max_pixels))[..., None]
+
+    def mask(self, path: Path, max_pixels: int) -> np.ndarray:
+        """Which voxels are not 0 ``(D, H, W)``: scaled to bytes, the smallest label would be 0, too."""
+        return _values(path, max_pixels) != 0
 
     def form(self, path: Path) -> ImageForm:
         image = _opened(path)
@@ -64,6 +64,15 @@ def _nibabel() -> Any:
             "NIfTI files need the package nibabel, which is not installed; pip install 'medtail[volumes]'"
         ) from error
     return nibabel
+
+
+def _values(path: Path, max_pixels: int) -> np.ndarray:
+    """The stored values ``(D, H, W)``, turned."""
+    image = _opened(path)
+    check_size(image.shape[:3], max_pixels)
+    values = np.asarray(image.dataobj, dtype=np.float32).reshape(image.shape[:3])
+    turned: np.ndarray = _nibabel().orientations.apply_orientation(values, _orientation(image))
+    return turned.transpose(2, 1, 0)[:, ::-1, ::-1]
 
 
 def _opened(path: Path) -> Any:

@@ -71,6 +71,9 @@ class Columns(Settings):
     group_column: str | None = None
     split_column: str | None = None
     label_separator: str | None = Field(None, description="between several labels in one value")
+    mask_column: str | None = Field(
+        None, description="masks whose centre of mass becomes the centre of the image"
+    )
 
 
 class Data(Settings):

@@ -11,12 +11,14 @@ import pandas as pd
 from medtail.data import ImageCollection, ImageFiles, ImageSource, Pixels, image_paths
 from medtail.data.decoded.pixels import NoReadableImageError
 from medtail.data.decoded.reading import UnreadableImage
+from medtail.errors import InputError
 from medtail.files import from_cell, with_cells
 from medtail.naming import listing
 from medtail.operating_point import OperatingPoint
 from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
+from medtail.runs.settings import RunSettings
 from medtail.runs.stored_files import damaged, digest_of
 from medtail.training.inference.cases import find_cases
 from medtail.training.inference.trained_model import TrainedModel
@@ -102,6 +104,12 @@ def predict_in_parts(
         InputError: As there, of the images of a part: those of the parts before were predicted.
     """
     facts = DatasetFacts.load(run)
+    mask = RunSettings.load(run).get("data.columns.mask_column")
+    if mask is not None:
+        raise InputError(
+            f"{run.folder} was trained on images centred on the masks of column {mask}, and new images come without "
+            f"masks; put both into a table and judge it with `evaluate(data=…)`"
+        )
     images = _new_images(facts, paths)
     images = images.select(np.flatnonzero([name not in done for name in images.table["id"]]))
     model = TrainedModel.load(run)

@@ -1,6 +1,6 @@
 """A trained model on labelled data that it was not trained on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -73,6 +73,9 @@ def pass_other_data(
     """
     facts = DatasetFacts.load(run)
     settings = RunSettings.load(run)
+    if columns.mask_column is None:
+        # The network has only seen images that are centred on their masks, if any.
+        columns = replace(columns, mask_column=settings.get("data.columns.mask_column"))
     collection = choose_classes_present(
         open_collection(data, columns=columns), settings.get("data.classes"), settings.get("data.merge")
     )

@@ -173,6 +173,8 @@ class TableColumns:
         split_column: train, validation or test.
         label_separator: What stands between several labels in one value, such as ``|`` in ``Effusion|Mass``; the
             images then carry several labels. None reads each value as one class.
+        mask_column: Masks of what images are to be centred on, as :class:`CentredOnMasks` does; no name is taken for
+            it, so that a table with masks is read as it always was.
 
     Example:
         >>> TableColumns(label_column="histology").label_column
@@ -184,6 +186,7 @@ class TableColumns:
     group_column: str | None = None
     split_column: str | None = None
     label_separator: str | None = None
+    mask_column: str | None = None
 
     def given(self) -> dict[str, str]:
         """The columns that were named, by argument."""

@@ -24,6 +24,9 @@ from medtail.data.datasets.tables.images import one_row_per_side, read_images
 from medtail.data.datasets.tables.labels import TableLabels, read_labels, required
 from medtail.data.datasets.tables.others import groups_beside
 from medtail.data.datasets.values import texts
+from medtail.data.formats.centred import CentredOnMasks
+from medtail.data.formats.image_files import ImageFiles
+from medtail.data.formats.sources import ImageSource
 from medtail.errors import InputError
 from medtail.naming import listing
 
@@ -81,7 +84,8 @@ def open_table(
         table, table_file, "group_column", columns.group_column, group_column(table, images.columns[0])
     )
     split = _named_or(table, table_file, "split_column", columns.split_column, split_column(table))
-    taken = [*images.columns, *(column for column in (group, split) if column is not None)]
+    mask = _named_or(table, table_file, "mask_column", columns.mask_column, None)
+    taken = [*images.columns, *(column for column in (group, split, mask) if column is not None)]
     labels = read_labels(table, table_file, columns, taken)
     unused = [column for column in table.columns if column not in (*taken, *labels.columns)]
     groups, origin = None, group
@@ -107,7 +111,7 @@ def open_table(
         name=table_file.resolve().parent.name if table_file.name.lower() in TABLE_NAMES else table_file.stem,
         data=data,
         ids=images.ids,
-        source=images.source,
+        source=images.source if mask is None else _centred(images.source, table, mask, table_file, files),
         groups=groups,
         group_column=group,
         splits=None if split is None else _splits(table, split, table_file),
@@ -117,6 +121,13 @@ def open_table(
         collection,
         acquisition=pd.DataFrame({column: texts(table[column]) for column in made}) if made else None,
     )
+
+
+def _centred(
+    source: ImageSource, table: pd.DataFrame, column: str, table_file: Path, files: FoundFiles
+) -> ImageSource:
+    names = required(table, column, table_file)
+    return CentredOnMasks(source, ImageFiles(files.resolve(names, table_file), source.max_pixels))
 
 
 def _collection(labels: TableLabels, **parts: Any) -> ImageCollection:
