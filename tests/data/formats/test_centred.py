@@ -110,6 +110,6 @@ def test_a_changed_mask_is_noticed(clinic: Path) -> None:
 
 def test_a_column_that_is_not_there_is_refused(clinic: Path) -> None:
     with pytest.raises(
-        InputError, match="`mask_column` must be a column of .*got 'tumor'; did you mean tumour"
+        InputError, match=r"`mask_column` must be a column of .*got 'tumor'; did you mean tumour"
     ):
         open_collection(str(clinic), columns=TableColumns(mask_column="tumor"))

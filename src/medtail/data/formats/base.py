@@ -76,8 +76,7 @@ class FileFormat(ABC):
 
     def mask(self, path: Path, max_pixels: int) -> np.ndarray:
         """Which pixels are marked, that is not 0 ``(H, W)``, or ``(D, H, W)``; raises as :meth:`read` does."""
-        marked: np.ndarray = self.read(path, max_pixels, 0).any(axis=-1)
-        return marked
+        return np.asarray(self.read(path, max_pixels, 0).any(axis=-1))
 
     def deep_greys(self, path: Path, max_pixels: int) -> np.ndarray | None:
         """Stored grey values of a picture of more than 8 bits ``(H, W)``; None for everything else.

@@ -45,10 +45,7 @@ class CentredOnMasks(ImageSource):
             )
         if not mask.any():
             raise UnreadableImageError(name, "is a mask that marks nothing")
-        centre = [
-            float(np.average(np.arange(side), weights=_counts(mask, axis)))
-            for axis, side in enumerate(mask.shape)
-        ]
+        centre = np.argwhere(mask).mean(axis=0)
         return _moved(
             image, [side // 2 - round(place) for side, place in zip(mask.shape, centre, strict=True)]
         )
@@ -70,11 +67,6 @@ class CentredOnMasks(ImageSource):
 
     def windowed(self, window: GreyWindow) -> "CentredOnMasks":
         return CentredOnMasks(self.source.windowed(window), self.masks)
-
-
-def _counts(mask: np.ndarray, axis: int) -> np.ndarray:
-    counts: np.ndarray = mask.sum(axis=tuple(other for other in range(mask.ndim) if other != axis))
-    return counts
 
 
 def _moved(image: np.ndarray, steps: list[int]) -> np.ndarray:

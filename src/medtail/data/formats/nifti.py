@@ -38,7 +38,7 @@ class Nifti(FileFormat):
 
     def mask(self, path: Path, max_pixels: int) -> np.ndarray:
         """Which voxels are not 0 ``(D, H, W)``: scaled to bytes, the smallest label would be 0, too."""
-        return _values(path, max_pixels) != 0
+        return np.asarray(_values(path, max_pixels) != 0)
 
     def form(self, path: Path) -> ImageForm:
         image = _opened(path)
