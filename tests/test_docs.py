@@ -9,7 +9,7 @@ import medtail
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = Path(medtail.__file__).parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def prose(page: Path) -> str:

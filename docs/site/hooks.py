@@ -51,11 +51,14 @@ def _filled(item: Any, docs: Path) -> Any:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages made from README, CHANGELOG and docstrings, and the tables of results that pages link to."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("](docs/", "](")
-    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
     pages = {
-        "index.md": readme,
-        "changelog.md": changelog,
+        "index.md" if page.name == "README.md" else page.name: page.read_text(encoding="utf-8").replace(
+            "](docs/", "]("
+        )
+        for page in ROOT.glob("*.md")
+    }
+    pages |= {
+        "CITATION.cff": (ROOT / "CITATION.cff").read_text(encoding="utf-8"),
         **{f"api/{name}.md": f"# medtail.{name}\n\n::: medtail.{name}\n" for name in PUBLIC},
     }
     for name, content in pages.items():

@@ -1,7 +1,9 @@
 """Help is there for every verb, and before anything heavy is imported."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -19,6 +21,27 @@ def test_help_names_every_verb(fresh_medtail) -> None:
     result = fresh_medtail("--help")
     assert result.returncode == 0
     assert all(verb in result.stdout for verb in VERBS)
+
+
+def test_h_is_help(medtail) -> None:
+    assert medtail("train", "-h").stdout == medtail("train", "--help").stdout
+
+
+def test_shells_complete_verbs() -> None:
+    environment = {
+        **os.environ,
+        "_MEDTAIL_COMPLETE": "complete_bash",
+        "COMP_WORDS": "medtail tr",
+        "COMP_CWORD": "1",
+    }
+    result = subprocess.run(
+        [Path(sys.executable).with_name("medtail")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    assert result.stdout.split() == ["train"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

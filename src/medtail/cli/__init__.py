@@ -36,7 +36,7 @@ app = typer.Typer(
     name="medtail",
     help="Image classification when the classes are imbalanced and the rare ones matter most.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     # Plain help: typer's panels import Rich's Markdown, which takes as long as all the rest.
     rich_markup_mode=None,
