@@ -98,29 +98,11 @@ def check_output(out: Path, *, overwrite: bool, data: Iterable[str | Path] = ())
     Raises:
         InputError: The place is taken or belongs to a run or to the data.
     """
-    # Imported late: it takes pandas, which --help need not wait for.
-    from medtail.runs.run import Run
-
     if not is_plain(str(out)):
         raise InputError(f"`out` must be a path in UTF-8, got {str(out)!r}; choose another name")
-    place = out.resolve()
     if out.exists() and not out.is_file():
         raise InputError(f"`out` must be a file, {out} is a folder, pipe or device; name a file")
-    for folder in place.parents:
-        if Run(folder).recipe.is_file() or Run(folder).dataset.is_file():
-            raise InputError(
-                f"`out` must lie outside of every run, {out} lies in {folder}; choose another place"
-            )
-    for path in map(Path, data):
-        try:
-            known = path.resolve()
-            taken = place == known or (known.is_dir() and place.is_relative_to(known))
-        except (OSError, ValueError):
-            continue
-        if taken:
-            raise InputError(
-                f"`out` must lie outside of the data, {out} lies in {path}; choose another place"
-            )
+    _check_outside("out", out, data)
     if out.exists() and not overwrite:
         raise InputError(
             f"`out` must be a new file, {out} exists; choose another name or give `overwrite=True`"
@@ -153,6 +135,49 @@ def parse_axes(assignments: Iterable[str]) -> tuple[list[str], dict[str, list[An
         else:
             axes[path] = [_number_or_text(value) if isinstance(value, str) else value for value in values]
     return fixed, axes
+
+
+def check_picture_folder(explain: Path, *, filled: bool, data: Iterable[str | Path] = ()) -> None:
+    """Refuse a folder for pictures that holds something, unless it may; and any inside a run or the data.
+
+    Args:
+        explain: The folder.
+        filled: Whether it may hold something already.
+        data: Files and folders of images.
+
+    Raises:
+        InputError: The place is taken or belongs to a run or to the data.
+    """
+    if not is_plain(str(explain)):
+        raise InputError(f"`explain` must be a path in UTF-8, got {str(explain)!r}; choose another name")
+    _check_outside("explain", explain, data)
+    if explain.exists() and (not explain.is_dir() or (any(explain.iterdir()) and not filled)):
+        raise InputError(
+            f"`explain` must be a new or empty folder, {explain} is not; choose another name or give `overwrite=True`"
+        )
+
+
+def _check_outside(argument: str, path: Path, data: Iterable[str | Path]) -> None:
+    """Refuse to write into a run or into the data."""
+    # Imported late: it takes pandas, which --help need not wait for.
+    from medtail.runs.run import Run
+
+    place = path.resolve()
+    for folder in (place, *place.parents):
+        if Run(folder).recipe.is_file() or Run(folder).dataset.is_file():
+            raise InputError(
+                f"`{argument}` must lie outside of every run, {path} lies in {folder}; choose another place"
+            )
+    for taken in map(Path, data):
+        try:
+            known = taken.resolve()
+            inside = place == known or (known.is_dir() and place.is_relative_to(known))
+        except (OSError, ValueError):
+            continue
+        if inside:
+            raise InputError(
+                f"`{argument}` must lie outside of the data, {path} lies in {taken}; choose another place"
+            )
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What every method is: a training step and a prediction."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -56,6 +56,11 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def num_features(self) -> int:
         """The size of the backbone's features, D."""
+
+    @property
+    @abstractmethod
+    def networks(self) -> Sequence[nn.Module]:
+        """The networks whose features predict: one, or one for each member of an ensemble."""
 
     @abstractmethod
     def forward(self, batch: Batch) -> StepOutput:

@@ -195,6 +195,11 @@ class NestedCollaborative(Method):
         """The sum over experts."""
         return sum(expert.num_features for expert in self._experts)
 
+    @property
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The backbone of each expert."""
+        return tuple(expert.backbone for expert in self._experts)
+
     def features(self, images: Tensor) -> Tensor:
         """Return the features of all experts side by side ``(N, E·D)``."""
         return torch.cat([expert.backbone(images) for expert in self._experts], dim=1)

@@ -54,6 +54,11 @@ class OneHeadMethod(Method, ABC):
         """The size of the backbone's features, D."""
         return int(self.backbone.num_features)  # type: ignore[arg-type]
 
+    @property
+    def networks(self) -> tuple[nn.Module]:
+        """The backbone."""
+        return (self.backbone,)
+
     def features(self, images: Tensor) -> Tensor:
         """Return the backbone's features ``(N, D)``."""
         features: Tensor = self.backbone(images)

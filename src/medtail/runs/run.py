@@ -127,6 +127,11 @@ class Run:
         return self.folder / "summary.json"
 
     @property
+    def heat_maps(self) -> Path:
+        """Which test images were explained, in a folder with a picture of each; there only if this was asked for."""
+        return self.folder / "heat_maps" / "examples.json"
+
+    @property
     def report(self) -> Path:
         """The self-contained page."""
         return self.folder / "report.html"

@@ -47,6 +47,16 @@ def evaluate(
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Leave out unreadable images.")
     ] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Add heat maps of right and wrong test images of rare classes to the report."
+        ),
+    ] = False,
+    heat_map: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="With --explain: grad-cam, grad-cam++, hires-cam or layer-cam."),
+    ] = "grad-cam",
     operating_point: Annotated[
         bool,
         typer.Option(
@@ -70,6 +80,11 @@ def evaluate(
     if out is not None:
         facts = DatasetFacts.load(folder)
         check_output(out, overwrite=overwrite, data=[facts.data, *([data] if data else [])])
+    if explain and data is not None:
+        raise InputError(
+            "--explain adds to the report of the run and so takes its own test images, got --data; explain other "
+            "images with medtail predict --explain"
+        )
     own = data is None or Path(data).resolve() == Path(DatasetFacts.load(folder).data).resolve()
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     if own and columns.given():
@@ -112,6 +127,18 @@ def evaluate(
         judged = summary.get("before", summary)
         page = write_external_validation(folder, passed, plain, judged, adapted)
         typer.echo(f"report: {page}", err=True)
+    if explain:
+        _explain(folder, heat_map)
+
+
+def _explain(run: "Run", heat_map: str) -> None:
+    """Write heat maps, and the report with them."""
+    from medtail.cli.progress import progress_bar
+    from medtail.training.explanation.examples import explain_examples
+
+    with progress_bar() as progress:
+        report = explain_examples(run, heat_map=heat_map, progress=progress)
+    typer.echo(f"report: {report}", err=True)
 
 
 def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":

@@ -17,7 +17,9 @@ def predict(
     out: Annotated[
         Path | None, typer.Option(help="CSV file to write; by default the table is printed.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file of --out and pictures in --explain.")
+    ] = False,
     resume: Annotated[
         bool,
         typer.Option("--resume", help="Continue an --out that was stopped, with the same run and images."),
@@ -28,6 +30,16 @@ def predict(
     operating_point: Annotated[
         bool, typer.Option("--operating-point", help="Decide as medtail adapt chose.")
     ] = False,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Also write a picture per image: heat maps of what its decision rests on."
+        ),
+    ] = None,
+    heat_map: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="With --explain: grad-cam, grad-cam++, hires-cam or layer-cam."),
+    ] = "grad-cam",
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -39,7 +51,7 @@ def predict(
 
     Names that a spreadsheet would run as a formula (=, +, - or @ first) stand behind an apostrophe in CSV.
     """
-    from medtail.cli.options import check_output
+    from medtail.cli.options import check_output, check_picture_folder
     from medtail.cli.progress import progress_bar
     from medtail.operating_point import OperatingPoint
     from medtail.runs.facts import DatasetFacts
@@ -53,6 +65,14 @@ def predict(
         raise InputError("--resume continues the file of --out, which is missing; give both")
     if out is not None:
         check_output(out, overwrite=overwrite, data=[DatasetFacts.load(folder).data, *paths])
+    explained = None
+    if explain is not None:
+        from medtail.training.explanation.explained_images import ExplainedImages
+
+        check_picture_folder(
+            explain, filled=overwrite or resume, data=[DatasetFacts.load(folder).data, *paths]
+        )
+        explained = ExplainedImages(explain, heat_map)
     file = None if out is None else PredictionFile(out, folder, point, resume=resume)
     skipped: list[str] = []
     written = unlike = 0
@@ -65,6 +85,7 @@ def predict(
             skip_unreadable=skip_unreadable,
             max_pixels=max_pixels,
             unreadable=skipped,
+            explained=explained,
             progress=progress,
         )
         for number, table in enumerate(parts):
@@ -81,6 +102,8 @@ def predict(
             f"{UNLIKE:g} on); see whether they are of the kind that it was made for",
             err=True,
         )
+    if explain is not None:
+        typer.echo(f"{written} pictures: {explain}", err=True)
     for reason in skipped:
         typer.echo(f"left out: {one_line(reason)}", err=True)
     if file is not None:

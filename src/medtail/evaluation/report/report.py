@@ -94,6 +94,7 @@ def _run_parts() -> tuple[Part, ...]:
     from medtail.evaluation.report.sections.model.angles import angles
     from medtail.evaluation.report.sections.model.conditions import conditions
     from medtail.evaluation.report.sections.model.geometry import geometry
+    from medtail.evaluation.report.sections.model.heat_maps import heat_maps
     from medtail.evaluation.report.sections.model.members import members
     from medtail.evaluation.report.sections.model.operating_point import operating_point
     from medtail.evaluation.report.sections.performance.calibration import calibration
@@ -128,6 +129,7 @@ def _run_parts() -> tuple[Part, ...]:
         angles,
         geometry,
         gallery,
+        heat_maps,
         settings,
     )
 

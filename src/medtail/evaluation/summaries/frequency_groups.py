@@ -28,6 +28,17 @@ def frequency_groups(training_counts: np.ndarray) -> dict[str, list[int]]:
     return {name: np.flatnonzero(member).tolist() for name, member in groups.items() if member.any()}
 
 
+def rare_classes(training_counts: np.ndarray) -> list[int]:
+    """Class ids with less than an equal share of the training images, the rarest first.
+
+    Example:
+        >>> rare_classes(np.array([500, 10, 90, 400]))
+        [1, 2]
+    """
+    order = np.argsort(-training_counts, kind="stable")[::-1]
+    return [int(index) for index in order if training_counts[index] < training_counts.mean()]
+
+
 def group_metrics(outcomes: Outcomes, training_counts: np.ndarray) -> dict[str, dict[str, Any]] | None:
     """Return how well many-, medium- and few-shot classes are recognised, as papers on long tails report it.
 

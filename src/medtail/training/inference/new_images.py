@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,9 @@ from medtail.runs.settings import RunSettings
 from medtail.runs.stored_files import damaged, digest_of
 from medtail.training.inference.cases import find_cases
 from medtail.training.inference.trained_model import TrainedModel
+
+if TYPE_CHECKING:
+    from medtail.training.explanation.explained_images import ExplainedImages
 
 
 def predictions_csv(table: pd.DataFrame, *, header: bool = True) -> str:
@@ -86,6 +89,7 @@ def predict_in_parts(
     skip_unreadable: bool = False,
     max_pixels: int | None = None,
     unreadable: list[str] | None = None,
+    explained: "ExplainedImages | None" = None,
     progress: Progress | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Yield what :func:`predict_images` returns, in parts.
@@ -98,6 +102,7 @@ def predict_in_parts(
         skip_unreadable: As there.
         max_pixels: As there.
         unreadable: Gets the name of each image that is left out, with the reason.
+        explained: Gets each part before it is yielded, and writes pictures of what the decisions rest on.
         progress: As there.
 
     Raises:
@@ -111,6 +116,8 @@ def predict_in_parts(
             f"masks; put both into a table and judge it with `evaluate(data=…)`"
         )
     images = _new_images(facts, paths)
+    if explained is not None:
+        explained.name_pictures(images.table["id"].tolist())
     images = images.select(np.flatnonzero([name not in done for name in images.table["id"]]))
     model = TrainedModel.load(run)
     if operating_point is not None:
@@ -127,7 +134,10 @@ def predict_in_parts(
             refused += error.unreadable
         else:
             refused += pixels.unreadable
-            yield _predicted(model, collection, pixels, operating_point)
+            table = _predicted(model, collection, pixels, operating_point)
+            if explained is not None:
+                explained.write(model, pixels, table)
+            yield table
         if progress is not None:
             progress("predicting", min(start + _PART, len(images)), len(images))
     if unreadable is not None:

@@ -1,19 +1,18 @@
 """The test images of rare classes that the model recognised worst."""
 
-import base64
-import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from medtail.evaluation.report.embedded_pictures import SMALL, data_url
 from medtail.evaluation.report.evidence import Evidence, ReadImage
 from medtail.evaluation.report.page import Section
+from medtail.evaluation.summaries.frequency_groups import rare_classes
 
 _CLASSES, _IMAGES = 8, 6
 
-#: Larger images are shrunk to this many pixels and stored as JPEG; smaller ones are kept as they are, as PNG.
-_LARGEST, _SMALL = 256, 96
+#: Larger images are shrunk to this many pixels.
+_LARGEST = 256
 
 
 def gallery(evidence: Evidence) -> Section | None:
@@ -23,13 +22,8 @@ def gallery(evidence: Evidence) -> Section | None:
     """
     if evidence.facts.multi_label:
         return None
-    train = evidence.counts("train")
-    tested = np.bincount(evidence.test.targets, minlength=len(train)) > 0
-    rare = [
-        index
-        for index in evidence.from_frequent_to_rare[::-1]
-        if train[index] < train.mean() and tested[index]
-    ]
+    tested = evidence.test.carried.sum(axis=0) > 0
+    rare = [index for index in rare_classes(evidence.counts("train")) if tested[index]]
     read_image = evidence.read_image
     return Section(
         "gallery",
@@ -52,11 +46,11 @@ def _worst(evidence: Evidence, index: int, read_image: ReadImage) -> dict[str, A
     images = []
     for row in rows[np.argsort(probabilities, kind="stable")][:_IMAGES]:
         decision = int(evidence.test.decisions[row])
-        source, small = _data_url(read_image(str(evidence.test.ids[row])))
+        pixels = read_image(str(evidence.test.ids[row]))
         images.append(
             {
-                "source": source,
-                "small": small,
+                "source": data_url(pixels, _LARGEST),
+                "small": max(pixels.shape[:2]) <= SMALL,
                 "id": str(evidence.test.ids[row]),
                 "probability": float(evidence.test.probabilities[row, index]),
                 "decision": evidence.class_names[decision],
@@ -65,16 +59,3 @@ def _worst(evidence: Evidence, index: int, read_image: ReadImage) -> dict[str, A
             }
         )
     return {"name": name, "train": int(evidence.counts("train")[index]), "test": len(rows), "images": images}
-
-
-def _data_url(pixels: np.ndarray) -> tuple[str, bool]:
-    image = Image.fromarray(pixels)
-    small = max(image.size) <= _SMALL
-    buffer = io.BytesIO()
-    if small:
-        image.save(buffer, "PNG", optimize=True)
-    else:
-        image.thumbnail((_LARGEST, _LARGEST))
-        image.save(buffer, "JPEG", quality=85)
-    kind = "png" if small else "jpeg"
-    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}", small
