@@ -132,6 +132,11 @@ class Run:
         return self.folder / "heat_maps" / "examples.json"
 
     @property
+    def label_errors(self) -> Path:
+        """Images whose label held-out predictions doubt; there only if this was asked for."""
+        return self.folder / "label_errors.csv"
+
+    @property
     def report(self) -> Path:
         """The self-contained page."""
         return self.folder / "report.html"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medtail.cli.label_errors import inspect_run
 from medtail.cli.options import (
     Classes,
     GroupColumn,
@@ -31,7 +32,7 @@ def inspect(
     data: Annotated[
         str,
         typer.Argument(
-            help="Folder of class folders, table with images, .npz, or MedMNIST or built-in name."
+            help="Folder of class folders, table with images, .npz, or MedMNIST or built-in name; or a run."
         ),
     ],
     classes: Classes = None,
@@ -68,11 +69,31 @@ def inspect(
         typer.Option("--strict", help="Exit with code 1 if something is wrong, and say what on stderr."),
     ] = False,
 ) -> None:
-    """Count classes, sizes and unreadable files; find shared patients and repeated images; suggest a recipe."""
+    """Count classes, sizes and unreadable files; find shared patients and repeated images; suggest a recipe.
+
+    Of a run, or a cross-validation: list the images whose label its predictions doubt, with a table and a page.
+    """
     from medtail.cli.progress import progress_bar
     from medtail.data import TableColumns, choose_classes, open_collection, positive_versus_rest
     from medtail.inspection.audit import audit
+    from medtail.runs.run import Run
 
+    if Run(Path(data)).recipe.is_file():
+        given = {
+            "--classes": classes,
+            "--merge": merge,
+            "--image-column": image_column,
+            "--label-column": label_column,
+            "--group-column": group_column,
+            "--split-column": split_column,
+            "--label-separator": label_separator,
+            "--positive": positive,
+            "--negative": negative,
+            "--write-groups": write_groups,
+        }
+        of_data = [option for option, value in given.items() if value is not None]
+        inspect_run(Run(Path(data)), of_data, as_json=as_json, strict=strict)
+        return
     if negative is not None and positive is None:
         raise InputError("--negative goes with --positive, which is missing; name the positive class as well")
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)

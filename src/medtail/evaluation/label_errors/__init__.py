@@ -1,0 +1,1 @@
+"""Labels that held-out predictions doubt."""
