@@ -19,13 +19,15 @@ def comparison(medtail, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_methods_and_seeds_are_trained_and_tabled(comparison: Path) -> None:
     names = {path.parent.name for path in comparison.glob("*/summary.json")}
     assert names == {"ce-seed0", "ce-seed1", "dbm_bs-seed0", "dbm_bs-seed1"}
-    for suffix in ("json", "csv", "md", "html"):
+    for suffix in ("json", "csv", "md", "tex", "html"):
         assert (comparison / f"comparison.{suffix}").stat().st_size > 100
 
 
 def test_the_mean_is_that_of_the_summaries(comparison: Path) -> None:
     table = json.loads((comparison / "comparison.json").read_text())
-    for method in table["methods"]:
+    trained = [method for method in table["methods"] if "adapted" not in method["method"]]
+    assert len(trained) == 2
+    for method in trained:
         values = [
             json.loads(path.read_text())["balanced_accuracy"]
             for path in comparison.glob(f"{method['method']}-seed*/summary.json")
@@ -51,7 +53,7 @@ def test_finished_runs_are_compared_as_markdown_and_json(medtail, comparison: Pa
     assert table.returncode == 0, table.stderr
     assert "| dbm_bs |" in table.stdout and "±" in table.stdout
     as_json = json.loads(medtail("compare", *runs, "--json").stdout)
-    assert {method["method"] for method in as_json["methods"]} == {"ce", "dbm_bs"}
+    assert {method["method"] for method in as_json["methods"]} == {"ce", "ce, adapted", "dbm_bs"}
 
 
 def test_another_reference_can_be_named(medtail, refuses, comparison: Path) -> None:
@@ -90,11 +92,46 @@ def test_variants_of_a_file_are_rows(medtail, refuses, tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
+def test_several_data_sets_have_a_table_each_and_ranks(medtail, class_folders: Path, tmp_path: Path) -> None:
+    """Of other classes; each training is a cross-validation, and its images are judged out of their fold."""
+    arguments = (
+        "--methods",
+        "ce,dbm_bs",
+        "--seeds",
+        1,
+        "--epochs",
+        1,
+        "--folds",
+        2,
+        "--out",
+        tmp_path / "out",
+    )
+    named = ("--metrics", "balanced_accuracy,iba_0.1", "--json")
+    result = medtail("compare", "digits-lt", class_folders, *arguments, *named)
+    assert result.returncode == 0, result.stderr
+    content = json.loads(result.stdout)
+    digits, skin = content["data_sets"]
+    assert (digits["dataset"], skin["dataset"], skin["test_images"]) == ("digits-lt", "skin", 52)
+    assert list(skin["columns"]) == ["balanced_accuracy", "iba_0.1"]
+    assert content["ranking"]["mean_ranks"].keys() == {"ce", "dbm_bs", "ce, adapted"}
+    assert (tmp_path / "out" / "skin" / "ce-seed0" / "folds" / "fold-2" / "summary.json").is_file()
+    for suffix in ("json", "csv", "md", "tex", "html"):
+        assert (tmp_path / "out" / f"comparison.{suffix}").stat().st_size > 100
+
+
 def test_bad_input_is_one_sentence(refuses, comparison: Path, tmp_path: Path) -> None:
     assert "--methods trains on one DATA and needs --out" in refuses(
         "compare", "digits-lt", "--methods", "ce"
     )
     assert "does not exist" in refuses("compare", tmp_path / "nothing")
+    arguments = ("--methods", "ce,dal", "--out", tmp_path / "out")
+    for option, name, message in (
+        ("--metrics", "recall:10", "did you mean recall:1"),
+        ("--metrics", "ballanced_accuracy", "did you mean balanced_accuracy"),
+        ("--reference", "de", "--reference must be a row of the table (ce; dal; ce, adapted"),
+        ("--rows", "method", "--rows and --columns make one table of two settings"),
+    ):
+        assert message in refuses("compare", "digits-lt", *arguments, option, name)
     arguments = ("--methods", "ce,dbm_sb", "--out", tmp_path / "out")
     assert "did you mean dbm_bs" in refuses("compare", "digits-lt", *arguments)
     assert not (tmp_path / "out").exists()

@@ -96,16 +96,6 @@ class RunPredictions:
 
         It follows from the loss and from the class shares that the last epoch drew.
         """
-        import torch
+        from medtail.recipes.score_prior import score_prior
 
-        from medtail.data.samplers import drawn_prior
-        from medtail.training.build import BuildContext
-
-        counts = self.facts.training_counts
-        drawn = torch.from_numpy(drawn_prior(self.recipe.sampling.name, counts, self.recipe.training.epochs))
-        loss = BuildContext.of(self.recipe, self.facts).loss(
-            self.condition if condition is None else condition
-        )
-        log_prior = loss.log_score_prior(drawn) + torch.zeros(len(counts), dtype=torch.float64)
-        prior: np.ndarray = log_prior.softmax(0).numpy()
-        return prior
+        return score_prior(self.recipe, self.facts, condition)

@@ -1,6 +1,7 @@
 """From options to settings of a recipe, and to places that may be written."""
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +9,14 @@ import typer
 
 from medtail.errors import InputError
 from medtail.naming import is_plain
+
+
+class Split(StrEnum):
+    """The splits that a run has predictions for."""
+
+    validation = "validation"
+    test = "test"
+
 
 ImageColumn = Annotated[
     str | None,

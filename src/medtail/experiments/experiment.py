@@ -14,6 +14,7 @@ from medtail.experiments.planned_runs import (
     sets,
     with_seed,
 )
+from medtail.experiments.trainable import chosen_classes
 from medtail.experiments.variants import Variant, check_different
 from medtail.progress import Progress
 from medtail.recipes.choose_recipe import chosen_columns
@@ -30,12 +31,14 @@ class ExperimentRun:
         label: That of the variant.
         seed: Of the training.
         job: Its training.
+        class_names: Of the data, in class-id order.
     """
 
     data_set: str
     label: str
     seed: int
     job: Job
+    class_names: tuple[str, ...]
 
     @property
     def run(self) -> Run:
@@ -63,7 +66,8 @@ class Experiment:
         InputError: There is no variant or no data set, two labels are alike, or the seed is set.
 
     Example:
-        >>> from medtail.experiments.variants import product_of, variants_of
+        >>> from medtail.experiments.trainable import chosen_classes
+    from medtail.experiments.variants import product_of, variants_of
         >>> variants = product_of(variants_of(["dal"]), {"loss.scale": [4, 8]})
         >>> experiment = Experiment(variants, ["digits-lt"], Path("out"), seeds=1)
         >>> [one.run.folder.name for one in experiment.prepared()]
@@ -124,7 +128,9 @@ class Experiment:
         ]
         jobs = check_planned(collection, planned, recipe=self.recipe, changes=self.changes)
         return [
-            ExperimentRun(collection.name, variant.label, seed, job)
+            ExperimentRun(
+                collection.name, variant.label, seed, job, chosen_classes(collection, job.recipe).class_names
+            )
             for (variant, seed), job in zip(parts, jobs, strict=True)
         ]
 
@@ -139,5 +145,12 @@ class Experiment:
             InputError: As :meth:`prepared`, before any training, and as :func:`medtail.experiments.jobs.run_jobs`.
         """
         prepared = self.prepared()
-        run_jobs([one.job for one in prepared], workers, progress)
+        train_prepared(prepared, workers, progress)
         return prepared
+
+
+def train_prepared(
+    prepared: Sequence[ExperimentRun], workers: Workers | None = None, progress: Progress | None = None
+) -> None:
+    """Train those of the runs that are missing; arguments as for :meth:`Experiment.run`."""
+    run_jobs([one.job for one in prepared], workers, progress)

@@ -9,6 +9,14 @@ from medtail.training.build import BuildContext, build_method, build_optimizer
 from medtail.training.earlier_runs.first_stage import FirstStage
 
 
+def chosen_classes(collection: ImageCollection, recipe: Recipe) -> ImageCollection:
+    """Return the images with the classes that a recipe asks for."""
+    collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
+    if recipe.data.positive is None:
+        return collection
+    return positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
+
+
 def check_trainable(collection: ImageCollection, recipe: Recipe) -> None:
     """Build what a recipe describes, without its published weights, and train nothing.
 
@@ -20,9 +28,7 @@ def check_trainable(collection: ImageCollection, recipe: Recipe) -> None:
         InputError: A name or setting is wrong, loss and head do not fit, the recipe cannot train the method, or a run
             that it starts from or learns from is not finished.
     """
-    collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
-    if recipe.data.positive is not None:
-        collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
+    collection = chosen_classes(collection, recipe)
     first_stage, teacher = recipe.backbone.from_run, recipe.method.teacher_run
     for earlier in filter(None, (first_stage, teacher)):
         run = Run.of(str(earlier))

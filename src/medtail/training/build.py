@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from medtail.backbones import create_backbone
 from medtail.errors import InputError
 from medtail.heads import DEFAULT_HEADS, HEADS, Head, OutputKind, RescaledHead
-from medtail.losses import ClassificationLoss, create_loss
+from medtail.losses import ClassificationLoss
 from medtail.methods import (
     BalancedContrastive,
     Condition,
@@ -25,10 +25,10 @@ from medtail.methods import (
     Supervised,
     TauNormalized,
     Teacher,
-    create_family,
 )
 from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings, TauNormalizedSettings
-from medtail.runs.facts import DatasetFacts, positive_class
+from medtail.recipes.score_prior import loss_family_of, loss_of
+from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
 from medtail.training.earlier_runs.first_stage import FirstStage
 from medtail.training.schedules import SCHEDULES
@@ -86,22 +86,11 @@ class BuildContext:
         Raises:
             InputError: A name or setting is wrong, or λ is not legal for the loss.
         """
-        if condition is not None:
-            return self.loss_family()(**condition)
-        # A table marks unknown labels; the data's facts count them.
-        return create_loss(self.recipe.loss.name, unknown_labels="leave_out", **self._loss_arguments())
+        return loss_of(self.recipe, self.class_counts, condition)
 
     def loss_family(self) -> LossFamily:
         """Return the loss of the recipe as a function of λ."""
-        return create_family(self.recipe.loss.name, **self._loss_arguments())
-
-    def _loss_arguments(self) -> dict[str, Any]:
-        return {
-            "class_counts": self.class_counts,
-            "settings": self.recipe.loss.settings,
-            "num_epochs": self.recipe.training.epochs,
-            "positive": positive_class(self.class_counts, self.recipe.data.positive),
-        }
+        return loss_family_of(self.recipe, self.class_counts)
 
     def backbone(self) -> nn.Module:
         """Return a new backbone with the attribute ``num_features``."""

@@ -1,6 +1,8 @@
 """The device and the precision of a run, chosen for this machine."""
 
 import os
+import resource
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
@@ -47,3 +49,12 @@ def hardware() -> str:
     capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
     name = capabilities.get("cpu_name", "CPU")
     return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process has held so far, in MB: of tensors on a GPU, else of the process."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 1e6, 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS counts bytes, others kilobytes.
+    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)

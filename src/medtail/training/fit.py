@@ -43,7 +43,7 @@ from medtail.training.batches.loaders import RunData
 from medtail.training.build import BuildContext, build_method
 from medtail.training.callbacks import AngleTable, EpochLine, FinishEpoch, MetricsTable, StopOnBrokenLoss
 from medtail.training.checkpoints import START_AGAIN, WholeCheckpoints, checkpoints
-from medtail.training.devices import choose_precision, device, hardware, is_main_process
+from medtail.training.devices import choose_precision, device, hardware, is_main_process, peak_memory_mb
 from medtail.training.earlier_runs.cached_features import cache_features
 from medtail.training.earlier_runs.first_stage import FirstStage
 from medtail.training.earlier_runs.teacher import load_teacher
@@ -481,6 +481,7 @@ def environment(started: float) -> dict[str, Any]:
         "hardware": hardware(),
         "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
         "seconds": round(time.time() - started, 1),
+        "peak_memory_mb": peak_memory_mb(),
         "git_commit": git_commit(),
     }
 

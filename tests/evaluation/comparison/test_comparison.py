@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
@@ -77,9 +78,11 @@ def test_methods_are_ranked_and_tested_against_cross_entropy(runs: list[Run], co
     row = _row(comparison, "dal")
     assert (row["t"], row["p"]) == pytest.approx((expected.statistic, expected.pvalue))
     assert row["shared_seeds"] == 3
-    p_values = sorted(_row(comparison, method)["p"] for method in ("dal", "focal"))
-    corrected = sorted(_row(comparison, method)["p_holm"] for method in ("dal", "focal"))
-    assert corrected == pytest.approx([min(2 * p_values[0], 1), max(2 * p_values[0], p_values[1])])
+    others = comparison.table[comparison.table["method"] != "ce"]
+    # Adapted rows are tested, too, and count.
+    assert set(others["method"]) == {"dal", "focal", "ce, adapted", "focal, adapted"}
+    expected = sm.stats.multipletests(others["p"], method="holm")[1]
+    assert others["p_holm"].tolist() == pytest.approx(expected.tolist())
 
 
 def test_only_shared_seeds_enter_a_difference(runs: list[Run], comparison: Comparison) -> None:
@@ -121,7 +124,7 @@ def test_another_reference(runs: list[Run]) -> None:
     assert _row(against_dal, "ce")["difference"] < 0
     with pytest.raises(
         InputError,
-        match=r"a method of the runs \(dal, ce, focal\), got focall; did you mean focal",
+        match=r"a row of the table \(dal; ce; focal; ce, adapted; focal, adapted\), got focall; did you mean focal",
     ):
         compare_runs(runs, reference="focall")
     without_ce = compare_runs([run for run in runs if not run.folder.name.startswith("ce")])
@@ -177,7 +180,9 @@ def test_written_files_agree(comparison: Comparison, tmp_path: Path) -> None:
     assert content == comparison.to_dict()
     first = content["methods"][0]
     assert first["method"] == "dal"
-    assert set(first) == {"method", "seeds", "metrics", "recalls", "groups", "against_reference"}
+    assert set(first) == {
+        "method", "seeds", "metrics", "balanced_accuracy_interval", "recalls", "groups", "against_reference",
+    }  # fmt: skip
     assert set(first["recalls"]) == {"akiec", "bcc", "df", "nv"}
     assert {entry["method"]: entry["against_reference"] is None for entry in content["methods"]}["ce"]
     with (tmp_path / "comparison" / "comparison.csv").open() as file:
@@ -186,10 +191,21 @@ def test_written_files_agree(comparison: Comparison, tmp_path: Path) -> None:
         first["metrics"]["balanced_accuracy"]["mean"]
     )
     assert rows[0]["seeds"] == "0 1 2"
+    assert (
+        set(rows[0])
+        >= {f"{name}_mean" for name in content["columns"]}
+        == {f"{name}_mean" for name in first["metrics"]}
+    )
     markdown = (tmp_path / "comparison" / "comparison.md").read_text()
     mean, deviation = (first["metrics"]["balanced_accuracy"][name] for name in ("mean", "sd"))
     assert f"| dal | 3 | {mean:.3f} ± {deviation:.3f} |" in markdown
     page = read_page((tmp_path / "comparison" / "comparison.html").read_text())
+    latex = (tmp_path / "comparison" / "comparison.tex").read_text()
+    assert latex.count("\\begin{tabular}") == len(comparison.tables)
+    for title in content["columns"].values():
+        assert title in markdown
+        assert title.split(",")[0].split(" (")[0] in latex
+        assert any(row[0].startswith(title) for row in page.rows if row)
     assert page.row("Balanced accuracy")[1] == f"{mean:.3f} ± {deviation:.3f}"
     assert page.row("df")[1] == f"{first['recalls']['df']:.3f}"
     assert what_a_page_needs_from_elsewhere(page) == []
@@ -229,7 +245,7 @@ def test_two_settings_of_one_method_are_two_rows(make_run, tmp_path: Path, runs:
             seed,
             settings={
                 "loss": {"scale": scale},
-                "training": {"seed": seed, "precision": f"{32 - 16 * seed}-true"},
+                "training": {"seed": seed, "precision": ("32-true", "bf16-mixed")[seed]},
             },
         )
         for scale in (4, 8)
@@ -238,6 +254,7 @@ def test_two_settings_of_one_method_are_two_rows(make_run, tmp_path: Path, runs:
     comparison = compare_runs([*runs[3:6], *scaled])
     assert {row["method"]: row["seeds"] for row in comparison.rows} == {
         "ce": [0, 1, 2],
+        "ce, adapted": [0, 1, 2],
         "dal loss.scale=4": [0, 1],
         "dal loss.scale=8": [0, 1],
     }
@@ -300,7 +317,7 @@ def test_what_may_not_be_compared(make_run, tmp_path: Path, runs: list[Run]) -> 
         compare_runs([runs[0], other_data])
 
     other_classes = _run(make_run, tmp_path / "b", "ce", 7, class_names=("a", "b", "c", "d"))
-    with pytest.raises(InputError, match="runs must be of the same classes"):
+    with pytest.raises(InputError, match="runs in one table must be of the same classes"):
         compare_runs([runs[0], other_classes])
 
     fewer = _run(make_run, tmp_path / "c", "ce", 7)
@@ -310,7 +327,7 @@ def test_what_may_not_be_compared(make_run, tmp_path: Path, runs: list[Run]) -> 
     )
     kept.write(fewer.predictions("test"))
     with pytest.raises(
-        InputError, match=r"the same test images.*: only one has ISIC_0000000; evaluate them again"
+        InputError, match=r"the same images.*: only one has ISIC_0000000; evaluate them again"
     ):
         compare_runs([runs[0], fewer])
 

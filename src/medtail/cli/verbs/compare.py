@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 import typer
 
@@ -15,6 +16,7 @@ from medtail.cli.options import (
     LabelColumn,
     LabelSeparator,
     Merge,
+    Split,
     SplitColumn,
     binary_subsample,
     given,
@@ -26,22 +28,61 @@ from medtail.cli.options import (
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
-    from medtail.evaluation import Comparison, Tuning
+    from medtail.evaluation import Comparison, RankedComparisons, Tuning
+    from medtail.experiments.experiment import Experiment, ExperimentRun
     from medtail.experiments.jobs import Workers
     from medtail.experiments.planned_runs import PlannedRun
     from medtail.experiments.variants import Variant
-    from medtail.runs.run import Run
+    from medtail.runs.run import EvaluatedSplit, Run
 
 #: Settings laid over every recipe, in order.
 Changes = Sequence[Mapping[str, Any]]
+
+
+@final
+@dataclass(frozen=True)
+class Shown:
+    """What a comparison shows, as :func:`medtail.evaluation.compare_runs` takes it."""
+
+    reference: str | None = None
+    metrics: list[str] | None = None
+    split: "EvaluatedSplit" = "test"
+    rows: str | None = None
+    columns: str | None = None
+
+    def check(self, runs: "Sequence[ExperimentRun]") -> None:
+        """Refuse names that no trained run could answer to, before any is trained."""
+        from medtail.evaluation.comparison.columns import check_columns
+        from medtail.evaluation.comparison.factors import check_factors
+        from medtail.evaluation.comparison.free_rival import ADAPTED, check_reference
+
+        check_factors(self.rows, self.columns)
+        for run in runs:
+            check_columns(self.metrics, run.class_names)
+        labels = list(dict.fromkeys(run.label for run in runs))
+        check_reference(self.reference, [*labels, *(label + ADAPTED for label in labels)])
+
+    def compare(self, runs: "Sequence[Run]", labels: Sequence[str] | None = None) -> "Comparison":
+        """Compare finished runs."""
+        from medtail.evaluation import compare_runs
+
+        return compare_runs(
+            runs,
+            labels=labels,
+            reference=self.reference,
+            metrics=self.metrics,
+            split=self.split,
+            rows=self.rows,
+            columns=self.columns,
+        )
 
 
 def compare(
     items: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN… | DATA",
-            help="Finished runs, or folders of finished grids; or DATA with --methods or --grids.",
+            metavar="RUN… | DATA…",
+            help="Finished runs, or folders of finished grids; or DATA with --methods, --variants or --grids.",
         ),
     ],
     methods: Annotated[str | None, typer.Option(help="Methods to train on DATA, e.g. ce,focal,dal.")] = None,
@@ -62,12 +103,28 @@ def compare(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each method or combination, seeds 0, 1, …")] = 3,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Cross-validate every training, and judge images out of their fold."),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the tables and, with --methods or --grids, for the runs.")
+        Path | None, typer.Option(help="Folder for the tables and, if something is trained, for the runs.")
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(help="Method that the others are tested against; ce if it is among them.")
+        str | None, typer.Option(help="Row that the others are tested against; ce if it is among them.")
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,…", help="Columns by name, e.g. balanced_accuracy,cov,iba_0.1,recall:mel,f1:mel."
+        ),
+    ] = None,
+    split: Annotated[Split, typer.Option(help="The split that runs are judged on.")] = Split.test,
+    rows: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="With --columns: a table of two settings, e.g. loss.name."),
+    ] = None,
+    columns: Annotated[str | None, typer.Option(metavar="KEY", help="E.g. sampling.name.")] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -121,8 +178,14 @@ def compare(
             "--grid-points chooses combinations of --grids, which are not given; name some grids"
         )
     finished_grids = not trained and all(GridRuns.in_folder(Path(item)) for item in items)
-    if reference is not None and (grids is not None or finished_grids):
-        raise InputError("--reference is a method to test others against, which grids are not; leave it out")
+    shown = Shown(reference, None if metrics is None else metrics.split(","), split.value, rows, columns)
+    if (shown != Shown() or folds is not None) and (grids is not None or finished_grids):
+        raise InputError(
+            "--reference, --metrics, --split, --rows, --columns and --folds are for rows of methods, which grids are "
+            "not; leave them out"
+        )
+    if folds is not None and not trained:
+        raise InputError("--folds is for trainings on DATA, finished runs have theirs; leave it out")
     options: dict[str, dict[str, Any]] = {
         "backbone": {"name": backbone},
         "data": {
@@ -138,22 +201,26 @@ def compare(
         },
         "training": {"epochs": epochs},
     }
-    result: Comparison | Tuning
+    result: Comparison | RankedComparisons | Tuning
     fixed, axes = parse_axes(settings or [])
     if axes and (grids is not None or not trained):
         raise InputError(
             f"--set {next(iter(axes))} with several values needs --methods or --variants; give one value"
         )
     if not trained:
-        result = _of_finished([Path(item) for item in items], reference, grids=finished_grids)
+        result = _of_finished([Path(item) for item in items], shown, grids=finished_grids)
     else:
-        if len(items) != 1 or out is None:
+        if out is None or (grids is not None and len(items) != 1):
             raise InputError(f"{trained[0]} trains on one DATA and needs --out DIR for the runs; give both")
         changes = [given(options), parse_assignments(fixed)]
         workers = chosen_workers(jobs, cluster)
         if grids is None:
-            rows = _variants(methods, variants, axes)
-            result = _of_variants(items[0], rows, seeds, out, recipe, changes, reference, workers)
+            # Imported late: trainings take Lightning, which finished runs need not wait for.
+            from medtail.experiments.experiment import Experiment
+
+            labelled = _variants(methods, variants, axes)
+            experiment = Experiment(labelled, items, out, seeds, recipe, changes, folds)
+            result = _of_experiment(experiment, workers, shown)
         else:
             numbers = None if chosen is None else _numbers(chosen)
             result = _of_grids(items[0], grids.split(","), numbers, seeds, out, recipe, changes, workers)
@@ -164,7 +231,7 @@ def compare(
     )
 
 
-def _write(result: "Comparison | Tuning", folder: Path) -> None:
+def _write(result: "Comparison | RankedComparisons | Tuning", folder: Path) -> None:
     # Matplotlib takes half a second to import, which a table on a terminal need not wait for.
     from medtail.evaluation import Tuning
     from medtail.evaluation.comparison.page import write_comparison
@@ -176,13 +243,11 @@ def _write(result: "Comparison | Tuning", folder: Path) -> None:
         write_comparison(result, folder)
 
 
-def _of_finished(folders: list[Path], reference: str | None, *, grids: bool) -> "Comparison | Tuning":
-    from medtail.evaluation import compare_runs, tune
+def _of_finished(folders: list[Path], shown: Shown, *, grids: bool) -> "Comparison | Tuning":
+    from medtail.evaluation import tune
     from medtail.runs.run import Run
 
-    if grids:
-        return tune(folders)
-    return compare_runs([Run(folder) for folder in folders], reference=reference)
+    return tune(folders) if grids else shown.compare([Run(folder) for folder in folders])
 
 
 def _variants(methods: str | None, file: Path | None, axes: Mapping[str, Sequence[Any]]) -> "list[Variant]":
@@ -192,24 +257,23 @@ def _variants(methods: str | None, file: Path | None, axes: Mapping[str, Sequenc
     return product_of(rows, axes)
 
 
-def _of_variants(
-    data: str,
-    variants: "list[Variant]",
-    seeds: int,
-    folder: Path,
-    recipe: str | None,
-    changes: Changes,
-    reference: str | None,
-    workers: "Workers",
-) -> "Comparison":
+def _of_experiment(
+    experiment: "Experiment", workers: "Workers", shown: Shown
+) -> "Comparison | RankedComparisons":
     from medtail.cli.progress import progress_bar
-    from medtail.evaluation import compare_runs
-    from medtail.experiments.experiment import Experiment
+    from medtail.evaluation import rank_comparisons
+    from medtail.experiments.experiment import train_prepared
 
-    experiment = Experiment(variants, [data], folder, seeds, recipe, changes)
+    runs = experiment.prepared()
+    shown.check(runs)
     with progress_bar() as progress:
-        runs = experiment.run(workers, progress)
-    return compare_runs([one.run for one in runs], labels=[one.label for one in runs], reference=reference)
+        train_prepared(runs, workers, progress)
+    comparisons = [
+        shown.compare([one.run for one in members], [one.label for one in members])
+        for data_set in dict.fromkeys(one.data_set for one in runs)
+        if (members := [one for one in runs if one.data_set == data_set])
+    ]
+    return comparisons[0] if len(comparisons) == 1 else rank_comparisons(comparisons)
 
 
 def _of_grids(

@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from medtail.cli.options import GroupColumn, ImageColumn, LabelColumn, LabelSeparator, SplitColumn
+from medtail.cli.options import GroupColumn, ImageColumn, LabelColumn, LabelSeparator, Split, SplitColumn
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,13 +18,6 @@ if TYPE_CHECKING:
     from medtail.training.inference.other_data import BackbonePass
 
     ReadPredictions: TypeAlias = Callable[[Mapping[str, float] | None], SavedPredictions]
-
-
-class Split(StrEnum):
-    """The splits that a run has predictions for."""
-
-    validation = "validation"
-    test = "test"
 
 
 def evaluate(

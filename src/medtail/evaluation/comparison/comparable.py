@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self, final
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from medtail.errors import InputError
 from medtail.evaluation.comparison.labels import WITHOUT_EFFECT, labels_of
 from medtail.evaluation.summaries.binary import BINARY_PREFIX, measure_binary
+from medtail.evaluation.summaries.cross_validation import pooled_facts
 from medtail.evaluation.summaries.frequency_groups import group_metrics
 from medtail.metrics.metric import LOWEST_RECALL, POSITIVE_CLASS_METRICS
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import Predictions
-from medtail.runs.run import Run
+from medtail.runs.run import EvaluatedSplit, Run
 from medtail.runs.settings import RunSettings
 
 #: The parts of a recipe that a method chooses.
@@ -30,28 +32,30 @@ class JudgedRun:
         label: The row that it belongs to.
         settings: ``recipe.yaml``.
         facts: ``dataset.json``.
-        test: Predictions of the test split, sorted by id.
+        predictions: Those of the split that is judged, sorted by id.
+        adapted_from: The label of the run that these are adapted predictions of; None for those that were saved.
     """
 
     run: Run
     label: str
     settings: RunSettings
     facts: DatasetFacts
-    test: Predictions
+    predictions: Predictions
+    adapted_from: str | None = None
 
     @classmethod
-    def read(cls, run: Run, label: str) -> Self:
-        """Read a finished run."""
+    def read(cls, run: Run, label: str, split: EvaluatedSplit = "test") -> Self:
+        """Read a finished run or cross-validation; the split of the latter is every image, out of its fold."""
         run.require(run.summary)
-        test = Predictions.read(run.predictions("test"))
-        facts = DatasetFacts.load(run)
-        facts.check_classes(run.predictions("test"), test.class_names)
+        facts, path = _judged(run, split)
+        predictions = Predictions.read(path)
+        facts.check_classes(path, predictions.class_names)
         return cls(
             run=run,
             label=label,
             settings=RunSettings.load(run),
             facts=facts,
-            test=test.rows(np.argsort(test.ids, kind="stable")),
+            predictions=predictions.rows(np.argsort(predictions.ids, kind="stable")),
         )
 
     @property
@@ -66,39 +70,74 @@ class JudgedRun:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Every metric of the summary, the lowest recall of a class, and of two classes those of the positive one."""
-        values = {name: float(value[0]) for name, value in self.test.measure().items()}
-        return {**values, LOWEST_RECALL.key: float(np.nanmin(self.recalls)), **self._binary}
+        """Every column of :func:`medtail.evaluation.comparison.columns.known_columns`."""
+        values = {name: float(value[0]) for name, value in self.predictions.measure().items()}
+        outcomes, names = self.predictions.outcomes(), self.predictions.class_names
+        of_classes = {"recall": outcomes.recalls, "precision": outcomes.precisions, "f1": outcomes.f1}
+        return {
+            **values,
+            LOWEST_RECALL.key: float(np.nanmin(self.recalls)),
+            **self._binary,
+            **{
+                f"{kind}:{name}": float(value)
+                for kind, each in of_classes.items()
+                for name, value in zip(names, each[0], strict=True)
+            },
+        }
 
     @property
     def _binary(self) -> dict[str, float]:
-        if not self.test.binary:
+        if not self.predictions.binary:
             return {}
-        values = measure_binary(self.test, self.facts.positive_id)
+        values = measure_binary(self.predictions, self.facts.positive_id)
         return {BINARY_PREFIX + name: float(values[name][0]) for name in POSITIVE_CLASS_METRICS}
 
     @property
     def recalls(self) -> np.ndarray:
-        """Recall of each class ``(C,)``; NaN without test images."""
-        recalls: np.ndarray = self.test.outcomes().recalls[0]
+        """Recall of each class ``(C,)``; NaN without images."""
+        recalls: np.ndarray = self.predictions.outcomes().recalls[0]
         return recalls
 
     @property
     def groups(self) -> dict[str, float]:
         """Accuracy on classes with many, a medium number of, and few training images; empty below 20 classes."""
-        groups = group_metrics(self.test.outcomes(), self.facts.training_counts) or {}
+        groups = group_metrics(self.predictions.outcomes(), self.facts.training_counts) or {}
         return {
             name: float("nan") if group["accuracy"] is None else group["accuracy"]
             for name, group in groups.items()
         }
 
 
-def read_comparable(runs: Sequence[Run], labels: Sequence[str] | None = None) -> list[JudgedRun]:
+def _judged(run: Run, split: EvaluatedSplit) -> tuple[DatasetFacts, Path]:
+    """Return the facts of a run and the file of the predictions that are judged.
+
+    Raises:
+        InputError: The run has no such split.
+    """
+    if run.folds_facts.is_file():
+        if split == "validation":
+            raise InputError(
+                f"{run.folder} is a cross-validation, which has no validation split of its own; compare its images "
+                f"out of fold with `split=test`"
+            )
+        saved = run.read_folds()
+        folds = [run.fold(number) for number in range(1, int(saved["folds"]) + 1)]
+        return pooled_facts(folds, str(saved["sha256"])), run.out_of_fold
+    facts = DatasetFacts.load(run)
+    if split == "validation" and not facts.has_validation:
+        raise InputError(f"{run.folder} was trained without validation images; compare with `split=test`")
+    return facts, run.predictions(split)
+
+
+def read_comparable(
+    runs: Sequence[Run], labels: Sequence[str] | None = None, split: EvaluatedSplit = "test"
+) -> list[JudgedRun]:
     """Read runs that were trained and judged on the same images.
 
     Args:
         runs: Finished runs.
         labels: The row that each run belongs to; None takes method and the settings in which runs of it differ.
+        split: The split that is judged.
 
     Splits may differ between seeds, as ``data.split_seed=run`` makes them, if they are the same for every method: then
     methods are compared seed by seed.
@@ -112,7 +151,7 @@ def read_comparable(runs: Sequence[Run], labels: Sequence[str] | None = None) ->
     for run in runs:
         run.require(run.summary)
     labels = labels_of([RunSettings.load(run) for run in runs]) if labels is None else labels
-    judged = [JudgedRun.read(run, label) for run, label in zip(runs, labels, strict=True)]
+    judged = [JudgedRun.read(run, label, split) for run, label in zip(runs, labels, strict=True)]
     first_of_split: dict[int, JudgedRun] = {}
     seen: dict[tuple[str, int], JudgedRun] = {}
     for other in judged:
@@ -157,9 +196,12 @@ def _pairs(splits: Mapping[int, int]) -> str:
 
 def _check_same_classes(first: JudgedRun, other: JudgedRun) -> None:
     pair = f"{first.run.folder} and {other.run.folder}"
-    if first.test.class_names != other.test.class_names:
+    names, others = first.predictions.class_names, other.predictions.class_names
+    if names != others:
+        how = f"{len(names)} and {len(others)} classes" if len(names) != len(others) else "other names"
         raise InputError(
-            f"runs must be of the same classes, those of {pair} differ; compare runs of one data set"
+            f"runs in one table must be of the same classes, those of {pair} have {how}; compare runs of one data set, "
+            f"or give the data sets themselves to `compare()`"
         )
 
 
@@ -180,13 +222,13 @@ def _check_same_images(first: JudgedRun, other: JudgedRun) -> None:
             f"({first.facts.name}, {other.facts.name}); train them on one data set with the same "
             f"data.split_seed, data.positive and data.subsample"
         )
-    if not np.array_equal(first.test.ids, other.test.ids) or not np.array_equal(
-        first.test.targets, other.test.targets, equal_nan=True
+    if not np.array_equal(first.predictions.ids, other.predictions.ids) or not np.array_equal(
+        first.predictions.targets, other.predictions.targets, equal_nan=True
     ):
-        different = sorted(set(first.test.ids) ^ set(other.test.ids))
+        different = sorted(set(first.predictions.ids) ^ set(other.predictions.ids))
         named = f": only one has {different[0]}" if different else ""
         raise InputError(
-            f"runs must be judged on the same test images, those of {pair} differ{named}; evaluate them again"
+            f"runs must be judged on the same images, those of {pair} differ{named}; evaluate them again"
         )
 
 

@@ -1,47 +1,27 @@
-"""Methods side by side over seeds: means, deviations, and whether a difference is more than luck."""
+"""Rows side by side over seeds: means, deviations, and whether a difference is more than luck."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
 
-from medtail import metrics
-from medtail.errors import InputError
+from medtail.evaluation.comparison.columns import ColumnGroup, column_groups, known_columns
 from medtail.evaluation.comparison.comparable import JudgedRun, differing_settings, read_comparable
-from medtail.evaluation.comparison.paired import holm, paired_t_test
-from medtail.evaluation.report.page import mean_and_deviation, number, signed
-from medtail.evaluation.summaries.binary import BINARY_PREFIX
-from medtail.metrics import METRICS, POSITIVE_CLASS_METRICS, Metric
-from medtail.metrics.metric import LOWEST_RECALL
-from medtail.naming import nearest
-from medtail.runs.run import Run
+from medtail.evaluation.comparison.factors import check_factors, factor_table
+from medtail.evaluation.comparison.free_rival import check_reference, with_adapted
+from medtail.evaluation.comparison.significance.differences import Difference, differences_from
+from medtail.evaluation.comparison.significance.resampling import resampled_balanced_accuracy
+from medtail.evaluation.comparison.significance.sentences import sentences_of
+from medtail.evaluation.comparison.tables import TextTable, comparison_tables
+from medtail.evaluation.report.page import mean_and_deviation
+from medtail.metrics import Metric, percentile_interval
+from medtail.runs.run import EvaluatedSplit, Run
 
-#: The method others are tested against unless another is named.
+#: The row that others are tested against unless another is named.
 USUAL_REFERENCE = "ce"
-
-#: The metrics to compare, by their columns and in order: those of a summary and the lowest recall of a class.
-COMPARED = {"balanced_accuracy": METRICS["balanced_accuracy"], LOWEST_RECALL.key: LOWEST_RECALL, **METRICS}
-
-#: With two classes, those of the positive class as well.
-COMPARED_OF_TWO = {
-    **COMPARED,
-    **{BINARY_PREFIX + name: metric for name, metric in POSITIVE_CLASS_METRICS.items()},
-}
-
-#: The columns of the short table on a terminal.
-_SHOWN = ("balanced_accuracy", "lowest_recall", "macro_f1", "accuracy", "geometric_mean", "cov", "auc", "ece")
-_SHOWN_OF_TWO = (
-    "balanced_accuracy",
-    "lowest_recall",
-    "accuracy",
-    "ece",
-    *map(BINARY_PREFIX.__add__, POSITIVE_CLASS_METRICS),
-)
-
-_RESAMPLES = 1000
 
 
 @final
@@ -51,38 +31,52 @@ class Comparison:
 
     Attributes:
         dataset: Name of the data.
-        test_images: How many test images the runs were judged on.
+        split: The split that the runs were judged on.
+        test_images: How many images it has.
         resampled: What the bootstrap drew: "group" or "image".
         num_resampled: How many of them there are.
-        reference: The method the others are tested against.
-        table: One row per method, best balanced accuracy first: ``method``, ``seeds``, ``<metric>_mean`` and
-            ``<metric>_sd`` for each of ``metrics``, then, of balanced accuracy minus the reference's,
-            ``difference``, ``difference_low`` and ``difference_high`` (95 %, bootstrap), ``shared_seeds``, ``t``,
-            ``p`` (paired t-test), ``p_holm`` and ``note``. Undefined values are NaN.
-        recalls: Mean recall over seeds, one row per method and one column per class.
+        reference: The row that the others are tested against.
+        rival: The free rival: the reference adapted to equal class shares, or another row that was adapted if the
+            reference cannot be; None if no row can.
+        column_groups: The tables of metrics, and the columns of each.
+        table: One row per label, best balanced accuracy first: ``method`` (the label), ``seeds``, ``<metric>_mean`` and
+            ``<metric>_sd`` for each of ``metrics``, ``balanced_accuracy_low`` and ``_high`` (95 %, bootstrap), then, of
+            balanced accuracy minus the reference's, ``difference``, ``difference_low`` and ``difference_high``,
+            ``shared_seeds``, ``t``, ``p`` (paired t-test), ``p_holm``, ``verdict`` and ``note``. Undefined values are
+            NaN.
+        recalls: Mean recall over seeds, one row per label and one column per class.
         groups: Mean accuracy over seeds on the test images of classes with many (over 100), a medium number of, and
-            few (under 20) training images, one row per method and one column per group; none below 20 classes.
+            few (under 20) training images, one row per label and one column per group; none below 20 classes.
         positive: The positive class, of two; None with more classes.
         runs: One row per run: ``run``, ``method``, ``seed`` and each metric.
-        warnings: Settings that differ for other reasons than method and seed.
+        warnings: Settings that differ for other reasons than label and seed.
+        against: From the label of a row (the reference, the best and the free rival) to the differences from it.
+        crossed: Tables of two settings, where these were asked for.
+        judged: The runs, in the order of ``runs``; adapted ones last.
     """
 
     dataset: str
+    split: EvaluatedSplit
     test_images: int
     resampled: str
     num_resampled: int
     reference: str
+    rival: str | None
+    column_groups: list[ColumnGroup]
     table: pd.DataFrame
     recalls: pd.DataFrame
     groups: pd.DataFrame
     positive: str | None
     runs: pd.DataFrame
     warnings: list[str]
+    against: Mapping[str, list[Difference]]
+    crossed: list[TextTable]
+    judged: tuple[JudgedRun, ...] = field(repr=False)
 
     @property
     def metrics(self) -> dict[str, Metric]:
         """The metrics that are compared, by their columns."""
-        return COMPARED if self.positive is None else COMPARED_OF_TWO
+        return {name: metric for group in self.column_groups for name, metric in group.columns.items()}
 
     @staticmethod
     def reached(row: dict[str, Any], name: str) -> str:
@@ -94,97 +88,88 @@ class Comparison:
         """The rows of the table."""
         return [{str(name): value for name, value in row.items()} for row in self.table.to_dict("records")]
 
+    @property
+    def labels(self) -> list[str]:
+        """The label of each row, best first."""
+        return [str(label) for label in self.table["method"]]
+
+    @property
+    def adapted(self) -> dict[str, str]:
+        """From the label of each row that is another row adapted to equal class shares to the label of that row."""
+        return {run.label: run.adapted_from for run in self.judged if run.adapted_from is not None}
+
+    @property
+    def best(self) -> str:
+        """The row with the highest mean balanced accuracy."""
+        return self.labels[0]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the tests say, in words."""
+        return sentences_of(self.best, self.rival, self.against, self.adapted)
+
+    @property
+    def tables(self) -> list[TextTable]:
+        """The tables of metrics and of tests, as text."""
+        return [*self.crossed, *comparison_tables(self)]
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON; undefined values are None."""
         methods = []
+        against_reference = {one.method: one for one in self.against[self.reference]}
         for row in self.rows:
-            recalls = self.recalls.loc[row["method"]]
+            label = row["method"]
+            difference = against_reference.get(label)
             methods.append(
                 {
-                    "method": row["method"],
+                    "method": label,
                     "seeds": row["seeds"],
                     "metrics": {
-                        name: {"mean": _plain(row[f"{name}_mean"]), "sd": _plain(row[f"{name}_sd"])}
-                        for name in self.metrics
+                        name: {"mean": row[f"{name}_mean"], "sd": row[f"{name}_sd"]} for name in self.metrics
                     },
-                    "recalls": {str(name): _plain(value) for name, value in recalls.items()},
-                    "groups": {
-                        str(name): _plain(value) for name, value in self.groups.loc[row["method"]].items()
-                    },
-                    "against_reference": None
-                    if row["method"] == self.reference
-                    else {
-                        "difference": _plain(row["difference"]),
-                        "interval": [_plain(row["difference_low"]), _plain(row["difference_high"])],
-                        **{name: _plain(row[name]) for name in ("shared_seeds", "t", "p", "p_holm", "note")},
-                    },
+                    "balanced_accuracy_interval": [
+                        row["balanced_accuracy_low"],
+                        row["balanced_accuracy_high"],
+                    ],
+                    "recalls": self.recalls.loc[label].to_dict(),
+                    "groups": self.groups.loc[label].to_dict(),
+                    "against_reference": None if difference is None else _test(difference),
                 }
             )
-        return {
+        content = {
             "dataset": self.dataset,
+            "split": self.split,
             "test_images": self.test_images,
             "resampled": self.resampled,
             "num_resampled": self.num_resampled,
             "reference": self.reference,
+            "best": self.best,
+            "free_rival": self.rival,
             "positive": self.positive,
+            "columns": {name: metric.title for name, metric in self.metrics.items()},
             "warnings": self.warnings,
+            "conclusions": self.sentences,
             "methods": methods,
-            "runs": [
-                {str(name): _plain(value) for name, value in row.items()}
-                for row in self.runs.to_dict("records")
-            ],
+            "tests": {
+                other: [{"method": one.method, **_test(one)} for one in differences]
+                for other, differences in self.against.items()
+            },
+            "crossed": [{"title": one.title, "header": one.header, "rows": one.rows} for one in self.crossed],
+            "runs": self.runs.to_dict("records"),
         }
+        plain: dict[str, Any] = _plain(content)
+        return plain
 
     def to_markdown(self) -> str:
-        """Return the table of means and the table of tests."""
-        shown = _SHOWN if self.positive is None else _SHOWN_OF_TWO
+        """Return what the tests say, the tables of means, and the tables of tests."""
         positive = "" if self.positive is None else f" Positive class: **{self.positive}**."
         lines = [
-            f"**{self.dataset}**, {self.test_images} test images; mean ± standard deviation over seeds.{positive}",
-            "",
+            f"**{self.dataset}**, {self.test_images} {self.split} images; mean ± standard deviation over seeds."
+            f"{positive}"
         ]
-        lines += _markdown_table(
-            ["Method", "Seeds", *(self.metrics[name].title for name in shown)],
-            [
-                [row["method"], str(len(row["seeds"])), *(self.reached(row, name) for name in shown)]
-                for row in self.rows
-            ],
-        )
-        if len(self.groups.columns):
-            lines += ["", "Accuracy on classes by their training images (many: over 100, few: under 20):", ""]
-            lines += _markdown_table(
-                ["Method", *map(str, self.groups.columns)],
-                [
-                    [row["method"], *(number(value) for value in self.groups.loc[row["method"]])]
-                    for row in self.rows
-                ],
-            )
-        tested = [row for row in self.rows if row["method"] != self.reference]
-        if tested:
-            lines += ["", f"Balanced accuracy against **{self.reference}**, over shared seeds:", ""]
-            lines += _markdown_table(
-                [
-                    "method",
-                    "difference",
-                    f"95 % interval over {self.num_resampled} {self.resampled}s",
-                    "t",
-                    "p",
-                    "p (Holm)",
-                    "note",
-                ],
-                [
-                    [
-                        row["method"],
-                        signed(row["difference"]),
-                        f"{signed(row['difference_low'])} to {signed(row['difference_high'])}",
-                        number(row["t"], 2),
-                        number(row["p"], 4),
-                        number(row["p_holm"], 4),
-                        row["note"],
-                    ]
-                    for row in tested
-                ],
-            )
+        for table in self.tables:
+            lines += ["", f"{table.title}:", "", *table.markdown()]
+        lines += ["", *(f"- {sentence}" for sentence in self.sentences)]
         if self.warnings:
             lines += [
                 "",
@@ -194,140 +179,158 @@ class Comparison:
             ]
         return "\n".join(lines) + "\n"
 
+    def to_latex(self) -> str:
+        """Return the same tables for LaTeX with the package ``booktabs``."""
+        return "\n".join(table.latex() for table in self.tables)
+
 
 def compare_runs(
-    runs: Sequence[Run], *, labels: Sequence[str] | None = None, reference: str | None = None
+    runs: Sequence[Run],
+    *,
+    labels: Sequence[str] | None = None,
+    reference: str | None = None,
+    metrics: Sequence[str] | None = None,
+    split: EvaluatedSplit = "test",
+    rows: str | None = None,
+    columns: str | None = None,
 ) -> Comparison:
     """Compare finished runs of one data set, grouped by their labels.
 
-    Balanced accuracy is tested, and it alone, so that no metric can be picked for its p-value: a paired t-test over
-    the seeds a method shares with the reference (would other seeds say the same?), corrected by Holm for the number
-    of methods, and a paired bootstrap over the test groups or images of the difference between the means over those
-    seeds (would other patients say the same?).
+    Each run whose scores stand for unequal class shares has a second row: the same run adapted to equal shares, the
+    rival that costs no training. Balanced accuracy is tested, and it alone, so that no metric can be picked for its
+    p-value: a paired t-test over the seeds that two rows share (would other seeds say the same?), corrected by Holm
+    for the number of rows, and a paired bootstrap over the test groups or images of the difference between the means
+    over those seeds (would other patients say the same?). McNemar's test, per shared seed, is of accuracy.
 
     Args:
-        runs: Folders of finished runs; each label with one or more seeds.
+        runs: Folders of finished runs or cross-validations; each label with one or more seeds.
         labels: The row of each run; None takes its method, and the settings in which runs of this method differ.
         reference: Label the others are tested against; ``ce`` if it is among them, else the first run's.
+        metrics: Metrics to show, by name, e.g. ``["balanced_accuracy", "iba_0.1", "f1:mel"]``; all of them if None.
+        split: The split that runs are judged on.
+        rows: With ``columns``, a setting such as ``loss.name`` whose values are the rows of a further table for each of
+            ``metrics`` (balanced accuracy if these are None).
+        columns: The setting whose values are its columns, such as ``sampling.name``.
 
     Raises:
-        InputError: A run is not finished, the runs are not of the same images and splits, a method and seed occur
-            twice, or the reference is none of the methods.
+        InputError: A run is not finished, the runs are not of the same images and splits, a label and seed occur
+            twice, the reference is none of the labels, or there is no such metric or setting.
     """
-    judged = read_comparable(runs, labels)
-    methods = list(dict.fromkeys(run.label for run in judged))
-    if reference is None:
-        reference = USUAL_REFERENCE if USUAL_REFERENCE in methods else methods[0]
-    if reference not in methods:
-        raise InputError(
-            f"reference must be a method of the runs ({', '.join(methods)}), "
-            f"got {reference}{nearest(reference, methods)}"
-        )
-    per_run = [
-        {"run": run.run.folder.name, "method": run.label, "seed": run.seed, **run.metrics} for run in judged
+    check_factors(rows, columns)
+    trained = read_comparable(runs, labels, split)
+    judged = with_adapted(trained)
+    members: dict[str, list[int]] = {}
+    for number, run in enumerate(judged):
+        members.setdefault(run.label, []).append(number)
+    reference = _reference(reference, list(members))
+    groups = column_groups(trained[0], metrics)
+    values = pd.DataFrame(
+        [{"run": run.run.folder.name, "method": run.label, "seed": run.seed, **run.metrics} for run in judged]
+    )
+    resampled = resampled_balanced_accuracy(judged)
+    ordered = dict(
+        sorted(members.items(), key=lambda row: -float(values["balanced_accuracy"].iloc[row[1]].mean()))
+    )
+    rival = _rival(reference, judged)
+    balanced = values["balanced_accuracy"].to_numpy(dtype=np.float64)
+    against = {
+        other: differences_from(other, ordered, judged, balanced, resampled)
+        for other in dict.fromkeys([reference, next(iter(ordered)), *([] if rival is None else [rival])])
+    }
+    names = dict.fromkeys(["balanced_accuracy", *(name for group in groups for name in group.columns)])
+    from_reference = {one.method: one for one in against[reference]}
+    known = known_columns(trained[0])
+    crossed = [
+        # Adapted rows are of the same settings as the rows that they come from.
+        factor_table(trained, values[name].tolist()[: len(trained)], known[name], rows, columns)
+        for name in metrics or ["balanced_accuracy"]
+        if rows is not None and columns is not None
     ]
-    values = pd.DataFrame(per_run)
-    resampled = _resampled_balanced_accuracy(judged)
-    positive = judged[0].facts.positive_id if judged[0].test.binary else None
-    compared = COMPARED if positive is None else COMPARED_OF_TWO
-    rows = [_row(method, reference, compared, values, resampled) for method in methods]
-    others = [row for row in rows if row["method"] != reference]
-    for row, corrected in zip(others, holm([row["p"] for row in others]), strict=True):
-        row["p_holm"] = corrected
-    table = pd.DataFrame(rows).sort_values("balanced_accuracy_mean", ascending=False, kind="stable")
-    recalls = pd.DataFrame([run.recalls for run in judged], columns=list(judged[0].test.class_names))
+    predictions = trained[0].predictions
     return Comparison(
-        dataset=judged[0].facts.name,
-        test_images=len(judged[0].test.ids),
-        resampled="image" if judged[0].test.groups is None else "group",
-        num_resampled=judged[0].test.num_groups or len(judged[0].test.ids),
+        dataset=trained[0].facts.name,
+        split=split,
+        test_images=len(predictions.ids),
+        resampled="image" if predictions.groups is None else "group",
+        num_resampled=predictions.num_groups or len(predictions.ids),
         reference=reference,
-        table=table.reset_index(drop=True),
-        positive=None if positive is None else judged[0].test.class_names[positive],
-        recalls=recalls.groupby(values["method"], sort=False).mean(),
-        groups=pd.DataFrame([run.groups for run in judged]).groupby(values["method"], sort=False).mean(),
-        runs=values,
-        warnings=differing_settings(judged),
-    )
-
-
-def _resampled_balanced_accuracy(judged: Sequence[JudgedRun]) -> np.ndarray:
-    """Balanced accuracy of every run on the same resamples ``(resamples, runs)``.
-
-    Where splits differ between seeds, the images of all test splits are resampled together, so that an image counts
-    equally often in each of them.
-    """
-    images = pd.concat([_units(run) for run in judged])
-    images = images[~images.index.duplicated()].sort_index(kind="stable")
-    places = [images.index.get_indexer(pd.Index(run.test.ids)) for run in judged]
-    return metrics.bootstrap(
-        lambda weights: np.stack(
+        rival=rival,
+        column_groups=groups,
+        table=pd.DataFrame(
             [
-                np.asarray(metrics.balanced_accuracy(run.test.outcomes(weights[place])))
-                for run, place in zip(judged, places, strict=True)
-            ],
-            axis=-1,
+                _row(
+                    label, values.iloc[numbers], resampled[:, numbers], list(names), from_reference.get(label)
+                )
+                for label, numbers in ordered.items()
+            ]
         ),
-        images.to_numpy(),
-        resamples=_RESAMPLES,
+        recalls=_mean_of(judged, [run.recalls for run in judged], list(predictions.class_names)),
+        groups=_mean_of(judged, [run.groups for run in judged]),
+        positive=predictions.class_names[trained[0].facts.positive_id] if predictions.binary else None,
+        runs=values[["run", "method", "seed", *known]],
+        crossed=crossed,
+        warnings=differing_settings(trained),
+        against=against,
+        judged=tuple(judged),
     )
 
 
-def _units(run: JudgedRun) -> "pd.Series[str]":
-    """What a bootstrap draws, by the image."""
-    return pd.Series(
-        run.test.ids if run.test.groups is None else run.test.groups, index=run.test.ids, dtype=str
-    )
+def _reference(named: str | None, labels: Sequence[str]) -> str:
+    check_reference(named, labels)
+    return named or (USUAL_REFERENCE if USUAL_REFERENCE in labels else labels[0])
+
+
+def _rival(reference: str, judged: Sequence[JudgedRun]) -> str | None:
+    adapted = {run.adapted_from: run.label for run in judged if run.adapted_from is not None}
+    return adapted.get(reference, next(iter(adapted.values()), None))
+
+
+def _mean_of(
+    judged: Sequence[JudgedRun], values: Sequence[Any], columns: list[str] | None = None
+) -> pd.DataFrame:
+    labels = pd.Series([run.label for run in judged])
+    mean: pd.DataFrame = pd.DataFrame(values, columns=columns).groupby(labels, sort=False).mean()
+    return mean
 
 
 def _row(
-    method: str, reference: str, compared: Iterable[str], values: pd.DataFrame, resampled: np.ndarray
+    label: str, own: pd.DataFrame, resampled: np.ndarray, names: Sequence[str], difference: Difference | None
 ) -> dict[str, Any]:
-    own, base = values[values["method"] == method], values[values["method"] == reference]
-    row: dict[str, Any] = {"method": method, "seeds": sorted(int(seed) for seed in own["seed"])}
-    for name in compared:
+    row: dict[str, Any] = {"method": label, "seeds": sorted(int(seed) for seed in own["seed"])}
+    for name in names:
         row[f"{name}_mean"] = float(own[name].mean())
         row[f"{name}_sd"] = float(own[name].std(ddof=1))
+    low, high = percentile_interval(resampled.mean(axis=1))
+    row |= {"balanced_accuracy_low": low, "balanced_accuracy_high": high}
     nan = float("nan")
-    against = {
-        "difference": nan,
-        "difference_low": nan,
-        "difference_high": nan,
-        "shared_seeds": 0,
-        "t": nan,
-        "p": nan,
-    }
-    if method == reference:
-        return {**row, **against, "p_holm": nan, "note": "reference"}
-    shared = sorted(set(own["seed"]) & set(base["seed"]))
-    if shared:
-        own, base = (part[part["seed"].isin(shared)].sort_values("seed") for part in (own, base))
-    difference = own["balanced_accuracy"].mean() - base["balanced_accuracy"].mean()
-    drawn = resampled[:, own.index].mean(axis=1) - resampled[:, base.index].mean(axis=1)
-    low, high = metrics.percentile_interval(drawn)
-    test = paired_t_test(
-        list(own["balanced_accuracy"].to_numpy() - base["balanced_accuracy"].to_numpy()) if shared else []
-    )
+    if difference is None:
+        empty = dict.fromkeys(("difference", "difference_low", "difference_high"), nan)
+        tests = {"t": nan, "p": nan, "p_holm": nan, "verdict": "", "note": "reference"}
+        return {**row, **empty, "shared_seeds": 0, **tests}
     return {
         **row,
-        "difference": float(difference),
-        "difference_low": low,
-        "difference_high": high,
-        "shared_seeds": len(shared),
-        "t": test.t,
-        "p": test.p,
-        "p_holm": nan,
-        "note": test.note,
+        "difference": difference.difference,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+        **{
+            name: getattr(difference, name)
+            for name in ("shared_seeds", "t", "p", "p_holm", "verdict", "note")
+        },
     }
 
 
-def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
-    cells = [[text.replace("|", "\\|") for text in row] for row in (header, *rows)]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    return [lines[0], "|" + " --- |" * len(header), *lines[1:]]
+def _test(difference: Difference) -> dict[str, Any]:
+    content = difference.to_dict()
+    interval = [content.pop("low"), content.pop("high")]
+    del content["method"]
+    return {"difference": content.pop("difference"), "interval": interval, **content}
 
 
 def _plain(value: Any) -> Any:
     """Return a value for JSON: NumPy's numbers as Python's, NaN as None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
     plain = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(plain, float) and math.isnan(plain) else plain

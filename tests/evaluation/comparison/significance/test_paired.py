@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from medtail.evaluation.comparison.paired import holm, paired_t_test
+from medtail.evaluation.comparison.significance.paired import holm, mcnemar_test, paired_t_test
 
 
 def test_t_test_is_scipys_paired_one() -> None:
@@ -60,3 +60,17 @@ def test_holm_rejects_what_its_stepwise_procedure_rejects(p_values: list[float])
         rejected.add(int(index))
     assert {index for index, value in enumerate(corrected) if value <= level} == rejected
     assert all(value >= p for value, p in zip(corrected, p_values, strict=True))
+
+
+def test_mcnemars_test_is_the_binomial_one_of_images_that_one_alone_decides_correctly() -> None:
+    generator = np.random.default_rng(1)
+    first, second = generator.random(200) < 0.8, generator.random(200) < 0.7
+    test = mcnemar_test(3, first, second)
+    assert (test.seed, test.only_first, test.only_second) == (
+        3,
+        (first & ~second).sum(),
+        (second & ~first).sum(),
+    )
+    expected = stats.binomtest(test.only_first, test.only_first + test.only_second).pvalue
+    assert test.p == pytest.approx(expected)
+    assert mcnemar_test(0, first, first).p == 1.0
