@@ -8,6 +8,8 @@ import torch
 from training.stripes import recipe
 
 from medtail.backbones import create_backbone
+from medtail.errors import InputError
+from medtail.losses import LOSSES
 from medtail.methods import Method, Teacher
 from medtail.recipes.compose import recipe_names
 from medtail.sam import SAM
@@ -32,10 +34,23 @@ def test_a_method_and_its_settings_agree_on_what_it_can_do(name: str) -> None:
     assert method.uses_batch_statistics == (
         own or BuildContext(settings, COUNTS).loss().uses_batch_statistics
     )
-    # The members of an ensemble have last layers of their own.
-    members = method.member_outputs(torch.randn(2, method.num_features))
-    assert (method.class_centres is None) == (members is not None)
-    assert method.class_centres is None or len(method.class_centres) == len(COUNTS)
+    # The last layers of an ensemble stand side by side.
+    embeddings = method.eval().embed_features(torch.randn(2, method.num_features))
+    assert method.class_centres is not None
+    assert method.class_centres.shape == (len(COUNTS), embeddings.shape[1])
+
+
+@pytest.mark.parametrize("key", LOSSES)
+def test_every_loss_of_logits_takes_the_head_of_dals_baselines(key: str) -> None:
+    loss = BuildContext(recipe(key), COUNTS).loss()
+    context = BuildContext(recipe(key, "head.name=two_layer", "head.dropout=0"), COUNTS)
+    if loss.expects == "cosines":
+        with pytest.raises(InputError, match="expects cosines, TwoLayerHead emits logits"):
+            build_method(context)
+        return
+    method = build_method(context).eval()
+    embeddings = method.embed_features(torch.randn(4, method.num_features))
+    assert embeddings.shape == (4, 128) and (embeddings >= 0).all()
 
 
 @pytest.mark.parametrize("name", ["bcl", "gml", "ncl"])
