@@ -28,6 +28,12 @@ EXPECTED_FILES = {
     "angles.csv",  # where the head emits cosines
     "features/test.npz",
     "features/typicality.npz",
+    "model_card.md",
+    *(
+        f"tables/{table}.{form}"
+        for table in ("metrics", "classes", "confusion", "reporting_items")
+        for form in ("csv", "tex")
+    ),
 }
 
 SUMMARY_KEYS = {

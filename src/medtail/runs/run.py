@@ -78,6 +78,16 @@ class Run:
         return self.folder / "features" / "test.npz"
 
     @property
+    def model_card(self) -> Path:
+        """The model card: Markdown behind the metadata that Hugging Face reads."""
+        return self.folder / "model_card.md"
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the report's tables as CSV and LaTeX."""
+        return self.folder / "tables"
+
+    @property
     def typicality(self) -> Path:
         """How far validation images lie from their centre, by which new images are called typical or not."""
         return self.folder / "features" / "typicality.npz"

@@ -44,6 +44,7 @@ def test_the_report_has_the_sections_that_make_sense(label_run) -> None:
         "Each label",
         "Precision-recall and ROC curves",
         "Training",
+        "Model card and methods",
         "Recipe and versions",
     ]
     assert "200 training, 60 validation and 120 test images" in re.sub(r"\s+", " ", page)

@@ -29,6 +29,7 @@ SECTIONS = [
     "Reliability of the probabilities",
     "Training",
     "Worst-recognised images of rare classes",
+    "Model card and methods",
     "Recipe and versions",
 ]
 
@@ -275,7 +276,7 @@ def test_many_classes_fold_their_tables_and_keep_their_groups(make_run, tmp_path
     ]  # fmt: skip
     assert page.row("medium (20–100)")[1:3] == ["12", f"{np.mean(recalls[10:22]):.3f}"]
     assert page.row("few (under 20)")[1:3] == ["8", f"{np.mean(recalls[22:]):.3f}"]
-    assert run.report.read_text(encoding="utf-8").count("<details>") == 2
+    assert run.report.read_text(encoding="utf-8").count("<details>") == 3  # counts, recalls, reporting items
     assert max(len(row) for row in page.rows) < 10  # no confusion table of 30 columns
     assert any("Confusion matrix of 30 classes" in drawing["aria-label"] for drawing in page.drawings)
 

@@ -1,7 +1,7 @@
 """Everything a report is written from, read once from a run's files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self, final
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from medtail.errors import InputError
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
+from medtail.evaluation.summaries.class_areas import class_areas
 from medtail.evaluation.summaries.frequency_groups import FEW_BELOW, MANY_ABOVE, frequency_groups
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import Predictions, SavedPredictions
@@ -82,6 +83,7 @@ class Evidence:
         test: Predictions of the split that was read once, or of other data.
         read_image: Reads one of these images, or None where the images are not at hand.
         adapted: The same images at the operating point; None where there is none.
+        attributes: What the data say of these images besides their labels, one row each; no column where nothing.
         judged: What these images are called.
         external_data: Where they come from, if they are not the run's own.
     """
@@ -96,6 +98,7 @@ class Evidence:
     test: SavedPredictions
     read_image: ReadImage | None
     adapted: Predictions | None = None
+    attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
     judged: Judged = TEST
     external_data: ExternalData | None = None
 
@@ -238,6 +241,11 @@ class Evidence:
     def group_members(self) -> dict[str, list[int]]:
         """As ``frequency_groups``, by names without their ranges."""
         return {name.split(" (")[0]: members for name, members in self.frequency_groups.items()}
+
+    @cached_property
+    def class_areas(self) -> list[dict[str, Any]]:
+        """AUC and AP of each class with their intervals."""
+        return class_areas(self.test)
 
     def counts(self, split: str) -> np.ndarray:
         """Images of each class in a split ``(C,)``."""

@@ -38,6 +38,11 @@ def render_page(title: str, subtitle: str, sections: Iterable[Section], **shared
     return environment.get_template("page.html").render(title=title, subtitle=subtitle, sections=bodies)
 
 
+def render_markdown(template: str, content: Mapping[str, Any]) -> str:
+    """Return a text that is no HTML: whoever gives the content escapes it for Markdown."""
+    return _environment().overlay(autoescape=False).get_template(template).render(content) + "\n"
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """Return a value with fixed digits, or a dash where it is undefined."""
     return "–" if value is None or value != value else f"{value:.{digits}f}"

@@ -20,7 +20,7 @@ def write_report(
     summary: dict[str, Any] | None = None,
     environment: dict[str, Any] | None = None,
 ) -> Path:
-    """Write ``report.html`` of a finished run: a page without scripts that loads nothing.
+    """Write ``report.html`` of a finished run, a page without scripts that loads nothing; its tables and model card.
 
     Args:
         run: Folder with recipe, data facts, epochs, environment, both predictions files and summary.
@@ -37,6 +37,12 @@ def write_report(
         InputError: A file is missing or unreadable, or the files are of different runs.
     """
     evidence = Evidence.read(run, read_image, summary=summary, environment=environment)
+    # Imported here, as the sections are.
+    from medtail.evaluation.report.authors.model_card import model_card
+    from medtail.evaluation.report.authors.tables import write_tables
+
+    write_tables(evidence, run.tables)
+    write_text(run.model_card, model_card(evidence))
     return _write_page(evidence, _run_parts(), f"run {run.folder.name}")
 
 
@@ -107,6 +113,7 @@ def _run_parts() -> tuple[Part, ...]:
     from medtail.evaluation.report.sections.performance.overview import overview
     from medtail.evaluation.report.sections.performance.positive_class import positive_class
     from medtail.evaluation.report.sections.performance.recalls import recalls
+    from medtail.evaluation.report.sections.training.authors import authors
     from medtail.evaluation.report.sections.training.data import data
     from medtail.evaluation.report.sections.training.epochs import epochs
     from medtail.evaluation.report.sections.training.settings import settings
@@ -130,6 +137,7 @@ def _run_parts() -> tuple[Part, ...]:
         geometry,
         gallery,
         heat_maps,
+        authors,
         settings,
     )
 

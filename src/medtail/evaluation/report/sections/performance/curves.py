@@ -4,14 +4,13 @@ from medtail.evaluation.report.class_curves import ClassCurves
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.report.sections.layout import CLASSES_IN_COLOUR
-from medtail.evaluation.summaries.class_areas import class_areas
 from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
 
 
 def curves(evidence: Evidence) -> Section:
     """Precision-recall and ROC curves of each class or label, and the areas under them with intervals."""
     drawn = evidence.drawn_classes
-    areas = class_areas(evidence.test)
+    areas = evidence.class_areas
     named = [
         {"name": evidence.class_names[index], **areas[index]} for index in evidence.from_frequent_to_rare
     ]
