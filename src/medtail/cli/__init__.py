@@ -111,10 +111,13 @@ def main() -> None:
     except OSError as error:
         _stop(_about_files(error), 2)
     except KeyboardInterrupt:
-        _stop("stopped; what was finished is kept, a run goes on with train … --resume", 130)
+        _stop(
+            "stopped; what was finished is kept, and the same command continues it (train with --resume)", 130
+        )
     except TerminatedError as error:
         _stop(
-            "terminated; finished epochs are kept, a run goes on with train … --resume", int(str(error.code))
+            "terminated; finished epochs are kept, and the same command continues them (train with --resume)",
+            int(str(error.code)),
         )
     except Exception as error:
         _stop(_about_memory(error) or _about_a_bug(error), 2 if _about_memory(error) else 1)

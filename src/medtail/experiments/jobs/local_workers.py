@@ -62,14 +62,16 @@ class LocalWorkers(Workers):
                     running[pool.submit(slot.train, job)] = (job, slot)
                 if not running:
                     return
-                watch.show()
                 for future in wait(running, timeout=_LOOK, return_when=FIRST_COMPLETED).done:
                     job, slot = running.pop(future)
                     idle.append(slot)
                     watch.ended(job, future.result())
+                watch.show()
         except TerminatedError:
             for slot in slots:
-                slot.finish_epoch()
+                slot.ask_to_end()
+            for slot in slots:
+                slot.wait()
             raise
         finally:
             for slot in slots:
@@ -131,11 +133,15 @@ class _Slot:
         said = next((line.strip() for line in reversed(lines) if line.strip()), "")
         return f" (it said last: {said[:160]})" if said else ""
 
-    def finish_epoch(self) -> None:
-        """Let the process end after its epoch."""
+    def ask_to_end(self) -> None:
+        """Ask the process to end after its epoch."""
         self._closed = True
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait until the process has ended."""
+        if self._process is not None:
             self._process.wait()
 
     def close(self) -> None:

@@ -74,9 +74,9 @@ class RayWorkers(Workers):
                     running[work.remote(job.to_dict(), here)] = job
                 if not running:
                     return
-                watch.show()
                 for reference in ray.wait(list(running), timeout=_LOOK)[0]:
                     watch.ended(running.pop(reference), self._outcome(reference))
+                watch.show()
 
     def _outcome(self, reference: Any) -> Outcome:
         try:

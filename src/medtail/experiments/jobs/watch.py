@@ -66,7 +66,6 @@ class Watch:
         if self.progress is not None:
             total = job.epochs()[1]
             self.progress(job.title, total, total)
-        self.show()
 
     def show(self) -> None:
         """Report how far every running job is, by its run folder."""
