@@ -13,6 +13,7 @@ from medtail.data import TableColumns, open_collection
 from medtail.data.collection_images import own_images
 from medtail.errors import InputError
 from medtail.recipes.choose_recipe import chosen_columns
+from medtail.runs.images.attributes import read_attributes
 from medtail.runs.run import Run
 from medtail.training.fit import check_outside
 from references.data_sets import picture
@@ -78,6 +79,18 @@ def test_a_run_remembers_columns_and_classes(run: Run) -> None:
     facts = json.loads(run.dataset.read_text())
     assert facts["class_names"] == ["malignant", "nv"]
     assert facts["class_counts"] == {"train": [12, 6], "validation": [6, 3], "test": [6, 3]}
+
+
+def test_a_column_that_is_used_for_nothing_else_makes_subgroups_of_judged_images(
+    run: Run, clinic: Path
+) -> None:
+    labels = pd.read_csv(clinic / "labels.csv", dtype=str).set_index("scan")["diagnosis"]
+    for split in ("validation", "test"):
+        ids = pd.read_parquet(run.predictions(split))["id"].to_numpy()
+        kept = read_attributes(run, ids)
+        assert list(kept.columns) == ["diagnosis"]
+        assert kept["diagnosis"].tolist() == [labels[Path(name).stem] for name in ids]
+    assert set(pd.read_csv(run.folder / "tables" / "subgroups.csv")["value"]) == {"x", "y"}
 
 
 def test_a_saved_recipe_opens_the_data_as_it_was_opened(run: Run) -> None:

@@ -21,6 +21,7 @@ from medtail import __version__
 from medtail.cli.verbs.adapt import adapt
 from medtail.cli.verbs.compare import compare
 from medtail.cli.verbs.evaluate import evaluate
+from medtail.cli.verbs.explore import explore
 from medtail.cli.verbs.export import export
 from medtail.cli.verbs.inspect import inspect
 from medtail.cli.verbs.list import list_names
@@ -50,6 +51,7 @@ app.command("adapt")(adapt)
 app.command("predict")(predict)
 app.command("export")(export)
 app.command("serve")(serve)
+app.command("explore")(explore)
 app.command("list")(list_names)
 
 

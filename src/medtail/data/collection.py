@@ -80,6 +80,7 @@ class ImageCollection:
         class_choice: What :func:`medtail.data.choose_classes` was asked for; None if all classes are as they came.
         acquisition: Columns that tell where, when or with what each image was made (site, scanner, date), one row per
             image; None if there are none.
+        attributes: Columns that are used for nothing, one row per image; None if there are none.
         skipped: Number of files by extension that may be images, but are in no format that is read.
 
     Collections are immutable: methods return new ones.
@@ -93,6 +94,7 @@ class ImageCollection:
     group_column: str | None
     class_choice: tuple[object, ...] | None = None
     acquisition: pd.DataFrame | None = None
+    attributes: pd.DataFrame | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -285,8 +287,13 @@ class ImageCollection:
     def select(self, rows: np.ndarray) -> "ImageCollection":
         """Only the given rows, in the given order; classes keep their ids even if they lose all images."""
         table = self.table.iloc[rows].reset_index(drop=True)
-        made = None if self.acquisition is None else self.acquisition.iloc[rows].reset_index(drop=True)
-        return replace(self, table=table, source=self.source.select(rows), acquisition=made)
+        made, others = (
+            None if columns is None else columns.iloc[rows].reset_index(drop=True)
+            for columns in (self.acquisition, self.attributes)
+        )
+        return replace(
+            self, table=table, source=self.source.select(rows), acquisition=made, attributes=others
+        )
 
     def without(self, rows: np.ndarray) -> "ImageCollection":
         """All but the given rows."""

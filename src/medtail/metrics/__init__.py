@@ -26,7 +26,7 @@ from medtail.metrics.confusion import (
     recall_per_class,
     recall_variation,
 )
-from medtail.metrics.costs import expected_cost
+from medtail.metrics.costs import expected_cost, net_benefit
 from medtail.metrics.geometry import angles_to_centres, fisher_separability
 from medtail.metrics.intervals import (
     bootstrap,
@@ -90,6 +90,7 @@ __all__ = [
     "max_balanced_accuracy",
     "max_f1",
     "max_f_beta",
+    "net_benefit",
     "percentile_interval",
     "precision_at_recall",
     "precision_per_class",

@@ -34,3 +34,36 @@ def expected_cost(
     truth, decided = targets_and_predictions(targets, predictions, len(table))
     columns = sample_weights(weights, len(truth))
     return one_or_many(ratio(table[truth, decided] @ columns, columns.sum(axis=0)), weights)
+
+
+def net_benefit(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike) -> np.ndarray:
+    r"""Return the net benefit of acting where a probability reaches each threshold (Vickers and Elkin 2006).
+
+    .. math:: \frac{TP_t}{n} - \frac{FP_t}{n} \cdot \frac{t}{1 - t}
+
+    A threshold t says that missing a case is (1 - t)/t times as bad as acting without one. Acting on nobody has 0; on
+    everybody, what t = 0 decides.
+
+    Args:
+        targets: Whether each sample is a case ``(N,)``.
+        scores: Probability that it is one ``(N,)``.
+        thresholds: ``(T,)``, in [0, 1).
+
+    Returns:
+        ``(T,)``; NaN without samples.
+
+    Raises:
+        InputError: Lengths differ, or a threshold is not in [0, 1).
+
+    Example:
+        >>> net_benefit([1, 0, 0, 0], [0.9, 0.6, 0.2, 0.1], [0.5, 0.8]).tolist()
+        [0.0, 0.25]
+    """
+    cases, given, at = np.asarray(targets, dtype=bool), np.asarray(scores), np.asarray(thresholds, np.float64)
+    if cases.shape != given.shape or cases.ndim != 1:
+        raise InputError(f"targets and scores must be (N,) each, got {cases.shape} and {given.shape}")
+    if not ((at >= 0) & (at < 1)).all():
+        raise InputError(f"thresholds must be at least 0 and below 1, got {at.tolist()}")
+    reached = [np.sort(part) for part in (given[cases], given[~cases])]
+    true, false = (len(part) - np.searchsorted(part, at, side="left") for part in reached)
+    return ratio(true, np.asarray(len(cases))) - ratio(false, np.asarray(len(cases))) * at / (1 - at)

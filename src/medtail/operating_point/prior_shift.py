@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from medtail.errors import InputError
-from medtail.operating_point.probability_maps import ProbabilityMap
+from medtail.operating_point.probability_maps import SMALLEST, ProbabilityMap
 from medtail.operating_point.saved_values import Fields, by_class, listed
 
 #: How far a prior may be from summing to 1.
@@ -44,6 +44,16 @@ class PriorShift(ProbabilityMap):
     def log_scores(self, logs: np.ndarray) -> np.ndarray:
         """Return the shifted logarithms ``(N, C)``."""
         shifted: np.ndarray = logs + np.log(self.target / self.source)
+        return shifted
+
+    def apply(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return probabilities ``(N, C)`` in float64, rows summing to 1.
+
+        Multiplied and added one class after the other, without logarithms: every program then gets the same digits.
+        """
+        raised = np.maximum(np.asarray(probabilities, dtype=np.float64), SMALLEST)
+        joint = raised * (self.target / self.source)
+        shifted: np.ndarray = joint / np.cumsum(joint, axis=1)[:, -1:]
         return shifted
 
     def words(self, class_names: Sequence[str]) -> str:

@@ -19,7 +19,6 @@ class ProbabilityMap(ABC):
     def log_scores(self, logs: np.ndarray) -> np.ndarray:
         """Return the logarithms of what the map makes of exp(logs) ``(N, C)``, not normalised."""
 
-    @final
     def apply(self, probabilities: np.ndarray) -> np.ndarray:
         """Return probabilities ``(N, C)`` in float64, rows summing to 1."""
         return normalised(self.log_scores(log_probabilities(probabilities)))

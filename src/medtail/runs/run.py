@@ -122,6 +122,11 @@ class Run:
         return self.folder / "predictions" / "test_at_operating_point.parquet"
 
     @property
+    def attributes(self) -> Path:
+        """What else the table of labels says of the judged images, if it says more: subgroups."""
+        return self.folder / "predictions" / "attributes.parquet"
+
+    @property
     def best_checkpoint(self) -> Path:
         """The epoch that is judged: the best on validation by ``training.monitor``."""
         return self.folder / "checkpoints" / "best.ckpt"

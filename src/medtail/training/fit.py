@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, final
 
 import lightning
+import numpy as np
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from torch import Tensor
@@ -34,6 +35,7 @@ from medtail.recipes.schema import Recipe
 from medtail.runs.claim import claimed
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.features import SavedFeatures
+from medtail.runs.images.attributes import write_attributes
 from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EVALUATED_SPLITS, Run
 from medtail.runs.settings import RunSettings
@@ -417,6 +419,9 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
     for split, predicted in predictions.items():
         predicted.write(run.predictions(split))
     _saved_features(model, predictions["test"], features["test"]).write(run.features)
+    judged = np.concatenate(list(rows.values()))
+    own = data.collection.select(judged)
+    write_attributes(run, own.table["id"].tolist(), own.attributes)
     if model.method.conditional is not None:
         write_conditions(run, model, predictions, features)
     write_members(run, model, predictions, features)

@@ -13,6 +13,7 @@ from medtail.evaluation.summaries.chosen_epoch import MONITORED
 from medtail.evaluation.summaries.class_areas import class_areas
 from medtail.evaluation.summaries.frequency_groups import FEW_BELOW, MANY_ABOVE, frequency_groups
 from medtail.runs.facts import DatasetFacts
+from medtail.runs.images.attributes import read_attributes
 from medtail.runs.predictions import Predictions, SavedPredictions
 from medtail.runs.run import EVALUATED_SPLITS, Run
 from medtail.runs.settings import RunSettings
@@ -134,6 +135,7 @@ class Evidence:
             test=predictions["test"],
             read_image=read_image,
             adapted=_adapted(run, predictions["test"]),
+            attributes=read_attributes(run, predictions["test"].ids).replace("", pd.NA),
         )
 
     @classmethod

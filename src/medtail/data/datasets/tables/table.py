@@ -120,6 +120,7 @@ def open_table(
     return replace(
         collection,
         acquisition=pd.DataFrame({column: texts(table[column]) for column in made}) if made else None,
+        attributes=pd.DataFrame({column: texts(table[column]) for column in unused}) if unused else None,
     )
 
 
