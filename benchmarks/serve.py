@@ -2,7 +2,7 @@
 
 Server and clients run on this machine, over loopback, for a bounded number of requests:
 
-    python benchmarks/serve.py RUN
+    python benchmarks/serve.py RUN RUN
 """
 
 import argparse
@@ -18,7 +18,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,13 +28,16 @@ import numpy as np
 from measuring import results_file
 from PIL import Image
 
+from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
+from medtail.runs.settings import RunSettings
 from medtail.serving.server.predictor import Predictor
 
 RESULTS = Path(__file__).parent / "results" / "serve_cpu.csv"
 COLUMNS = (
-    "what", "clients", "images_per_request", "requests", "images_per_second", "bare_model_images_per_second", "ratio",
-    "p50_ms", "p99_ms", "answers", "device", "hardware", "torch", "commit", "date",
+    "model", "what", "clients", "images_per_request", "requests", "images_per_second",
+    "bare_model_images_per_second", "ratio", "p50_ms", "p99_ms", "answers", "device", "hardware",
+    "torch", "commit", "date",
 )  # fmt: skip
 
 #: Images per second, seconds of each request, and how often each status was answered.
@@ -180,40 +183,56 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--seconds", type=float, default=8.0, help="of the bare model")
     options = parser.parse_args()
-    files = pictures(32)
     with results_file(RESULTS, COLUMNS, "cpu", "src") as write:
+        for run in options.runs:
+            measure(run, options.requests, options.seconds, write)
 
-        def row(what: str, clients: int, images: int, measure: Callable[[], Measured]) -> None:
-            bare = bare_model(options.run, files, options.seconds)
-            rate, latencies, statuses = measure()
-            p50, p99 = (1000 * np.quantile(latencies, share) for share in (0.5, 0.99))
-            answers = " ".join(f"{status}:{count}" for status, count in sorted(statuses.items()))
-            print(f"{what}: {rate:.0f} of {bare:.0f} images/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {answers}")
-            write(
-                {
-                    "what": what, "clients": clients, "images_per_request": images, "requests": len(latencies),
-                    "images_per_second": f"{rate:.1f}", "bare_model_images_per_second": f"{bare:.1f}",
-                    "ratio": f"{rate / bare:.3f}", "p50_ms": f"{p50:.1f}", "p99_ms": f"{p99:.1f}", "answers": answers,
-                }
-            )  # fmt: skip
 
-        with served(options.run) as address:
-            load(address, files, 2, 4, 20)
-            for clients, images in ((1, 1), (8, 1), (4, 16)):
-                requests = max(clients, options.requests // images)
-                row("load", clients, images, lambda: load(address, files, clients, images, requests))  # noqa: B023
-            slow_clients(address, 20)
-            refused = hostile(address)
-            rate, _, statuses = load(address, files, 8, 1, options.requests)
-            answers = " ".join(f"{status}:{count}" for status, count in sorted(refused.items()))
-            print(f"hostile requests: {answers}; afterwards {rate:.0f} images/s, {dict(statuses)}")
-            write({"what": "hostile", "requests": sum(refused.values()), "answers": answers})
-        with served(options.run, "--max-waiting", "16") as address:
-            row("overload", 32, 8, lambda: load(address, files, 32, 8, 128))
+def measure(
+    run: Path, requests: int, seconds: float, write: Callable[[Mapping[str, object]], object]
+) -> None:
+    """Load the server of one run, be hostile to it, and overload it."""
+    files = pictures(32)
+    facts, settings = DatasetFacts.load(Run(run)), RunSettings.load(Run(run))
+    model = f"{settings.get('backbone.name')} at {facts.image_size} pixels"
+
+    def row(what: str, clients: int, images: int, requests: int) -> None:
+        bare = bare_model(run, files, seconds)
+        rate, latencies, statuses = load(address, files, clients, images, requests)
+        p50, p99 = (1000 * np.quantile(latencies, share) for share in (0.5, 0.99))
+        print(f"{model}, {what}: {rate:.0f} of {bare:.0f} images/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+        print(f"  {said(statuses)}")
+        write(
+            {
+                "model": model, "what": what, "clients": clients, "images_per_request": images,
+                "requests": len(latencies), "images_per_second": f"{rate:.1f}",
+                "bare_model_images_per_second": f"{bare:.1f}", "ratio": f"{rate / bare:.3f}",
+                "p50_ms": f"{p50:.1f}", "p99_ms": f"{p99:.1f}", "answers": said(statuses),
+            }
+        )  # fmt: skip
+
+    with served(run) as address:
+        load(address, files, 2, 4, 20)
+        for clients, images in ((1, 1), (8, 1), (4, 16)):
+            row("load", clients, images, requests if images == 1 else requests // 3)
+        slow_clients(address, 20)
+        refused = hostile(address)
+        print(f"hostile requests: {said(refused)}")
+        write(
+            {"model": model, "what": "hostile", "requests": sum(refused.values()), "answers": said(refused)}
+        )
+        row("load after hostile requests", 8, 1, requests)
+    with served(run, "--max-waiting", "16") as address:
+        row("overload", 32, 8, 128)
+
+
+def said(statuses: Counter) -> str:
+    """Statuses and how often each was answered."""
+    return " ".join(f"{status}:{count}" for status, count in sorted(statuses.items()))
 
 
 if __name__ == "__main__":

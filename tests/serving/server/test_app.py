@@ -133,7 +133,7 @@ def test_the_routes_are_described_without_anything_from_elsewhere(client: TestCl
 
 
 def test_a_page_takes_the_place_of_the_description(start) -> None:
-    assert start(page=lambda: "<p>mine</p>").get("/").text == "<p>mine</p>"
+    assert start(page="<p>mine</p>").get("/").text == "<p>mine</p>"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The routes of a server."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -66,7 +66,7 @@ def create_app(
     limits: Limits,
     hosts: list[str],
     key: str | None = None,
-    page: Callable[[], str] | None = None,
+    page: str | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -76,7 +76,7 @@ def create_app(
         limits: What is accepted.
         hosts: Names that requests may call the server by; ``*`` allows all.
         key: What requests must know; None lets everybody in.
-        page: Makes the page at ``/``; None takes that of the routes.
+        page: HTML at ``/``; None takes the description of the routes.
     """
     desk = Desk(predictor, limits)
 
@@ -126,8 +126,8 @@ def create_app(
         return described(app.openapi())
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
-    def start() -> str:
-        return described(app.openapi()) if page is None else page()
+    async def start() -> str:
+        return described(app.openapi()) if page is None else page
 
     app.add_middleware(BodyGuard, most_bytes=limits.upload_bytes, seconds=limits.seconds)
     if key is not None:
