@@ -26,6 +26,7 @@ from medtail.cli.verbs.export import export
 from medtail.cli.verbs.inspect import inspect
 from medtail.cli.verbs.list import list_names
 from medtail.cli.verbs.predict import predict
+from medtail.cli.verbs.reproduce import reproduce
 from medtail.cli.verbs.serve import serve
 from medtail.cli.verbs.train import train
 from medtail.cli.verbs.tune import tune
@@ -50,6 +51,7 @@ app.command("tune")(tune)
 app.command("adapt")(adapt)
 app.command("predict")(predict)
 app.command("export")(export)
+app.command("reproduce")(reproduce)
 app.command("serve")(serve)
 app.command("explore")(explore)
 app.command("list")(list_names)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from medtail.errors import InputError
 from medtail.files import load_yaml
+from medtail.losses.descriptions import UNAVAILABLE_LOSSES
 from medtail.naming import nearest
 from medtail.recipes.refusals import refusal
 from medtail.recipes.schema import Recipe
@@ -63,6 +64,8 @@ def read_axis(axis: Axis, name: str) -> dict[str, Any]:
         InputError: There is no recipe of this name; the message names all of them, and the nearest.
     """
     known = recipe_names(axis)
+    if axis == "methods" and name in UNAVAILABLE_LOSSES:
+        raise InputError(f"method {name} is {UNAVAILABLE_LOSSES[name]}; choose one of {', '.join(known)}")
     if name not in known:
         raise InputError(
             f"{axis[:-1]} recipe must be one of {', '.join(known)}, got {name!r}{nearest(name, known)}"

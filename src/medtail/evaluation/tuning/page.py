@@ -51,7 +51,7 @@ def tuning_page(tuning: Tuning) -> str:
             {"pairs": [_recalls(grid, baseline) for grid, baseline in pairs], "positive": tuning.positive},
         ),
     ]
-    scatters = [scatter for grid, baseline in pairs if (scatter := _scatter(grid, baseline)) is not None]
+    scatters = [scatter for grid, baseline in pairs if (scatter := one_model(grid, baseline)) is not None]
     if scatters:
         sections.append(
             Section("one-model", "One model, many λ", "tuning_scatter.html", {"scatters": scatters})
@@ -130,8 +130,8 @@ def _pairs(grids: Sequence[GridMetrics]) -> list[tuple[GridMetrics, GridMetrics 
 def _recalls(grid: GridMetrics, baseline: GridMetrics | None) -> dict[str, Any]:
     """LCT's Fig. 1, with the models chosen on validation, and on test as there."""
     panels = {
-        "Chosen on validation": _compared_at_recalls(grid, baseline, "validation"),
-        "Chosen on test (not honest)": _compared_at_recalls(grid, baseline, "test"),
+        "Chosen on validation": compared_at_recalls(grid, baseline, "validation"),
+        "Chosen on test (not honest)": compared_at_recalls(grid, baseline, "test"),
     }
     limits = precision_limits([model for models in panels.values() for model in models])
     return {
@@ -142,9 +142,10 @@ def _recalls(grid: GridMetrics, baseline: GridMetrics | None) -> dict[str, Any]:
     }
 
 
-def _compared_at_recalls(
+def compared_at_recalls(
     grid: GridMetrics, baseline: GridMetrics | None, chooser: EvaluatedSplit
 ) -> list[Model]:
+    """Return the baseline's best models at some recall, and the grid's best by average precision (LCT Fig. 1)."""
     plain = grid if baseline is None and not grid.parameters else baseline
     models = []
     if plain is not None:
@@ -171,8 +172,8 @@ def _means(grid: GridMetrics, candidate: Candidate) -> dict[str, float]:
     return {name: grid.estimate(candidate, "test", name).mean for name in RANKING_METRICS}
 
 
-def _scatter(grid: GridMetrics, baseline: GridMetrics | None) -> dict[str, Any] | None:
-    """LCT's Fig. 2: every λ of one training beside one training of the baseline, each with the best AUC."""
+def one_model(grid: GridMetrics, baseline: GridMetrics | None) -> dict[str, Any] | None:
+    """Draw every λ of one training beside one training of the baseline, each with the best AUC (LCT Fig. 2)."""
     best = grid.best("auc", "validation")
     if best is None or not grid.parameters:
         return None
@@ -213,13 +214,16 @@ def _maps(grid: GridMetrics) -> dict[str, Any]:
         "maps": [
             (POSITIVE_CLASS_METRICS[metric].heading, drawn)
             for metric in POSITIVE_CLASS_METRICS
-            if (drawn := _map(grid, metric))
+            if (drawn := metric_map(grid, metric))
         ],
     }
 
 
-def _map(grid: GridMetrics, metric: str) -> Markup | None:
-    """The map, or None if the grid has more than two settings or λ more than two parameters."""
+def metric_map(grid: GridMetrics, metric: str) -> Markup | None:
+    """Draw a metric on test over a grid (LCT Figs. 4 to 7).
+
+    None if the grid has more than two settings, or λ more than two parameters.
+    """
     axes = list(grid.grid.axes.items())
     if len(axes) > 2 or len(grid.parameters) > 2:
         return None

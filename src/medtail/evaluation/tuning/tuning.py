@@ -124,9 +124,13 @@ class GridMetrics:
         means: np.ndarray = self.values[split][..., _COLUMNS.index(metric)].mean(axis=-1)
         return means
 
+    def of_seeds(self, candidate: Candidate, split: EvaluatedSplit, metric: str) -> tuple[float, ...]:
+        """Return what a candidate achieves with each seed."""
+        return tuple(map(float, self.values[split][candidate.place][:, _COLUMNS.index(metric)]))
+
     def estimate(self, candidate: Candidate, split: EvaluatedSplit, metric: str) -> Estimate:
         """Return what a candidate achieves over seeds."""
-        values = self.values[split][candidate.place][:, _COLUMNS.index(metric)]
+        values = np.array(self.of_seeds(candidate, split, metric))
         return Estimate(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan"))
 
     def candidate(self, place: tuple[int, int]) -> Candidate:

@@ -69,7 +69,7 @@ def angles(evidence: Evidence) -> Section | None:
             "range": _scale_range(len(evidence.class_names), nearest, farthest),
             "figures": [
                 *(
-                    _boxes(table, f"{prefix}{kind}", f"{title}: {name}")
+                    angle_boxes(table, f"{prefix}{kind}", f"{title}: {name}")
                     for kind, title in _KINDS.items()
                     for name, prefix in images.items()
                 ),
@@ -90,7 +90,8 @@ def _scale_range(num_classes: int, nearest: float, farthest: float) -> tuple[flo
         return None
 
 
-def _boxes(table: pd.DataFrame, kind: str, title: str) -> Markup:
+def angle_boxes(table: pd.DataFrame, kind: str, title: str) -> Markup:
+    """Draw box plots of ``angles.csv`` by epoch; ``kind`` is ``negative`` or ``target``."""
     rows = np.unique(np.linspace(0, len(table) - 1, _SHOWN_EPOCHS).round().astype(int))
     shown = table.iloc[rows]
     degrees = np.degrees(shown[[f"{kind}_{quantile}" for quantile in _QUANTILES]].to_numpy(dtype=np.float64))

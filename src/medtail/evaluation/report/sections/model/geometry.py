@@ -55,7 +55,7 @@ def geometry(evidence: Evidence) -> Section | None:
         "Compactness and separability",
         "section_geometry.html",
         {
-            "figure": _violins(
+            "figure": angle_violins(
                 {name: own[np.isin(targets, members) & np.isfinite(own)] for name, members in parts.items()}
             ),
             "rows": [
@@ -109,7 +109,8 @@ def _row(
     }
 
 
-def _violins(angles: dict[str, np.ndarray]) -> Markup:
+def angle_violins(angles: dict[str, np.ndarray]) -> Markup:
+    """Draw the density of the angles, in degrees, of each group of images."""
     shown = {name: values for name, values in angles.items() if len(values)}
 
     def paint(figure: Figure) -> None:

@@ -1,0 +1,1 @@
+"""The papers' tables and figures, each from one definition: our numbers beside the printed ones."""

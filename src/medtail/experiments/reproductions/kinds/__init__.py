@@ -1,0 +1,1 @@
+"""The kinds of tables and figures that can be reproduced."""
