@@ -26,6 +26,19 @@ def test_five_percent_of_new_images_of_the_same_kind_are_unlike() -> None:
     np.testing.assert_allclose(np.quantile(values, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.08)
 
 
+def test_more_directions_than_images_change_nothing() -> None:
+    """Networks have up to 2,048 features, and validation may hold a hundred images."""
+    generator = np.random.default_rng(0)
+    mixing = generator.normal(size=(20, 600))
+
+    def wide(size: int) -> np.ndarray:
+        return generator.normal(size=(size, 20)) @ mixing + generator.normal(size=(size, 600))
+
+    fitted = Typicality.fit(wide(150), None, wide(1000))
+    assert fitted is not None
+    assert float(fitted.test_share) == pytest.approx(1 - UNLIKE, abs=0.06)
+
+
 def test_images_of_another_kind_are_unlike() -> None:
     fitted = Typicality.fit(descriptions(400, 1), None, descriptions(9, 2))
     assert (fitted.atypicality(descriptions(100, 4, shift=30.0)) >= UNLIKE).all()

@@ -1,7 +1,7 @@
 """How typical an image is of those that a model was chosen on: a hint, not a verdict, for images of another kind."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import final
 
 import numpy as np
@@ -20,7 +20,7 @@ UNLIKE = 0.95
 FEWEST = 50
 
 #: Images that the distances are learned from; more would not change them.
-_MOST = 5000
+_MOST = 1000
 
 #: Directions of greatest variance that have a variance of their own; all others share one.
 _COMPONENTS = 64
@@ -98,12 +98,12 @@ class Typicality:
         units = rows if groups is None else groups[rows]
         if len(np.unique(units)) < _FOLDS:
             units = rows
+        components = min(_COMPONENTS, len(known) // 5, known.shape[1] - 1)
         reference = np.empty(len(known))
         for others, held_out in GroupKFold(_FOLDS).split(known, groups=units):
-            reference[held_out] = _distances(_moments(known[others]), known[held_out])
-        fitted = cls(**_moments(known), reference=np.sort(reference), test_share=np.zeros(()))
-        share = np.mean(fitted.atypicality(test) >= UNLIKE)
-        return cls(**_moments(known), reference=fitted.reference, test_share=np.asarray(share))
+            reference[held_out] = _distances(_moments(known[others], components), known[held_out])
+        fitted = cls(**_moments(known, components), reference=np.sort(reference), test_share=np.zeros(()))
+        return replace(fitted, test_share=np.asarray(np.mean(fitted.atypicality(test) >= UNLIKE)))
 
     def atypicality(self, descriptions: np.ndarray) -> np.ndarray:
         """Return the share of validation images that lie nearer to their centre than each image ``(N,)``."""
@@ -132,21 +132,23 @@ class Typicality:
         return cls(**arrays)
 
 
-def _moments(descriptions: np.ndarray) -> dict[str, np.ndarray]:
+def _moments(descriptions: np.ndarray, components: int) -> dict[str, np.ndarray]:
     """The centre, and the spread along the first components and along all others."""
     from sklearn.decomposition import PCA
 
     mean, scale = descriptions.mean(axis=0), descriptions.std(axis=0)
     # What is constant in validation, such as a black corner, must not turn noise into distance.
     scale = np.maximum(scale, 1e-3 * max(float(scale.max()), 1e-12))
-    size, width = descriptions.shape
-    found = PCA(min(_COMPONENTS, size // 4, width - 1), svd_solver="full").fit((descriptions - mean) / scale)
+    standard = (descriptions - mean) / scale
+    found = PCA(components, random_state=0).fit(standard)
+    # Not PCA's own noise variance, which assumes fewer directions where images are fewer than these.
+    left = standard.var(axis=0).sum() - found.explained_variance_.sum()
     return {
         "mean": mean,
         "scale": scale,
         "components": found.components_,
         "variances": np.maximum(found.explained_variance_, 1e-9),
-        "rest": np.asarray(max(float(found.noise_variance_), 1e-9)),
+        "rest": np.asarray(max(float(left) / (standard.shape[1] - components), 1e-9)),
     }
 
 
