@@ -118,7 +118,9 @@ class MultiLabelPredictions(SavedPredictions):
 
     def _brier_score(self, weights: np.ndarray) -> np.ndarray:
         """The mean over labels of the squared error, each over the images whose label is known."""
-        errors = np.where(self.known, (self.probabilities - self.carried) ** 2, 0.0)
+        squared = (self.probabilities - self.carried) ** 2
+        # One order in memory, so that predictions read from a file give the same last digit.
+        errors = np.ascontiguousarray(np.where(self.known, squared, 0.0))
         return mean_over_defined(ratio(weights.T @ errors, weights.T @ self.known))
 
     @property
