@@ -48,7 +48,8 @@ def test_without_validation_its_images_are_trained_on_and_the_last_epoch_is_kept
     columns = pd.read_csv(without_validation.metrics).columns
     assert columns.tolist() == ["epoch", "learning_rate", "train_loss"]
     assert not without_validation.predictions("validation").exists()
-    assert not without_validation.angles.exists()
+    angles = pd.read_csv(without_validation.angles).columns
+    assert "train_negative_q50" in angles and "negative_q50" not in angles
     best, last = without_validation.best_checkpoint, without_validation.last_checkpoint
     assert TrainedModel.load(without_validation).method.training is False
     assert best.stat().st_size == pytest.approx(last.stat().st_size, rel=0.05)
