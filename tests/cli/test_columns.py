@@ -74,6 +74,7 @@ def test_a_run_remembers_columns_and_classes(run: Run) -> None:
         "group_column": "Who",
         "split_column": "when",
         "label_separator": None,
+        "mask_column": None,
     }
     assert (data["merge"], data["classes"]) == ({"malignant": ["mel", "bcc"]}, ["nv", "malignant"])
     facts = json.loads(run.dataset.read_text())
