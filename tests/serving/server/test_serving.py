@@ -1,5 +1,6 @@
 """Where a server may listen."""
 
+import logging
 import socket
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from medtail.runs.run import Run
 from medtail.serving.server.limits import Limits
-from medtail.serving.server.serving import check_address, serve
+from medtail.serving.server.serving import check_address, explorer, serve
 
 
 def test_other_machines_need_a_key(refuses) -> None:
@@ -42,3 +43,12 @@ def test_a_port_that_is_taken_is_refused(single_run: Run, refuses) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert f"127.0.0.1:{port} cannot be used" in refuses(serve, single_run, port=port)
+
+
+def test_the_explorer_is_the_page_of_a_run_that_has_one(single_run: Run, label_run: Run, caplog) -> None:
+    page = explorer(single_run)
+    assert page is not None and page.lower().startswith("<!doctype html>") and "<script" in page
+    assert str(single_run.folder.parent) not in page
+    with caplog.at_level(logging.INFO, logger="medtail"):
+        assert explorer(label_run) is None
+    assert "describes the routes" in caplog.text

@@ -7,6 +7,7 @@ from typing import Any
 from medtail.checks import whole_number
 from medtail.errors import InputError
 from medtail.runs.run import Run
+from medtail.serving.explorer import explorer_page
 from medtail.serving.export.metadata import metadata
 from medtail.serving.server.limits import Limits
 from medtail.serving.server.predictor import Predictor
@@ -55,6 +56,7 @@ def serve(
         limits=limits,
         hosts=[*LOOPBACK, "[::1]"] if host in LOOPBACK else ["*"],
         key=key,
+        page=explorer(run),
     )
     config = uvicorn.Config(
         app,
@@ -104,6 +106,15 @@ def describe(run: Run, predictor: Predictor) -> dict[str, Any]:
         "summary": {key: summary[key] for key in _SUMMARY if key in summary},
         "use": "For research; not a medical device.",
     }
+
+
+def explorer(run: Run) -> str | None:
+    """Return the page at ``/``, the explorer of the run; None, saying why, for a run that has none."""
+    try:
+        return explorer_page([run])
+    except InputError as error:
+        _log.info(f"/ describes the routes in place of the explorer: {error}")
+        return None
 
 
 def _uvicorn() -> Any:
