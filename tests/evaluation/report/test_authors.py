@@ -146,6 +146,12 @@ def test_images_without_a_value_are_in_no_subgroup(evidence: Evidence) -> None:
     assert sum(row["n"] for row in rows) == len(evidence.test.ids) - 10
 
 
+def test_subgroups_of_numbers_are_in_their_order(evidence: Evidence) -> None:
+    ages = np.resize(["45", "5", "unknown", "100"], len(evidence.test.ids))
+    values = [row["value"] for row in subgroup_recalls(evidence.test, pd.DataFrame({"age": ages}))]
+    assert list(dict.fromkeys(values)) == ["5", "45", "100", "unknown"]
+
+
 def test_an_operating_point_is_in_the_card_and_a_table(make_run, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", resamples=5, class_names=("no", "yes"), train=(90, 9), test=(40, 8))
     write_report(run)

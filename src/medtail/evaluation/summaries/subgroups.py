@@ -34,7 +34,7 @@ def subgroup_recalls(predictions: SavedPredictions, attributes: pd.DataFrame) ->
     rows = []
     for attribute in attributes.columns:
         column = attributes[attribute]
-        for value in sorted(column.dropna().unique(), key=str):
+        for value in sorted(column.dropna().unique(), key=_by_number):
             part = predictions.rows(np.flatnonzero((column == value).to_numpy()))
             outcomes = part.outcomes()
             for index, name in enumerate(predictions.class_names):
@@ -50,3 +50,11 @@ def subgroup_recalls(predictions: SavedPredictions, attributes: pd.DataFrame) ->
                     }
                 )
     return rows
+
+
+def _by_number(value: object) -> tuple[bool, float, str]:
+    """Numbers in their order, then other values."""
+    try:
+        return False, float(str(value)), ""
+    except ValueError:
+        return True, 0.0, str(value)
