@@ -289,6 +289,13 @@ def test_curve_cost_and_subgroups_are_pythons(fresh: Any, run: Run) -> None:
             )
 
 
+def test_a_narrow_window_cuts_nothing(fresh: Any) -> None:
+    choose_rule(fresh, "costs")
+    fresh.set_viewport_size({"width": 420, "height": 900})
+    assert fresh.evaluate("document.documentElement.scrollWidth") <= 420
+    fresh.set_viewport_size({"width": 1280, "height": 720})
+
+
 def test_another_run_is_another_page(fresh: Any) -> None:
     fresh.select_option("#run", label="two")
     settled(fresh)
