@@ -110,3 +110,13 @@ def test_a_missing_picture_is_named(explained: Path, refuses: Callable[..., str]
     assert "names the picture '001.png', which is missing" in refuses(
         "adapt", run, "--calibrate", "temperature"
     )
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate"])
+def test_a_kind_of_heat_map_without_heat_maps_is_refused(
+    medtail: Command, digits_run: Path, digits: Path, verb: str
+) -> None:
+    paths = [digits] if verb == "predict" else []
+    result = medtail(verb, digits_run, *paths, "--heat-map", "layer-cam")
+    assert result.returncode == 2
+    assert "--heat-map chooses how --explain draws" in result.stderr

@@ -46,9 +46,13 @@ def evaluate(
         ),
     ] = False,
     heat_map: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="With --explain: grad-cam, grad-cam++, hires-cam or layer-cam."),
-    ] = "grad-cam",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --explain: grad-cam (the default), grad-cam++, hires-cam or layer-cam.",
+            show_default=False,
+        ),
+    ] = None,
     operating_point: Annotated[
         bool,
         typer.Option(
@@ -72,6 +76,10 @@ def evaluate(
     if out is not None:
         facts = DatasetFacts.load(folder)
         check_output(out, overwrite=overwrite, data=[facts.data, *([data] if data else [])])
+    if heat_map is not None and not explain:
+        raise InputError(
+            f"--heat-map chooses how --explain draws, which is missing, got {heat_map}; give both"
+        )
     if explain and data is not None:
         raise InputError(
             "--explain adds to the report of the run and so takes its own test images, got --data; explain other "
@@ -123,13 +131,14 @@ def evaluate(
         _explain(folder, heat_map)
 
 
-def _explain(run: "Run", heat_map: str) -> None:
+def _explain(run: "Run", heat_map: str | None) -> None:
     """Write heat maps, and the report with them."""
     from medtail.cli.progress import progress_bar
     from medtail.training.explanation.examples import explain_examples
+    from medtail.training.explanation.heat_maps import GRAD_CAM
 
     with progress_bar() as progress:
-        report = explain_examples(run, heat_map=heat_map, progress=progress)
+        report = explain_examples(run, heat_map=heat_map or GRAD_CAM, progress=progress)
     typer.echo(f"report: {report}", err=True)
 
 

@@ -37,9 +37,13 @@ def predict(
         ),
     ] = None,
     heat_map: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="With --explain: grad-cam, grad-cam++, hires-cam or layer-cam."),
-    ] = "grad-cam",
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --explain: grad-cam (the default), grad-cam++, hires-cam or layer-cam.",
+            show_default=False,
+        ),
+    ] = None,
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -66,13 +70,18 @@ def predict(
     if out is not None:
         check_output(out, overwrite=overwrite, data=[DatasetFacts.load(folder).data, *paths])
     explained = None
+    if heat_map is not None and explain is None:
+        raise InputError(
+            f"--heat-map chooses how --explain draws, which is missing, got {heat_map}; give both"
+        )
     if explain is not None:
         from medtail.training.explanation.explained_images import ExplainedImages
+        from medtail.training.explanation.heat_maps import GRAD_CAM
 
         check_picture_folder(
             explain, filled=overwrite or resume, data=[DatasetFacts.load(folder).data, *paths]
         )
-        explained = ExplainedImages(explain, heat_map)
+        explained = ExplainedImages(explain, heat_map or GRAD_CAM)
     file = None if out is None else PredictionFile(out, folder, point, resume=resume)
     skipped: list[str] = []
     written = unlike = 0

@@ -19,7 +19,7 @@ from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import Run
 from medtail.runs.settings import RunSettings
 from medtail.training.explanation.explained_images import explain_rows
-from medtail.training.explanation.heat_maps import check_heat_map
+from medtail.training.explanation.heat_maps import GRAD_CAM, check_heat_map
 from medtail.training.explanation.pictures import Explained, write_picture
 from medtail.training.inference.trained_model import TrainedModel
 
@@ -45,7 +45,7 @@ class _Chosen:
     explained: list[int]
 
 
-def explain_examples(run: Run, *, heat_map: str = "grad-cam", progress: Progress | None = None) -> Path:
+def explain_examples(run: Run, *, heat_map: str = GRAD_CAM, progress: Progress | None = None) -> Path:
     """Write heat maps of test images of rare classes, and the report with them.
 
     Of each class with less than an equal share of the training images (the eight rarest), the three images with the

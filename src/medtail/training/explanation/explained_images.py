@@ -13,7 +13,7 @@ from medtail.data import Pixels
 from medtail.data.formats.image_files import without_extension
 from medtail.runs.stored_files import digest_of
 from medtail.training.devices import device
-from medtail.training.explanation.heat_maps import check_heat_map, heat_maps
+from medtail.training.explanation.heat_maps import GRAD_CAM, check_heat_map, heat_maps
 from medtail.training.explanation.pictures import Explained, write_picture
 from medtail.training.inference.trained_model import TrainedModel
 
@@ -29,7 +29,7 @@ def explain_rows(
     probabilities: np.ndarray,
     write: Callable[[int, np.ndarray, list[Explained]], None],
     *,
-    heat_map: str = "grad-cam",
+    heat_map: str = GRAD_CAM,
 ) -> None:
     """Compute heat maps of images in batches, and hand them over one by one.
 
@@ -75,7 +75,7 @@ class ExplainedImages:
         InputError: The heat map is unknown, or grad-cam is missing.
     """
 
-    def __init__(self, folder: Path, heat_map: str = "grad-cam") -> None:
+    def __init__(self, folder: Path, heat_map: str = GRAD_CAM) -> None:
         check_heat_map(heat_map)
         self.folder = folder
         self.heat_map = heat_map

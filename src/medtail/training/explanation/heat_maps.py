@@ -15,9 +15,12 @@ from medtail.training.explanation.layers import map_layer
 #: Images whose gradients are held at once.
 _BATCH = 32
 
+#: The usual kind.
+GRAD_CAM = "grad-cam"
+
 #: Ways of weighing maps, and the classes of grad-cam that compute them.
 HEAT_MAPS: dict[str, str] = {
-    "grad-cam": "GradCAM",
+    GRAD_CAM: "GradCAM",
     "grad-cam++": "GradCAMPlusPlus",
     "hires-cam": "HiResCAM",
     "layer-cam": "LayerCAM",
@@ -25,7 +28,7 @@ HEAT_MAPS: dict[str, str] = {
 
 
 def heat_maps(
-    method: Method, images: Tensor, classes: Sequence[int] | np.ndarray, *, heat_map: str = "grad-cam"
+    method: Method, images: Tensor, classes: Sequence[int] | np.ndarray, *, heat_map: str = GRAD_CAM
 ) -> np.ndarray:
     r"""Return where in each image the evidence for a class lies.
 
