@@ -53,7 +53,7 @@ def test_it_learns_and_writes_the_files_of_a_run(stripes_run: Path) -> None:
     assert written == {
         "recipe.yaml", "dataset.json", "splits.csv", "environment.json", "metrics.csv", "checkpoints/best.ckpt",
         "checkpoints/last.ckpt", "predictions/validation.parquet", "predictions/test.parquet", "summary.json",
-        "report.html", "augmented.png", "features/test.npz", "model_card.md",
+        "report.html", "augmented.png", "features/test.npz", "model_card.md", "README.md",
         *(f"tables/{name}.{form}" for name in ("metrics", "classes", "reporting_items") for form in ("csv", "tex")),
     }  # fmt: skip
     summary = json.loads((stripes_run / "summary.json").read_text())

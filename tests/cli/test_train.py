@@ -29,6 +29,7 @@ EXPECTED_FILES = {
     "features/test.npz",
     "features/typicality.npz",
     "model_card.md",
+    "README.md",
     *(
         f"tables/{table}.{form}"
         for table in ("metrics", "classes", "confusion", "reporting_items")

@@ -83,6 +83,11 @@ class Run:
         return self.folder / "model_card.md"
 
     @property
+    def published_card(self) -> Path:
+        """The model card again, under the name that Hugging Face shows."""
+        return self.folder / "README.md"
+
+    @property
     def tables(self) -> Path:
         """The folder of the report's tables as CSV and LaTeX."""
         return self.folder / "tables"

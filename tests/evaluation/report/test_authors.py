@@ -43,6 +43,7 @@ def evidence(run: Run) -> Evidence:
 def test_the_card_has_metadata_that_hugging_face_reads(run: Run) -> None:
     card = pytest.importorskip("huggingface_hub").ModelCard.load(run.model_card)
     assert card.data.library_name == "medtail"
+    assert run.published_card.read_bytes() == run.model_card.read_bytes()
     assert card.data.pipeline_tag == "image-classification"
     summary = run.read_summary()
     reached = {result.metric_type: result.metric_value for result in card.data.eval_results}

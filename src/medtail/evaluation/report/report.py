@@ -42,7 +42,9 @@ def write_report(
     from medtail.evaluation.report.authors.tables import write_tables
 
     write_tables(evidence, run.tables)
-    write_text(run.model_card, model_card(evidence))
+    card = model_card(evidence)
+    write_text(run.model_card, card)
+    write_text(run.published_card, card)
     return _write_page(evidence, _run_parts(), f"run {run.folder.name}")
 
 

@@ -92,7 +92,7 @@ def check_address(host: str, port: int, key: str | None) -> None:
 
 
 def describe(run: Run, predictor: Predictor) -> dict[str, Any]:
-    """Return what ``/metadata`` answers: what an exported file says of itself, and facts of the run."""
+    """Return what ``/metadata`` answers: what an exported file says of itself, facts of the run and its model card."""
     outputs = [
         "probabilities",
         "decision",
@@ -105,6 +105,8 @@ def describe(run: Run, predictor: Predictor) -> dict[str, Any]:
         "training_images": dict(zip(facts.class_names, facts.class_counts["train"], strict=True)),
         "summary": {key: summary[key] for key in _SUMMARY if key in summary},
         "use": "For research; not a medical device.",
+        # Runs of earlier versions have none.
+        **({"model_card": run.model_card.read_text(encoding="utf-8")} if run.model_card.is_file() else {}),
     }
 
 
