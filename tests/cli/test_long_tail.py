@@ -65,7 +65,7 @@ def test_evaluate_relabels_other_data(medtail, refuses, threes_run: Path, tmp_pa
     )  # fmt: skip
     again = medtail("evaluate", threes_run, "--data", tmp_path / "digits.npz", "--json")
     assert again.returncode == 0, again.stderr
-    assert json.loads(again.stdout) == own
+    assert json.loads(again.stdout) == {**own, "data": "digits"}
     labels = np.where(digits.targets[rows] == 3, 8, digits.targets[rows])
     np.savez(
         tmp_path / "no_threes.npz", train_images=images, train_labels=labels,

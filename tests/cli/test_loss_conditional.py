@@ -18,7 +18,7 @@ def lct_run(medtail, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_keeps_features_and_a_table_of_conditions(lct_run: Path) -> None:
     kept = {path.name for path in (lct_run / "features").iterdir()}
-    assert kept == {"backbone_validation.npz", "backbone_test.npz", "test.npz"}
+    assert kept == {"backbone_validation.npz", "backbone_test.npz", "test.npz", "typicality.npz"}
     table = pd.read_csv(lct_run / "conditions.csv")
     assert table.groupby("split").size().to_dict() == {"test": 20, "validation": 20}
 

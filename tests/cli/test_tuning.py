@@ -86,7 +86,10 @@ def test_missing_runs_and_changed_settings_are_refused(
         (("--methods", "ce", "--grid-points", "0", "--out", "o"), "name some grids"),
         (("--grids", "vs", "--grid-points", "16", "--out", "o"), "numbers from 0 to 15 for grid vs, got 16"),
         (("--grids", "vs", "--grid-points", "a", "--out", "o"), "whole numbers with commas between, got 'a'"),
-        (("--grids", "vs", "--reference", "vs", "--out", "o"), "--reference is a method"),
+        (
+            ("--grids", "vs", "--reference", "vs", "--out", "o"),
+            "are for rows of methods, which grids are not",
+        ),
         (("--grids", "vs", "--set", "loss.tau=1", "--out", "o"), "error: loss.tau must be left to grid vs"),
     ],
 )

@@ -66,8 +66,7 @@ class Experiment:
         InputError: There is no variant or no data set, two labels are alike, or the seed is set.
 
     Example:
-        >>> from medtail.experiments.trainable import chosen_classes
-    from medtail.experiments.variants import product_of, variants_of
+        >>> from medtail.experiments.variants import product_of, variants_of
         >>> variants = product_of(variants_of(["dal"]), {"loss.scale": [4, 8]})
         >>> experiment = Experiment(variants, ["digits-lt"], Path("out"), seeds=1)
         >>> [one.run.folder.name for one in experiment.prepared()]
