@@ -36,6 +36,15 @@ LabelSeparator = Annotated[
     str | None,
     typer.Option("--label-separator", metavar="TEXT", help="Between several labels of one image: a|b."),
 ]
+HeatMap = Annotated[
+    str | None,
+    typer.Option(
+        "--heat-map",
+        metavar="NAME",
+        help="With --explain: grad-cam (the default), grad-cam++, hires-cam or layer-cam.",
+        show_default=False,
+    ),
+]
 Classes = Annotated[
     str | None, typer.Option("--classes", metavar="A,B,…", help="Keep these classes only, after --merge.")
 ]
@@ -144,6 +153,14 @@ def parse_axes(assignments: Iterable[str]) -> tuple[list[str], dict[str, list[An
         else:
             axes[path] = [_number_or_text(value) if isinstance(value, str) else value for value in values]
     return fixed, axes
+
+
+def check_heat_map(heat_map: str | None, *, explains: bool) -> None:
+    """Refuse a kind of heat map where none is drawn."""
+    if heat_map is not None and not explains:
+        raise InputError(
+            f"--heat-map chooses how --explain draws, which is missing, got {heat_map}; give both"
+        )
 
 
 def check_picture_folder(explain: Path, *, filled: bool, data: Iterable[str | Path] = ()) -> None:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from medtail.cli.options import GroupColumn, ImageColumn, LabelColumn, LabelSeparator, Split, SplitColumn
+from medtail.cli.options import (
+    GroupColumn,
+    HeatMap,
+    ImageColumn,
+    LabelColumn,
+    LabelSeparator,
+    Split,
+    SplitColumn,
+)
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,14 +53,7 @@ def evaluate(
             "--explain", help="Add heat maps of right and wrong test images of rare classes to the report."
         ),
     ] = False,
-    heat_map: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="With --explain: grad-cam (the default), grad-cam++, hires-cam or layer-cam.",
-            show_default=False,
-        ),
-    ] = None,
+    heat_map: HeatMap = None,
     operating_point: Annotated[
         bool,
         typer.Option(
@@ -64,7 +65,7 @@ def evaluate(
 
     Other data also get a report in a new folder in RUN/evaluations.
     """
-    from medtail.cli.options import check_output
+    from medtail.cli.options import check_heat_map, check_output
     from medtail.cli.tables import print_summary
     from medtail.data import TableColumns
     from medtail.evaluation.summaries.summary import protocol_summary, summarize
@@ -76,10 +77,7 @@ def evaluate(
     if out is not None:
         facts = DatasetFacts.load(folder)
         check_output(out, overwrite=overwrite, data=[facts.data, *([data] if data else [])])
-    if heat_map is not None and not explain:
-        raise InputError(
-            f"--heat-map chooses how --explain draws, which is missing, got {heat_map}; give both"
-        )
+    check_heat_map(heat_map, explains=explain)
     if explain and data is not None:
         raise InputError(
             "--explain adds to the report of the run and so takes its own test images, got --data; explain other "

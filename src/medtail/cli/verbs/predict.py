@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from medtail.cli.options import HeatMap
 from medtail.errors import InputError
 from medtail.naming import one_line
 
@@ -36,14 +37,7 @@ def predict(
             metavar="DIR", help="Also write a picture per image: heat maps of what its decision rests on."
         ),
     ] = None,
-    heat_map: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="With --explain: grad-cam (the default), grad-cam++, hires-cam or layer-cam.",
-            show_default=False,
-        ),
-    ] = None,
+    heat_map: HeatMap = None,
     max_pixels: Annotated[
         int | None,
         typer.Option(
@@ -55,7 +49,7 @@ def predict(
 
     Names that a spreadsheet would run as a formula (=, +, - or @ first) stand behind an apostrophe in CSV.
     """
-    from medtail.cli.options import check_output, check_picture_folder
+    from medtail.cli.options import check_heat_map, check_output, check_picture_folder
     from medtail.cli.progress import progress_bar
     from medtail.operating_point import OperatingPoint
     from medtail.runs.facts import DatasetFacts
@@ -70,10 +64,7 @@ def predict(
     if out is not None:
         check_output(out, overwrite=overwrite, data=[DatasetFacts.load(folder).data, *paths])
     explained = None
-    if heat_map is not None and explain is None:
-        raise InputError(
-            f"--heat-map chooses how --explain draws, which is missing, got {heat_map}; give both"
-        )
+    check_heat_map(heat_map, explains=explain is not None)
     if explain is not None:
         from medtail.training.explanation.explained_images import ExplainedImages
         from medtail.training.explanation.heat_maps import GRAD_CAM
