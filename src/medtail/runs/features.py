@@ -7,10 +7,9 @@ from typing import final
 import numpy as np
 
 from medtail.errors import InputError
-from medtail.files import replacing
 from medtail.metrics import angles_to_centres
 from medtail.runs.run import Run
-from medtail.runs.stored_files import damaged, read_arrays
+from medtail.runs.stored_files import damaged, read_arrays, write_arrays
 
 #: The most numbers that a run keeps: 128 MiB in float32, such as 16,384 images with 2,048 features each.
 MOST_VALUES = 2**25
@@ -60,8 +59,7 @@ class SavedFeatures:
         arrays = {"ids": self.ids, "targets": self.targets, "features": self.features.astype(np.float32)}
         if self.centres is not None:
             arrays["centres"] = self.centres.astype(np.float32)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        write_arrays(path, arrays)
 
     @classmethod
     def read(cls, run: Run) -> "SavedFeatures":

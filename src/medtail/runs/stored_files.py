@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
-from medtail.files import load_yaml
+from medtail.files import load_yaml, replacing
 from medtail.naming import listing
 
 #: What to do about a damaged file, unless its reader knows better.
@@ -143,6 +143,13 @@ def check_numbers(path: Path, table: pd.DataFrame, columns: Iterable[str], remed
     for name in columns:
         if not pd.api.types.is_numeric_dtype(table[name]):
             raise damaged(path, f"has text in the column {name} of numbers", remedy)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by their names to a compressed ``.npz`` file, for :func:`read_arrays`."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        # To a type checker, any name might be that of the function's own argument.
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def read_arrays(path: Path, names: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:

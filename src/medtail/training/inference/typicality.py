@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, adaptive_avg_pool3d
 
-from medtail.files import replacing
 from medtail.runs.run import Run
-from medtail.runs.stored_files import damaged, read_arrays
+from medtail.runs.stored_files import damaged, read_arrays, write_arrays
 
 #: From this atypicality on, an image counts as unlike the validation images; so do 5 % of these themselves.
 UNLIKE = 0.95
@@ -114,8 +113,7 @@ class Typicality:
 
     def write(self, run: Run) -> None:
         """Write ``features/typicality.npz``."""
-        with replacing(run.typicality) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(file, **vars(self))
+        write_arrays(run.typicality, vars(self))
 
     @classmethod
     def read(cls, run: Run) -> "Typicality | None":
