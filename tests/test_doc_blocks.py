@@ -58,8 +58,7 @@ def blocks(page: Path) -> list[Block]:
 def commands(page: Path) -> list[str]:
     """The commands of a page's indented and fenced blocks, without what wraps them."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-    lines = re.findall(r"^ *(?:\.venv/bin/)?(medtail [^|>\n]*)", text, flags=re.MULTILINE)
-    return [line for line in lines if re.search(rf"^(?: {{4,}}|> ).*{re.escape(line)}", text, re.MULTILINE)]
+    return re.findall(r"^ {4,}(?:\.venv/bin/)?(medtail [^|>\n]*)", text, flags=re.MULTILINE)
 
 
 BLOCKS = [block for page in PAGES for block in blocks(page) if block.language == "python"]
