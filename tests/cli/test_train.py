@@ -173,7 +173,7 @@ def test_resuming_nothing_is_refused(refuses, tmp_path: Path) -> None:
         (("--method", "dal", "--set", "head.name=linear"), "expects cosines, LinearHead emits logits"),
         (("--method", "ce", "--epochs", "0"), "training.epochs"),
         (("--method", "ce", "--recipe", "digits"), "dataset recipe must be one of"),
-        ((), "--method is required"),
+        (("--from-run", "nowhere"), "--method is required with backbone.from_run"),
         (("--method", "ce", "--pretrained"), "resnet8 has no published weights"),
         (("--method", "gml"), "give its folder with --teacher"),
         (("--method", "gml", "--teacher", "nowhere"), "--teacher must be the folder of a finished run"),
@@ -185,6 +185,15 @@ def test_wrong_settings_are_one_sentence_and_leave_no_run(
     folder = tmp_path / "run"
     assert message in refuses("train", "digits-lt", "--out", folder, *arguments)
     assert not folder.exists()
+
+
+def test_without_a_method_the_data_decide_and_the_reasons_are_told(medtail, tmp_path: Path) -> None:
+    result = medtail("train", "digits-lt", "--out", tmp_path / "run", "--epochs", 1)
+    told = result.stderr
+    assert "no --method is given, so it is balanced_softmax" in told
+    assert "because 0 has 50 times the images of 9" in told
+    recipe = yaml.safe_load((tmp_path / "run" / "recipe.yaml").read_text())
+    assert recipe["recipe"]["method"] == "balanced_softmax"
 
 
 def test_wrong_data_is_one_sentence(refuses, tmp_path: Path) -> None:

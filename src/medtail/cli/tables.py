@@ -7,6 +7,8 @@ from medtail.naming import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from medtail.inspection.suggestion import Suggestion
+
 
 def plain_console() -> "Console":
     """Return a console that prints names as they are: ``[/nv]`` is a class, not markup."""
@@ -18,6 +20,11 @@ def plain_console() -> "Console":
 def number(value: float | None) -> str:
     """Return four digits, or a dash where the value is undefined."""
     return "–" if value is None else f"{value:.4f}"
+
+
+def reason_lines(suggestion: "Suggestion") -> list[str]:
+    """Why this and no other recipe, one line per reason."""
+    return [f"  because {reason}" for reason in suggestion.reasons]
 
 
 def _interval(interval: list[float] | None) -> str:

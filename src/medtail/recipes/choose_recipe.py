@@ -40,7 +40,7 @@ def chosen_columns(recipe: str | None, changes: Sequence[Mapping[str, Any]] = ()
     Raises:
         InputError: The recipe cannot be read.
     """
-    settings = read_recipe(Path(recipe)) if _is_file(recipe) else {}
+    settings = read_recipe(Path(recipe)) if is_recipe_file(recipe) else {}
     for change in changes:
         settings = merge(settings, change)
     columns = _section(_section(settings, "data"), "columns")
@@ -57,7 +57,8 @@ def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return section if isinstance(section, Mapping) else {}
 
 
-def _is_file(recipe: str | None) -> TypeGuard[str]:
+def is_recipe_file(recipe: str | None) -> TypeGuard[str]:
+    """Whether a recipe is given by the path of a saved one rather than by name."""
     return recipe is not None and recipe.endswith((".yaml", ".yml"))
 
 
@@ -79,17 +80,17 @@ def choose_recipe(
     Raises:
         InputError: A name or a setting is wrong.
     """
-    if _is_file(recipe):
+    if is_recipe_file(recipe):
         return load_recipe(Path(recipe), *changes)
-    first = _first_stage(changes)
+    first = first_stage_of(changes)
     if recipe is None and first is not None:
         return compose_second_stage(Run.of(first).require(Run.of(first).recipe), str(method), *changes)
     dataset = choose_dataset_recipe(collection) if recipe is None else recipe
     return compose(dataset, str(method), _of_the_data(collection), *changes)
 
 
-def _first_stage(changes: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the run that the last of the changes names as the first stage."""
+def first_stage_of(changes: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the run that the last of the changes names as the first stage; None if they name none."""
     named = [_section(change, "backbone").get("from_run") for change in changes]
     return next((str(run) for run in reversed(named) if run is not None), None)
 

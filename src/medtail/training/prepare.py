@@ -24,7 +24,7 @@ from medtail.data import (
 from medtail.data.collection import DataWarning, Split
 from medtail.data.decoded.cache import PixelCache, default_cache_folder, file_stamps
 from medtail.data.decoded.grey_levels import warn_about_grey_levels
-from medtail.data.splitting.long_tail import PROFILES, training_rows_left_out
+from medtail.data.splitting.long_tail import training_rows_left_out
 from medtail.data.splitting.splits import check_evaluable, check_learnable
 from medtail.data.transforms import MaskedNormalize
 from medtail.errors import InputError
@@ -33,6 +33,7 @@ from medtail.inspection.copies import content_digest
 from medtail.inspection.look_alikes import LookAlikes, find_look_alikes
 from medtail.progress import Progress
 from medtail.recipes.schema import Recipe
+from medtail.recipes.subsample_profile import subsample_profile
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
 
@@ -190,10 +191,7 @@ def _subsampled(
     settings = recipe.data.subsample
     if settings.name == "none":
         return collection, pixels, None
-    profile = partial(PROFILES[settings.name], **settings.model_dump(exclude={"name", "seed"}))
-    if settings.name == "binary" and recipe.data.positive is not None:
-        profile = partial(profile, positive=1)
-    left_out = training_rows_left_out(collection, profile, settings.seed)
+    left_out = training_rows_left_out(collection, subsample_profile(recipe), settings.seed)
     training = collection.rows("train")
     kept = pd.DataFrame(
         {

@@ -19,6 +19,7 @@ from medtail.cli.options import (
     parse_classes,
     parse_merge,
 )
+from medtail.cli.tables import reason_lines
 from medtail.cli.wording import in_options
 from medtail.errors import InputError
 from medtail.naming import listing
@@ -189,9 +190,9 @@ def _suggestion_lines(findings: "Audit") -> list[str]:
         return []
     return [
         "",
-        f"try first: medtail train {findings.data} --method {suggestion.method} --out RUN "
-        f"(recipe {suggestion.recipe})",
-        *(f"  because {reason}" for reason in suggestion.reasons),
+        f"try first: medtail train {findings.data} --out RUN "
+        f"(method {suggestion.method}, recipe {suggestion.recipe})",
+        *reason_lines(suggestion),
     ]
 
 

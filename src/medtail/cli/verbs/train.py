@@ -21,7 +21,7 @@ from medtail.cli.options import (
     parse_classes,
     parse_merge,
 )
-from medtail.errors import InputError
+from medtail.cli.tables import reason_lines
 
 
 def train(
@@ -31,7 +31,10 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the run; new, unless --resume.")],
     method: Annotated[
-        str | None, typer.Option(help="Key of a method recipe, e.g. dal; see medtail list.")
+        str | None,
+        typer.Option(
+            help="Key of a method recipe, e.g. dal; see medtail list. Chosen by the data if left out."
+        ),
     ] = None,
     backbone: Annotated[
         str | None, typer.Option(help="resnet8, resnet20, resnet32, resnet56 or any timm name.")
@@ -115,19 +118,22 @@ def train(
     from medtail.cli.progress import progress_bar
     from medtail.data import TableColumns, choose_classes, open_collection
     from medtail.data.decoded.cache import PixelCache
-    from medtail.recipes.choose_recipe import choose_recipe, chosen_columns
+    from medtail.inspection.suggestion import suggested_recipe
+    from medtail.recipes.choose_recipe import choose_recipe, chosen_columns, is_recipe_file
     from medtail.runs.run import Run
 
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     options["data"]["columns"] = columns.given() or None
     changes = [given(options), parse_assignments(settings or [])]
-    if method is None and not (recipe or "").endswith((".yaml", ".yml")):
-        raise InputError(
-            "--method is required unless --recipe names a saved recipe.yaml; see medtail list methods"
-        )
     with progress_bar() as progress:
         collection = open_collection(data, columns=chosen_columns(recipe, changes))
-        chosen = choose_recipe(collection, method, recipe, changes)
+        if method is None and not is_recipe_file(recipe):
+            chosen, suggestion = suggested_recipe(collection, recipe, changes)
+            typer.echo(f"no --method is given, so it is {suggestion.method}", err=True)
+            for line in reason_lines(suggestion):
+                typer.echo(line, err=True)
+        else:
+            chosen = choose_recipe(collection, method, recipe, changes)
         collection = choose_classes(collection, chosen.data.classes, chosen.data.merge)
         against = chosen.data.negative or "the rest"
         rest = f", {chosen.data.positive} against {against}" if chosen.data.positive else ""
