@@ -40,8 +40,9 @@ from medtail.data.decoded.cache import PixelCache
 from medtail.recipes.compose import compose
 from medtail.training.batches.loaders import RunData
 from medtail.training.batches.preparation import memory_format
-from medtail.training.build import BuildContext, build_method, build_optimizer
+from medtail.training.build import BuildContext, build_method
 from medtail.training.module import MethodModule
+from medtail.training.optimization.optimizers import build_optimizer
 from medtail.training.prepare import prepare
 
 #: Data, recipe of the data, and what is changed in it.

@@ -93,6 +93,10 @@ class CifarResNet(nn.Module):
         maps: Tensor = self.blocks(self.stem(images))
         return maps.mean(dim=(2, 3))
 
+    def group_matcher(self, coarse: bool = False) -> dict[str, str]:
+        """Return how names of parameters tell their layer, as timm's networks do."""
+        return {"stem": r"^stem", "blocks": r"^blocks\.(\d+)"}
+
 
 #: The CIFAR family: blocks per stage, by name.
 CIFAR_RESNETS: dict[str, int] = {"resnet8": 1, "resnet20": 3, "resnet32": 5, "resnet56": 9}
@@ -210,7 +214,13 @@ def _volume_resnet(name: str, channels: int, dimensions: int, *, pretrained: boo
         if type(module) is nn.Conv3d:
             module.__class__ = _Convolution3d
     model.num_features = _VOLUME_FEATURES  # type: ignore[assignment]
+    model.group_matcher = _volume_layers  # type: ignore[assignment]
     return model
+
+
+def _volume_layers(coarse: bool = False) -> dict[str, str]:
+    """Return how names of parameters of MONAI's ResNets tell their layer, as timm's networks do."""
+    return {"stem": r"^(?:conv1|bn1)", "blocks": r"^layer(\d+)\.(\d+)"}
 
 
 def _timm_model(name: str, channels: int, *, pretrained: bool) -> nn.Module:

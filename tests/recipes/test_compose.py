@@ -49,6 +49,7 @@ def test_a_section_that_changes_its_name_forgets_its_old_keys() -> None:
         "name": "adamw",
         "learning_rate": 1e-3,
         "weight_decay": 0.05,
+        "decay_weights_only": False,
     }
 
 

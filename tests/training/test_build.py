@@ -12,9 +12,8 @@ from medtail.errors import InputError
 from medtail.losses import LOSSES
 from medtail.methods import Method, Teacher
 from medtail.recipes.compose import recipe_names
-from medtail.sam import SAM
 from medtail.training import build
-from medtail.training.build import BuildContext, build_method, build_optimizer
+from medtail.training.build import BuildContext, build_method
 
 COUNTS = np.array([60, 20, 8])
 
@@ -98,20 +97,3 @@ def test_published_weights_are_for_training_alone(monkeypatch, for_training: boo
 def test_what_only_training_forbids_does_not_keep_a_run_from_predicting() -> None:
     settings = recipe("dal", "training.accumulate_batches=2")
     assert build_method(BuildContext(settings, COUNTS, for_training=False)).uses_batch_statistics
-
-
-@pytest.mark.parametrize("key", ["ce", "vs_sam"])
-def test_the_optimizer_sees_the_parameter_groups_of_the_method(monkeypatch, key: str) -> None:
-    settings = recipe(key, "optimizer.weight_decay=0.1")
-    method = build_method(BuildContext(settings, COUNTS))
-    groups = [
-        {"params": list(method.backbone.parameters())},
-        {"params": list(method.head.parameters()), "weight_decay": 0.0},
-    ]
-    monkeypatch.setattr(method, "parameter_groups", lambda: groups)
-    optimizer = build_optimizer(settings, method)
-    assert isinstance(optimizer, SAM) == (key == "vs_sam")
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.1, 0.0]
-    assert [len(group["params"]) for group in optimizer.param_groups] == [
-        len(group["params"]) for group in groups
-    ]

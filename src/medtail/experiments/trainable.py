@@ -5,8 +5,9 @@ import numpy as np
 from medtail.data import ImageCollection, choose_classes, positive_versus_rest
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
-from medtail.training.build import BuildContext, build_method, build_optimizer
+from medtail.training.build import BuildContext, build_method
 from medtail.training.earlier_runs.first_stage import FirstStage
+from medtail.training.optimization.optimizers import build_optimizer
 
 
 def chosen_classes(collection: ImageCollection, recipe: Recipe) -> ImageCollection:

@@ -25,14 +25,15 @@ Axis = Literal["datasets", "methods", "grids", "spaces"]
 _OF_THE_METHOD = ("head", "loss", "method", "sampling")
 
 #: Keys that mean the same under any name of their section.
-_WHATEVER_THE_NAME = ("sharpness", "cached_features")
+_WHATEVER_THE_NAME = ("sharpness", "layer_decay", "decay_weights_only", "cached_features")
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``base`` with ``change`` laid over it, section by section.
 
     A section whose ``name`` changes is replaced as a whole: the momentum of SGD means nothing to Adam. Only an
-    optimizer's ``sharpness`` and a backbone's ``cached_features`` stay, because they go with any of them.
+    optimizer's ``sharpness``, ``layer_decay`` and ``decay_weights_only`` and a backbone's ``cached_features`` stay,
+    because they go with any of them.
 
     Example:
         >>> merge({"optimizer": {"name": "sgd", "momentum": 0.9}}, {"optimizer": {"learning_rate": 0.1}})

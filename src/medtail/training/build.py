@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast, final
 
 import numpy as np
-import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from medtail.backbones import create_backbone
 from medtail.errors import InputError
@@ -29,15 +27,7 @@ from medtail.methods import (
 from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings, TauNormalizedSettings
 from medtail.recipes.score_prior import loss_family_of, loss_of
 from medtail.runs.facts import DatasetFacts
-from medtail.sam import SAM
 from medtail.training.earlier_runs.first_stage import FirstStage
-from medtail.training.schedules import SCHEDULES
-
-_OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "sgd": torch.optim.SGD,
-    "adam": torch.optim.Adam,
-    "adamw": torch.optim.AdamW,
-}
 
 
 def _arguments(settings: Settings, *without: str) -> dict[str, Any]:
@@ -214,21 +204,3 @@ def _check_whole_batches(context: BuildContext) -> None:
             f"augmentation.mixup must be null for {what}: it {does} the batch, and a mixed image has two classes; "
             f"leave mixup out or take a loss of single images, e.g. ce or balanced_softmax"
         )
-
-
-def build_optimizer(recipe: Recipe, method: Method) -> Optimizer:
-    """Build the optimizer of a method, inside :class:`~medtail.training.SAM` if the recipe asks for sharpness."""
-    settings = recipe.optimizer
-    base = _OPTIMIZERS[settings.name]
-    arguments = {"lr": settings.learning_rate, **_arguments(settings, "learning_rate", "sharpness")}
-    parameters = method.parameter_groups()
-    if settings.sharpness is None:
-        return base(parameters, **arguments)
-    radius, adaptive = settings.sharpness.radius, settings.sharpness.adaptive
-    return SAM(parameters, base, rho=radius, adaptive=adaptive, **arguments)
-
-
-def learning_rate_factor(recipe: Recipe, epoch: int) -> float:
-    """Return the factor on the learning rate in an epoch (from 0)."""
-    schedule = SCHEDULES[recipe.schedule.name]
-    return schedule(epoch, epochs=recipe.training.epochs, **_arguments(recipe.schedule))

@@ -55,6 +55,7 @@ from medtail.training.inference.trained_model import TrainedModel
 from medtail.training.inference.typicality import Typicality
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
+from medtail.training.optimization.optimizers import build_optimizer
 from medtail.training.prepare import PreparedData, prepare
 
 _RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
@@ -179,6 +180,8 @@ def _fit(
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
     method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher, first_stage=first_stage))
+    # The module builds its own when the run has files; this one refuses settings before that.
+    build_optimizer(recipe, method)
     module = MethodModule(method, recipe, data.facts)
     learned_from = cache_features(module, data, progress) if recipe.backbone.cached_features else data
     finish_epoch, restored = FinishEpoch(), _Restored()

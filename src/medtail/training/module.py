@@ -15,7 +15,7 @@ from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
 from medtail.training.batches.mixing import build_mixing
 from medtail.training.batches.preparation import VIEWS, OtherViews, memory_format
-from medtail.training.build import build_optimizer, learning_rate_factor
+from medtail.training.optimization.optimizers import build_optimizer, learning_rate_factor
 
 
 @final

@@ -50,6 +50,7 @@ from medtail.recipes.schema.optimization import (
     AdamW,
     ConstantSchedule,
     CosineSchedule,
+    OptimizerSettings,
     Sharpness,
     StepSchedule,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "Names",
     "NestedCollaborativeSettings",
     "NoSubsample",
+    "OptimizerSettings",
     "ParetoSubsample",
     "RandAugmentSettings",
     "Recipe",

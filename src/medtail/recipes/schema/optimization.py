@@ -14,33 +14,47 @@ class Sharpness(Settings):
     adaptive: bool = False
 
 
-class SGD(Settings):
-    """Stochastic gradient descent."""
+class OptimizerSettings(Settings):
+    """What all optimizers have in common; abstract."""
 
-    name: Literal["sgd"]
+    name: str
     learning_rate: float = Field(gt=0.0)
-    momentum: float = Field(0.9, ge=0.0, lt=1.0)
-    nesterov: bool = False
-    weight_decay: float = Field(5e-4, ge=0.0)
+    weight_decay: float = Field(ge=0.0)
+    decay_weights_only: bool = Field(
+        False, description="no weight decay for norms, biases, and what else the network names"
+    )
+    layer_decay: float | None = Field(
+        None, gt=0.0, le=1.0, description="factor on the learning rate from each layer to the one below it"
+    )
+    head_learning_rate: float | None = Field(
+        None, gt=0.0, description="of all that lies behind the network, where it is not that of the network"
+    )
     sharpness: Sharpness | None = None
 
 
-class Adam(Settings):
+class SGD(OptimizerSettings):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"]
+    weight_decay: float = Field(5e-4, ge=0.0)
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    nesterov: bool = False
+
+
+class Adam(OptimizerSettings):
     """Adam."""
 
     name: Literal["adam"]
     learning_rate: float = Field(1e-3, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
-    sharpness: Sharpness | None = None
 
 
-class AdamW(Settings):
+class AdamW(OptimizerSettings):
     """Adam with decoupled weight decay."""
 
     name: Literal["adamw"]
     learning_rate: float = Field(1e-3, gt=0.0)
     weight_decay: float = Field(0.05, ge=0.0)
-    sharpness: Sharpness | None = None
 
 
 class ConstantSchedule(Settings):

@@ -158,6 +158,11 @@ class Recipe(Settings):
                 "augmentation.mixup must be null with backbone.cached_features=true: features are those of whole "
                 "images; leave one of them out"
             )
+        if self.backbone.cached_features and self.optimizer.layer_decay is not None:
+            raise ValueError(
+                f"optimizer.layer_decay must be null with backbone.cached_features=true, got "
+                f"{self.optimizer.layer_decay:g}: only the head is trained; leave one of them out"
+            )
         if self.method.name == "tau_normalized" and self.head.name != "rescaled":
             raise ValueError(
                 f"head.name must be rescaled with method.name=tau_normalized, got {self.head.name}; leave it out"

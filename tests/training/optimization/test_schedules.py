@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from medtail.training import schedules
+from medtail.training.optimization import schedules
 
 
 def _rates(make_scheduler, epochs: int) -> list[float]:

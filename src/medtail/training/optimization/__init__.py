@@ -1,0 +1,1 @@
+"""How weights move: optimizers, their parameter groups, and schedules of the learning rate."""

@@ -1,0 +1,49 @@
+"""Every way of fine-tuning continues bit by bit: interrupted and resumed is as if never stopped."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from training.stripes import recipe, stripes
+
+from medtail.data import ImageCollection
+from medtail.runs.run import Run
+from medtail.training.fit import train
+
+
+@pytest.fixture(scope="module")
+def collection() -> ImageCollection:
+    return stripes()
+
+
+class Stops(Callback):
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
+        if trainer.current_epoch == 1:
+            raise RuntimeError("power cut")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (
+            "optimizer.layer_decay=0.7",
+            "optimizer.head_learning_rate=0.5",
+            "optimizer.decay_weights_only=true",
+        ),
+    ],
+    ids=lambda settings: settings[0].split("=")[0],
+)
+@pytest.mark.parametrize("method", ["ce", "vs_sam"])
+def test_interrupted_is_unbroken(collection, tmp_path: Path, method: str, settings: tuple[str, ...]) -> None:
+    settings = recipe(method, "training.epochs=2", *settings)
+    whole, stopped = Run(tmp_path / "whole"), Run(tmp_path / "stopped")
+    train(collection, settings, whole)
+    with pytest.raises(RuntimeError, match="power cut"):
+        train(collection, settings, stopped, callbacks=[Stops()])
+    train(collection, settings, stopped, resume=True)
+    assert stopped.metrics.read_bytes() == whole.metrics.read_bytes()
+    assert stopped.predictions("test").read_bytes() == whole.predictions("test").read_bytes()
+    first, second = (torch.load(run.last_checkpoint, weights_only=True) for run in (whole, stopped))
+    for part in ("state_dict", "optimizer_states"):
+        torch.testing.assert_close(second[part], first[part], rtol=0, atol=0)
