@@ -8,6 +8,7 @@ Without an initialised process group, every function here is the identity. With 
 every rank must call them equally often.
 """
 
+import sys
 from typing import Any
 
 import torch
@@ -23,6 +24,18 @@ def number_of_ranks() -> int:
 def rank_number() -> int:
     """Return the number of this process among those that share the batch, from 0; 0 without a process group."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+
+
+def loader_processes() -> tuple[int, int]:
+    """Return how many processes share what a sampler draws, and the number of this one among them.
+
+    These are the processes of the group, unless an ``accelerate.Accelerator`` exists (Hugging Face's Trainer makes
+    one): its ``prepare`` deals the batches of one draw out to all processes, so that each of them draws alone.
+    """
+    accelerate = sys.modules.get("accelerate.state")
+    if accelerate is not None and accelerate.is_initialized():
+        return 1, 0
+    return number_of_ranks(), rank_number()
 
 
 def sum_over_ranks(tensor: Tensor) -> Tensor:
