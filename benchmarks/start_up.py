@@ -79,7 +79,7 @@ def main() -> None:
         ("medtail list datasets", ("-m", "medtail", "list", "datasets"), "medtail --help", HELP),
         (
             "import of what predicts",
-            ("-c", "import medtail.training.inference.new_images"),
+            ("-c", "import medtail.inference.loading"),
             "import torch, timm",
             TORCH,
         ),

@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 # Imported for the tests to use: small data sets, and the check of a refusal.
 from references.data_sets import class_folders, draw, edit, refuses, table_folder, write_npz  # noqa: F401
+
+if TYPE_CHECKING:
+    from medtail.runs.run import Run
 
 # Data and parity vectors that are too large or too restricted to commit.
 SHARED = Path(os.environ.get("MEDTAIL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
@@ -29,3 +33,20 @@ def shared_data() -> Path:
 def oracles() -> Path:
     """The folder of the authors' own values."""
     return _folder_or_skip("oracles")
+
+
+@pytest.fixture(scope="session")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple["Run", "Run"]:
+    """Two finished runs on the built-in digits, of one epoch, at 12 and at 16 pixels."""
+    from training.stripes import recipe
+
+    from medtail.data import open_collection
+    from medtail.runs.run import Run
+    from medtail.training import train
+
+    folder = tmp_path_factory.mktemp("two_runs")
+    runs = Run(folder / "first"), Run(folder / "second")
+    for seed, (run, size) in enumerate(zip(runs, (12, 16), strict=True)):
+        settings = ("training.epochs=1", f"training.seed={seed}", f"data.image_size={size}")
+        train(open_collection("digits-lt"), recipe("ce", *settings), run)
+    return runs

@@ -229,7 +229,7 @@ def test_predictions_continue_where_they_stopped(
     for seed in range(5):
         Image.fromarray(pixels(seed)).save(images / f"{seed}.png")
     (images / "2.png").write_bytes(b"")
-    monkeypatch.setattr("medtail.training.inference.new_images._PART", 2)
+    monkeypatch.setattr("medtail.inference.classifier._PART", 2)
     whole, part = tmp_path / "whole.csv", tmp_path / "part.csv"
     done = run(("predict", material.run, images, "--out", whole, "--skip-unreadable"))
     assert done.code == 0 and f"left out: {images / '2.png'} is empty" in done.errors

@@ -18,7 +18,7 @@ from PIL import Image
 
 import medtail.cli
 import medtail.evaluation.report.report
-import medtail.training.inference.new_images
+import medtail.inference.loading
 from medtail.training import fit
 
 assert fit, "imported once, so that a run costs seconds"

@@ -21,7 +21,7 @@ from typing import Any
 HEAVY = (
     "medtail.cli",
     "medtail.training.fit",
-    "medtail.training.inference.new_images",
+    "medtail.inference.loading",
     "medtail.evaluation",
     "timm",
 )

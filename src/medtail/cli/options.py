@@ -45,6 +45,23 @@ HeatMap = Annotated[
         show_default=False,
     ),
 ]
+Combine = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="The mean of several runs or views: probabilities (the default) or log-probabilities.",
+        show_default=False,
+    ),
+]
+TestTimeAugmentation = Annotated[
+    str | None,
+    typer.Option(
+        "--test-time-augmentation",
+        metavar="NAME",
+        help="Predict several views of each image: flips or rotations.",
+        show_default=False,
+    ),
+]
 Classes = Annotated[
     str | None, typer.Option("--classes", metavar="A,B,…", help="Keep these classes only, after --merge.")
 ]
@@ -153,6 +170,14 @@ def parse_axes(assignments: Iterable[str]) -> tuple[list[str], dict[str, list[An
         else:
             axes[path] = [_number_or_text(value) if isinstance(value, str) else value for value in values]
     return fixed, axes
+
+
+def are_runs(paths: Iterable[Path]) -> list[Path]:
+    """Return those paths that are folders with a recipe."""
+    # Imported late: it takes pandas, which --help need not wait for.
+    from medtail.runs.run import Run
+
+    return [path for path in paths if Run(path).recipe.is_file()]
 
 
 def check_heat_map(heat_map: str | None, *, explains: bool) -> None:

@@ -104,6 +104,18 @@ class Task(ABC):
         """Return the decisions on new images, as columns."""
 
     @abstractmethod
+    def columns(self, name: str, class_names: Sequence[str]) -> list[str]:
+        """Return the columns of a value per image: one, or one per label where each is a decision of its own."""
+
+    @abstractmethod
+    def log_distributions(self, log_probabilities: np.ndarray) -> np.ndarray:
+        """Return ``(…, N, D, K)``, the logarithms of D distributions over K outcomes, from ``(…, N, C)``."""
+
+    @abstractmethod
+    def log_probabilities_of(self, log_distributions: np.ndarray) -> np.ndarray:
+        """Return ``(…, N, C)`` from what :meth:`log_distributions` returned."""
+
+    @abstractmethod
     def caption(self, target: np.ndarray, class_names: Sequence[str]) -> str:
         """Return in words what one image is labelled with."""
 
@@ -182,6 +194,19 @@ class SingleLabel(Task):
         """Return the most probable class in a column ``decision``."""
         return pd.DataFrame({"decision": np.asarray(class_names)[probabilities.argmax(axis=1)]})
 
+    def columns(self, name: str, class_names: Sequence[str]) -> list[str]:
+        """Return the name."""
+        return [name]
+
+    def log_distributions(self, log_probabilities: np.ndarray) -> np.ndarray:
+        """Return one distribution over the classes per image."""
+        return log_probabilities[..., None, :]
+
+    def log_probabilities_of(self, log_distributions: np.ndarray) -> np.ndarray:
+        """Return the logarithms of class probabilities."""
+        classes: np.ndarray = log_distributions[..., 0, :]
+        return classes
+
     def caption(self, target: np.ndarray, class_names: Sequence[str]) -> str:
         """Return the name of the class."""
         return class_names[int(target)]
@@ -255,6 +280,21 @@ class MultiLabel(Task):
         """Return 0 or 1 for each label in columns ``decision_<class>``."""
         columns = [f"decision_{name}" for name in class_names]
         return pd.DataFrame((probabilities >= THRESHOLD).astype(np.int64), columns=columns)
+
+    def columns(self, name: str, class_names: Sequence[str]) -> list[str]:
+        """Return the name of each label behind the name."""
+        return [f"{name}_{class_name}" for class_name in class_names]
+
+    def log_distributions(self, log_probabilities: np.ndarray) -> np.ndarray:
+        """Return a distribution per label: present, absent."""
+        with np.errstate(divide="ignore"):
+            absent = np.log(-np.expm1(log_probabilities))
+        return np.stack([log_probabilities, absent], axis=-1)
+
+    def log_probabilities_of(self, log_distributions: np.ndarray) -> np.ndarray:
+        """Return the logarithms of the probabilities that labels are present."""
+        present: np.ndarray = log_distributions[..., 0]
+        return present
 
     def caption(self, target: np.ndarray, class_names: Sequence[str]) -> str:
         """Return the names of all labels the image is known to carry."""

@@ -12,17 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medtail.inference import load
 from medtail.runs.run import Run
 from medtail.serving.server.limits import Limits
 from medtail.serving.server.predictor import Predictor
 from medtail.serving.server.serving import describe
 from medtail.training.inference import TrainedModel
-from medtail.training.inference.new_images import predict_images
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 from starlette.testclient import TestClient
 
-from medtail.operating_point import OperatingPoint
 from medtail.serving.server.app import create_app
 
 HOSTS = ["127.0.0.1"]
@@ -92,9 +91,7 @@ def test_answers_are_those_of_predict(client: TestClient, single_run: Run, tmp_p
     names = [f"{number}.png" for number in range(3)]
     for number, name in enumerate(names):
         (tmp_path / name).write_bytes(picture(number))
-    table = predict_images(
-        single_run, [tmp_path / name for name in names], operating_point=OperatingPoint.of(single_run)
-    )
+    table = load(single_run).predict_files([tmp_path / name for name in names])
     response = post(client, *((name, (tmp_path / name).read_bytes()) for name in names))
     assert response.status_code == 200
     answers = response.json()["predictions"]

@@ -10,9 +10,9 @@ from training.stripes import recipe
 
 from medtail.data import TableColumns, open_collection
 from medtail.errors import InputError
+from medtail.inference import load
 from medtail.runs.run import Run
 from medtail.training.fit import train
-from medtail.training.inference.new_images import predict_images
 from medtail.training.inference.other_data import pass_other_data
 
 
@@ -53,4 +53,4 @@ def test_other_data_is_centred_as_in_training(run: Run, clinic: Path) -> None:
 
 def test_new_images_have_no_masks(run: Run, clinic: Path) -> None:
     with pytest.raises(InputError, match="on the masks of column tumour, and new images come without masks"):
-        predict_images(run, [clinic / "images"])
+        load(run).predict_files([clinic / "images"])

@@ -5,15 +5,19 @@ from typing import Annotated
 
 import typer
 
-from medtail.cli.options import HeatMap
+from medtail.cli.options import Combine, HeatMap, TestTimeAugmentation
 from medtail.errors import InputError
 from medtail.naming import one_line
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of a cross-validation.")],
     paths: Annotated[
-        list[Path], typer.Argument(help="Images, folders of images, or tables of cases of several sequences.")
+        list[Path],
+        typer.Argument(
+            help="Images, folders of images, or tables of cases of several sequences; and more runs, which predict "
+            "together with the first."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="CSV file to write; by default the table is printed.")
@@ -31,6 +35,8 @@ def predict(
     operating_point: Annotated[
         bool, typer.Option("--operating-point", help="Decide as medtail adapt chose.")
     ] = False,
+    combine: Combine = None,
+    test_time_augmentation: TestTimeAugmentation = None,
     explain: Annotated[
         Path | None,
         typer.Option(
@@ -47,41 +53,54 @@ def predict(
 ) -> None:
     """Print one line per image: its path, the decision (for each label, if multi-label), and the probabilities.
 
-    Names that a spreadsheet would run as a formula (=, +, - or @ first) stand behind an apostrophe in CSV.
+    Several runs, the folds of a cross-validation, or several views of each image give the mean of their probabilities,
+    and the table says how far they differ. Names that a spreadsheet would run as a formula (=, +, - or @ first) stand
+    behind an apostrophe in CSV.
     """
-    from medtail.cli.options import check_heat_map, check_output, check_picture_folder
+    from medtail.cli.options import are_runs, check_heat_map, check_output, check_picture_folder
     from medtail.cli.progress import progress_bar
+    from medtail.inference.loading import assemble, members_of
+    from medtail.inference.new_images import image_files
+    from medtail.inference.prediction_file import PredictionFile, predictions_csv
     from medtail.operating_point import OperatingPoint
     from medtail.runs.facts import DatasetFacts
-    from medtail.runs.run import Run
-    from medtail.training.inference.new_images import PredictionFile, predict_in_parts, predictions_csv
     from medtail.training.inference.typicality import UNLIKE
 
-    folder = Run(run)
-    point = OperatingPoint.of(folder) if operating_point else None
+    more = are_runs(paths)
+    images = [path for path in paths if path not in more]
+    if not images:
+        raise InputError(
+            f"predict needs images besides runs, got {', '.join(map(str, more))}; name files or folders"
+        )
+    runs = members_of([run, *more])
+    if operating_point and (len(runs) > 1 or test_time_augmentation is not None):
+        raise InputError(
+            "--operating-point is for the probabilities that it was chosen on, which are those of one run without "
+            "--test-time-augmentation; leave it out, or predict with one run"
+        )
+    point = OperatingPoint.of(runs[0]) if operating_point else None
     if resume and out is None:
         raise InputError("--resume continues the file of --out, which is missing; give both")
+    taken: list[str | Path] = [*(DatasetFacts.load(one).data for one in runs), *images]
     if out is not None:
-        check_output(out, overwrite=overwrite, data=[DatasetFacts.load(folder).data, *paths])
+        check_output(out, overwrite=overwrite, data=taken)
     explained = None
     check_heat_map(heat_map, explains=explain is not None)
     if explain is not None:
         from medtail.training.explanation.explained_images import ExplainedImages
         from medtail.training.explanation.heat_maps import GRAD_CAM
 
-        check_picture_folder(
-            explain, filled=overwrite or resume, data=[DatasetFacts.load(folder).data, *paths]
-        )
+        check_picture_folder(explain, filled=overwrite or resume, data=taken)
         explained = ExplainedImages(explain, heat_map or GRAD_CAM)
-    file = None if out is None else PredictionFile(out, folder, point, resume=resume)
+    classifier = assemble(runs, combine=combine, test_time_augmentation=test_time_augmentation)
+    classifier = classifier.deciding_by(point)
+    file = None if out is None else PredictionFile(out, classifier.identity, resume=resume)
     skipped: list[str] = []
     written = unlike = 0
     with progress_bar() as progress:
-        parts = predict_in_parts(
-            folder,
-            paths,
+        parts = classifier.in_parts(
+            image_files(classifier.facts, images),
             done=file.images if file else (),
-            operating_point=point,
             skip_unreadable=skip_unreadable,
             max_pixels=max_pixels,
             unreadable=skipped,
@@ -96,6 +115,8 @@ def predict(
                 typer.echo(predictions_csv(table, header=number == 0), nl=False)
             else:
                 file.append(table)
+    if classifier.words is not None:
+        typer.echo(f"note: {classifier.words}", err=True)
     if unlike > 2 * (1 - UNLIKE) * written:
         typer.echo(
             f"note: {unlike} of {written} images are unlike the validation images of the run (atypicality from "

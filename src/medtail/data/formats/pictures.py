@@ -75,9 +75,7 @@ class Picture(FileFormat):
             if at_least:
                 image.draft(None, (at_least, at_least))
             ImageOps.exif_transpose(image, in_place=True)
-            if image.mode.startswith("I"):
-                return self.window.apply(_sixteen_bits(image))[..., None]
-            return _to_bytes(image)
+            return picture_pixels(image, self.window)
 
     def form(self, path: Path) -> ImageForm:
         with _opened(path) as image:
@@ -96,6 +94,17 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 "holds floating-point pixels, whose range is unknown (save it with 8 or 16 bits)"
             )
         yield image
+
+
+def picture_pixels(image: Image.Image, window: GreyWindow) -> np.ndarray:
+    """Return an opened picture as uint8 ``(H, W, 1)`` or ``(H, W, 3)``; 16-bit grey as the window says.
+
+    Raises:
+        RefusedError: Its grey values are out of range.
+    """
+    if image.mode.startswith("I"):
+        return window.apply(_sixteen_bits(image))[..., None]
+    return _to_bytes(image)
 
 
 def _to_bytes(image: Image.Image) -> np.ndarray:

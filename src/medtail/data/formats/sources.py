@@ -166,18 +166,47 @@ class ImageArray(ImageSource):
         return image
 
     def form(self, row: int) -> ImageForm:
-        *depth, height, width, channels = self.images.shape[1:]
-        names = {1: "L", 3: "RGB"}
-        return ImageForm(
-            height,
-            width,
-            names.get(channels, f"{channels} channels"),
-            depth=depth[0] if depth else None,
-            channels=None if channels in names else channels,
-        )
+        return _array_form(self.images.shape[1:])
 
     def select(self, rows: np.ndarray) -> "ImageArray":
         return ImageArray(self.images, self.positions[rows])
+
+
+@final
+class ImageList(ImageSource):
+    """Images or volumes of any sizes that are already decoded.
+
+    Args:
+        images: uint8 images ``(H, W, channels)``, or volumes ``(D, H, W, channels)``.
+    """
+
+    def __init__(self, images: Sequence[np.ndarray]) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def read(self, row: int, *, at_least: int = 0) -> np.ndarray:
+        return self.images[row]
+
+    def form(self, row: int) -> ImageForm:
+        return _array_form(self.images[row].shape)
+
+    def select(self, rows: np.ndarray) -> "ImageList":
+        return ImageList([self.images[row] for row in rows])
+
+
+def _array_form(shape: Sequence[int]) -> ImageForm:
+    """The form of an array ``(H, W, channels)`` or ``(D, H, W, channels)``."""
+    *depth, height, width, channels = shape
+    names = {1: "L", 3: "RGB"}
+    return ImageForm(
+        height,
+        width,
+        names.get(channels, f"{channels} channels"),
+        depth=depth[0] if depth else None,
+        channels=None if channels in names else channels,
+    )
 
 
 #: Shapes that an array of images may have, for messages.

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from medtail.data import ImageFiles, Pixels
-from medtail.data.decoded.image_shape import WorkingForm
 from medtail.data.decoded.stores import Resident
 from medtail.data.formats.grey_windows import grey_window
 from medtail.errors import InputError
@@ -70,19 +69,14 @@ class Predictor:
         Raises:
             UnreadableImageError: It cannot be read, or is too large.
         """
-        form = self._form
+        form = self.model.form
         source = ImageFiles([path], self.max_pixels, grey_window(self.model.recipe.data.window))
         return np.ascontiguousarray(form.convert(source.read(0, at_least=form.at_least), name))
-
-    @property
-    def _form(self) -> WorkingForm:
-        facts = self.model.facts
-        return WorkingForm(facts.image_size, facts.channels, facts.dimensions, self.model.recipe.data.fit)
 
     def answers(self, images: Sequence[np.ndarray]) -> list[dict[str, Any]]:
         """Return the answer for each of at least one decoded image: probabilities, the decision and sets if any."""
         rows = np.arange(len(images))
-        pixels = Pixels(self._form, Resident(torch.from_numpy(np.stack(images))), rows)
+        pixels = Pixels(self.model.form, Resident(torch.from_numpy(np.stack(images))), rows)
         probabilities = self.model.probabilities(pixels, rows)
         names = self.model.facts.class_names
         if self.point is None:

@@ -75,6 +75,10 @@ class ImagePreparation(nn.Module):
             None if crop is None else CentreCrop(crop),
         )
 
+    def then(self, view: nn.Module) -> "ImagePreparation":
+        """Return the same preparation with one more change of the image in evaluation, before it is normalised."""
+        return ImagePreparation(self.augmentation, self.normalize, nn.Sequential(self.view, view))
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Return float images ``(N, channels, H, W)``, or volumes, from uint8 ones."""
         normalized: Tensor = self.normalize(self.augmented(pixels))

@@ -91,7 +91,7 @@ class ExplainedImages:
         Args:
             model: Predicted them.
             pixels: Of the images; the readable ones are the rows of the table.
-            table: As :func:`medtail.training.inference.new_images.predict_images` returns it.
+            table: As ``predict`` returns it.
         """
         names = model.facts.class_names
         probabilities = table[[f"probability_{name}" for name in names]].to_numpy()

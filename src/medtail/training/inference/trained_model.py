@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from medtail.data import ImageCollection, Pixels, load_pixels
+from medtail.data.decoded.image_shape import WorkingForm
 from medtail.errors import InputError
 from medtail.methods import Condition, Method
 from medtail.naming import listing
@@ -89,6 +90,16 @@ class TrainedModel:
         conditional.set_condition(condition)
         return self
 
+    def seeing(self, view: nn.Module) -> "TrainedModel":
+        """Return the model that is shown another view of each image; it shares the weights with this one."""
+        return replace(self, preparation=self.preparation.then(view).eval())
+
+    @property
+    def form(self) -> WorkingForm:
+        """Size and channels of the images that the network takes."""
+        facts = self.facts
+        return WorkingForm(facts.image_size, facts.channels, facts.dimensions, self.recipe.data.fit)
+
     def autocast(self) -> AbstractContextManager[Any]:
         """Return a context with the precision of training."""
         return autocast(self.precision)
@@ -114,10 +125,10 @@ class TrainedModel:
         """
         return load_pixels(
             collection.limited(max_pixels or self.recipe.data.max_pixels).windowed(self.recipe.data.window),
-            image_size=self.facts.image_size,
-            channels=self.facts.channels,
-            dimensions=self.facts.dimensions,
-            fit=self.recipe.data.fit,
+            image_size=self.form.image_size,
+            channels=self.form.channels,
+            dimensions=self.form.dimensions,
+            fit=self.form.fit,
             skip_unreadable=skip_unreadable,
             progress=progress,
         )

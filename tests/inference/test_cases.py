@@ -8,7 +8,7 @@ from PIL import Image
 
 from medtail.data.formats.sequences import SequenceFiles
 from medtail.errors import InputError
-from medtail.training.inference.cases import find_cases
+from medtail.inference.cases import find_cases
 
 
 def write(path: Path, grey: int) -> None:

@@ -1,0 +1,280 @@
+"""One or more trained models that predict images together."""
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import pandas as pd
+
+from medtail.data import ImageCollection, Pixels
+from medtail.data.decoded.pixels import NoReadableImageError
+from medtail.data.decoded.reading import UnreadableImage
+from medtail.errors import InputError
+from medtail.inference.combination import MEAN_PROBABILITY, Combination, disagreement
+from medtail.inference.new_images import image_files, images_in_memory
+from medtail.inference.views import ONE_VIEW, Views
+from medtail.naming import listing
+from medtail.operating_point import OperatingPoint
+from medtail.progress import Progress
+from medtail.runs.facts import DatasetFacts
+from medtail.training.inference.trained_model import TrainedModel
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from medtail.training.explanation.explained_images import ExplainedImages
+
+#: Images that are decoded, predicted and written together: memory does not grow with their number.
+_PART = 512
+
+
+@final
+@dataclass(frozen=True)
+class Classifier:
+    """Trained models that predict together; one model alone is the usual case.
+
+    Each member decodes images to its own size and normalises them in its own way, and is shown every view.
+
+    Attributes:
+        members: The models of finished runs, at least one, of the same classes and channels.
+        operating_point: What decides; None for the most probable class, and for several labels per image.
+        combination: How the predictions of several members and views become one.
+        views: What each member is shown of an image; the first is the image as it is.
+    """
+
+    members: tuple[TrainedModel, ...]
+    operating_point: OperatingPoint | None = None
+    combination: Combination = MEAN_PROBABILITY
+    views: Views = ONE_VIEW
+
+    @property
+    def facts(self) -> DatasetFacts:
+        """The facts of the first member; classes, channels and dimensions are those of all."""
+        return self.members[0].facts
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """C names in class-id order."""
+        return tuple(self.facts.class_names)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What tells this classifier from others, in plain values."""
+        return {
+            "members": [model.facts.identity for model in self.members],
+            "runs": [str(model.run.folder.resolve()) for model in self.members if model.run is not None],
+            "point": repr(self.operating_point),
+            "combination": self.combination.words,
+            "views": repr(self.views),
+        }
+
+    @property
+    def words(self) -> str | None:
+        """What was combined, in a sentence; None for one model and one view."""
+        count, seen = len(self.members), len(self.views)
+        if count * seen == 1:
+            return None
+        names = listing((str(model.run.folder) for model in self.members if model.run is not None), most=5)
+        runs = f"run {names}" if count == 1 else f"{count} runs ({names})"
+        views = "" if seen == 1 else f" over {seen} views of each image"
+        return f"Probabilities are the {self.combination.words} of {runs}{views}."
+
+    def deciding_by(self, operating_point: OperatingPoint | None) -> "Classifier":
+        """Return the same models under another operating point, or under none.
+
+        Raises:
+            InputError: There are several members or views: it was chosen for the probabilities of one model.
+        """
+        if operating_point is not None and len(self.members) * len(self.views) > 1:
+            raise InputError(
+                "`operating_point` is for the probabilities that it was chosen on, which are those of one run without "
+                "`test_time_augmentation`; leave it out, or predict with one run"
+            )
+        return replace(self, operating_point=operating_point)
+
+    def predict(self, images: "Sequence[np.ndarray | Image.Image] | np.ndarray") -> pd.DataFrame:
+        """Predict images in memory.
+
+        Args:
+            images: uint8 arrays ``(H, W)`` or ``(H, W, channels)``, for volumes ``(D, H, W)`` or
+                ``(D, H, W, channels)``, of any sizes; or pictures that Pillow opened. Sizes and channels are brought to
+                those of training.
+
+        Returns:
+            As :meth:`predict_files`; ``image`` holds positions, ``"0"``, ``"1"``, ….
+
+        Raises:
+            InputError: There is no image, one has another type or shape, or the probabilities are not finite.
+        """
+        return pd.concat(list(self.in_parts(images_in_memory(self.facts, images))), ignore_index=True)
+
+    def predict_files(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        skip_unreadable: bool = False,
+        max_pixels: int | None = None,
+        progress: Progress | None = None,
+    ) -> pd.DataFrame:
+        """Predict image files, and every image in folders.
+
+        Args:
+            paths: Files and folders. For a model of volumes, a folder of DICOM slices is one image. For a model of
+                several sequences per case, folders and tables of cases.
+            skip_unreadable: Leave unreadable images out instead of refusing them.
+            max_pixels: Refuse larger images; the limit of the training if None.
+            progress: Told about predicting.
+
+        Returns:
+            One row per image, in the order given: ``image``, ``decision`` (a class) or, for several labels per image,
+            ``decision_<class>`` (0 or 1), and ``probability_<class>`` columns. At an operating point the decision and
+            the probabilities are those of the operating point, and ``set`` holds its sets of classes, joined by ``|``,
+            if it has any. ``mutual_information`` and ``standard_deviation_<class>``, where there are several members or
+            views, say how far these differ (:func:`medtail.inference.combination.disagreement`). ``atypicality``,
+            where the runs kept what it needs, is the share of validation images that are more typical than this one,
+            mean over members: from 0.95 on, the image may be of another kind than the model was made for, whatever the
+            probabilities.
+
+        Raises:
+            InputError: A path is missing, a folder holds no image, an image cannot be read, or the probabilities are
+                not finite.
+        """
+        images = image_files(self.facts, [Path(path) for path in paths])
+        parts = self.in_parts(
+            images, skip_unreadable=skip_unreadable, max_pixels=max_pixels, progress=progress
+        )
+        return pd.concat(list(parts), ignore_index=True)
+
+    def in_parts(
+        self,
+        images: ImageCollection,
+        *,
+        done: Container[str] = (),
+        skip_unreadable: bool = False,
+        max_pixels: int | None = None,
+        unreadable: list[str] | None = None,
+        explained: "ExplainedImages | None" = None,
+        progress: Progress | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """Yield what :meth:`predict_files` returns, in parts.
+
+        Args:
+            images: As :mod:`medtail.inference.new_images` finds them.
+            done: Names of images to leave out because they are predicted already.
+            skip_unreadable: As there.
+            max_pixels: As there.
+            unreadable: Gets the name of each image that is left out, with the reason.
+            explained: Gets each part before it is yielded, and writes pictures of what the decisions rest on.
+            progress: As there.
+
+        Raises:
+            InputError: As there, of the images of a part: those of the parts before were predicted. Or pictures are
+                asked for of several members or views.
+        """
+        self._check_no_masks()
+        if explained is not None:
+            if len(self.members) * len(self.views) > 1:
+                raise InputError(
+                    "`explain` shows what one network saw, got several runs or views; explain one run without "
+                    "`test_time_augmentation`"
+                )
+            explained.name_pictures(images.table["id"].tolist())
+        images = images.select(np.flatnonzero([name not in done for name in images.table["id"]]))
+        refused: list[UnreadableImage] = []
+        for start in range(0, len(images), _PART):
+            part = images.select(np.arange(start, min(start + _PART, len(images))))
+            try:
+                pixels = self._decoded(part, skip_unreadable, max_pixels)
+            except NoReadableImageError as error:
+                if len(refused) + len(error.unreadable) == len(images):
+                    raise
+                refused += error.unreadable
+            else:
+                rows = _readable_by_all(pixels)
+                refused += {image.row: image for own in pixels for image in own.unreadable}.values()
+                if len(rows):
+                    table = self._predicted(part, pixels, rows)
+                    if explained is not None:
+                        explained.write(self.members[0], pixels[0], table)
+                    yield table
+            if progress is not None:
+                progress("predicting", min(start + _PART, len(images)), len(images))
+        if unreadable is not None:
+            unreadable += [f"{image.id} {image.reason}" for image in refused]
+
+    def _check_no_masks(self) -> None:
+        for model in self.members:
+            mask = model.recipe.data.columns.mask_column
+            if mask is not None:
+                whose = "the run" if model.run is None else model.run.folder
+                raise InputError(
+                    f"{whose} was trained on images centred on the masks of column {mask}, and new images come "
+                    f"without masks; put both into a table and judge it with `evaluate(data=…)`"
+                )
+
+    def _decoded(
+        self, images: ImageCollection, skip_unreadable: bool, max_pixels: int | None
+    ) -> list[Pixels]:
+        """The images as each member takes them; members that take them alike share them."""
+        pixels: dict[tuple[Any, ...], Pixels] = {}
+        keys = [
+            (model.form, repr(model.recipe.data.window), model.recipe.data.max_pixels)
+            for model in self.members
+        ]
+        for key, model in zip(keys, self.members, strict=True):
+            if key not in pixels:
+                pixels[key] = model.read_pixels(
+                    images, max_pixels=max_pixels, skip_unreadable=skip_unreadable
+                )
+        return [pixels[key] for key in keys]
+
+    def _predicted(self, images: ImageCollection, pixels: Sequence[Pixels], rows: np.ndarray) -> pd.DataFrame:
+        names, task = self.class_names, self.facts.task
+        ids = images.table["id"].to_numpy()[rows]
+        logs, atypicality = [], []
+        for model, own in zip(self.members, pixels, strict=True):
+            model = self._at_condition(model)
+            features = [model.seeing(view).features(own, rows) for view in self.views]
+            logs += [model.feature_log_probabilities(seen, ids) for seen in features]
+            atypicality.append(model.atypicality(own, rows, features[0]))
+        stacked = np.stack(logs)
+        probabilities = np.exp(self.combination.combine(stacked, task))
+        point = self.operating_point
+        if point is None:
+            decisions = task.decisions(probabilities, names)
+        else:
+            decisions = _decisions(point, probabilities)
+            probabilities = point.apply(probabilities)
+        known = [values for values in atypicality if values is not None]
+        return pd.concat(
+            [
+                pd.DataFrame({"image": ids}),
+                decisions,
+                pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in names]),
+                *([disagreement(stacked, task, names)] if len(stacked) > 1 else []),
+                *([pd.DataFrame({"atypicality": np.mean(known, axis=0)})] if known else []),
+            ],
+            axis=1,
+        )
+
+    def _at_condition(self, model: TrainedModel) -> TrainedModel:
+        """The model at λ of the operating point, or at its own."""
+        point = self.operating_point
+        chosen = None if point is None else point.condition
+        return model.at(model.recipe.method.condition if chosen is None else chosen)
+
+
+def _readable_by_all(pixels: Sequence[Pixels]) -> np.ndarray:
+    """Rows of the images that every member can read: where one crops, it refuses smaller ones."""
+    rows = pixels[0].readable_rows
+    for own in pixels[1:]:
+        rows = np.intersect1d(rows, own.readable_rows)
+    return rows
+
+
+def _decisions(point: OperatingPoint, probabilities: np.ndarray) -> pd.DataFrame:
+    """The class, and the set if there is one, as columns."""
+    table = pd.DataFrame({"decision": np.asarray(point.class_names)[point.decide(probabilities)]})
+    return table if point.set_rule is None else table.assign(set=point.set_names(probabilities))
