@@ -49,7 +49,9 @@ def test_a_list_loads_nothing_heavy(kind: str) -> None:
     assert result.stdout.splitlines()[-1] == "HEAVY []"
 
 
-@pytest.mark.parametrize("package", ["medtail.losses", "medtail.data", "medtail.training"])
+@pytest.mark.parametrize(
+    "package", ["medtail.losses", "medtail.data", "medtail.training", "medtail.inference"]
+)
 def test_every_name_of_a_package_that_loads_late_is_there(package: str) -> None:
     module = importlib.import_module(package)
     assert set(module.__all__) == set(dir(module))

@@ -18,6 +18,7 @@ PUBLIC = (
     "data",
     "evaluation",
     "heads",
+    "inference",
     "losses",
     "losses.functional",
     "methods",
