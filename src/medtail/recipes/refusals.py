@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -55,11 +55,16 @@ def _walk(location: Sequence[Any]) -> tuple[list[str], Any]:
         model = None if field is None else _without_none(field.annotation)
         if field is not None and field.discriminator and parts:
             tag = parts.pop(0)
-            members = field.annotation.__args__
-            model = next(
-                member for member in members if tag in member.model_fields["name"].annotation.__args__
-            )
+            model = next(member for member in map(_tagged, get_args(field.annotation)) if tag in member[0])[1]
     return keys, model
+
+
+def _tagged(member: Any) -> tuple[Sequence[str], Any]:
+    """Return the tags of a member of a union, and the settings that they stand for."""
+    if get_origin(member) is Annotated:
+        settings, tag = get_args(member)
+        return (tag.tag,), settings
+    return get_args(member.model_fields["name"].annotation), member
 
 
 def _without_none(annotation: Any) -> Any:

@@ -15,7 +15,7 @@ from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
 from medtail.training.batches.mixing import build_mixing
 from medtail.training.batches.preparation import VIEWS, OtherViews, memory_format
-from medtail.training.optimization.optimizers import build_optimizer, learning_rate_factor
+from medtail.training.optimization.optimizers import build_optimizer, learning_rate_schedule
 
 
 @final
@@ -59,10 +59,11 @@ class MethodModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.recipe, self.method)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda epoch: learning_rate_factor(self.recipe, epoch)
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "epoch"}}
+        schedule = learning_rate_schedule(self.recipe, optimizer, self._steps_per_epoch)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def _steps_per_epoch(self) -> int:
+        return int(self.trainer.estimated_stepping_batches // (self.trainer.max_epochs or 1))
 
     def on_train_epoch_start(self) -> None:
         self.method.set_epoch(self.current_epoch)

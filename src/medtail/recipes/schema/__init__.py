@@ -53,6 +53,8 @@ from medtail.recipes.schema.optimization import (
     OptimizerSettings,
     Sharpness,
     StepSchedule,
+    TimmOptimizer,
+    optimizer_names,
 )
 from medtail.recipes.schema.recipe import Names, Recipe
 from medtail.recipes.schema.training import Sampling, Training
@@ -103,8 +105,10 @@ __all__ = [
     "StepSubsample",
     "SupervisedSettings",
     "TauNormalizedSettings",
+    "TimmOptimizer",
     "Training",
     "TwoLayerHeadSettings",
     "ViewAugmentation",
     "Window",
+    "optimizer_names",
 ]

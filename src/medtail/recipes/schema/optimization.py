@@ -1,9 +1,11 @@
 """Settings of a recipe: optimizers and schedules of the learning rate."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
+from medtail.naming import nearest
 from medtail.recipes.schema.base import Settings
 
 
@@ -57,28 +59,96 @@ class AdamW(OptimizerSettings):
     weight_decay: float = Field(0.05, ge=0.0)
 
 
-class ConstantSchedule(Settings):
+class TimmOptimizer(OptimizerSettings):
+    """Any other optimizer of timm, and further settings of its constructor, which checks them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    weight_decay: float = Field(0.0, ge=0.0)
+
+
+_OWN_NAMES = ("sgd", "adam", "adamw")
+
+#: Beginnings of the names of timm's optimizers that the trainer has no use for.
+_UNUSABLE = {
+    "adahessian": "needs second derivatives, which the trainer does not compute",
+    "bnb": "needs bitsandbytes, which medtail does not install",
+    "fused": "needs apex, which medtail does not install",
+}
+
+
+def optimizer_names() -> list[str]:
+    """Return every name that ``optimizer.name`` takes."""
+    # Imported here because timm takes seconds, which reading a recipe should not.
+    import timm.optim
+
+    left_out = [*_OWN_NAMES, *(f"{start}*" for start in _UNUSABLE)]
+    others = timm.optim.list_optimizers(exclude_filters=left_out)  # type: ignore[attr-defined]
+    return [*_OWN_NAMES, *map(str, others)]
+
+
+def _name_of(optimizer: Any) -> Any:
+    return optimizer.get("name") if isinstance(optimizer, Mapping) else getattr(optimizer, "name", None)
+
+
+def _known(optimizer: Any) -> Any:
+    """Refuse a name that no optimizer has."""
+    name = _name_of(optimizer)
+    if name in (None, *_OWN_NAMES) or name in (names := optimizer_names()):
+        return optimizer
+    for start, reason in _UNUSABLE.items():
+        if str(name).startswith(start):
+            raise ValueError(f"optimizer.name must not be {name}: it {reason}; take adamw, for example")
+    raise ValueError(
+        f"optimizer.name must be one of {', '.join(_OWN_NAMES)}, or of timm's, such as lamb, lion or nadamw, "
+        f"got {name!r}{nearest(str(name), names)}"
+    )
+
+
+def _kind(optimizer: Any) -> Any:
+    name = _name_of(optimizer)
+    return name if name in (None, *_OWN_NAMES) else "timm"
+
+
+AnyOptimizer = Annotated[
+    Annotated[SGD, Tag("sgd")]
+    | Annotated[Adam, Tag("adam")]
+    | Annotated[AdamW, Tag("adamw")]
+    | Annotated[TimmOptimizer, Tag("timm")],
+    Field(discriminator=Discriminator(_kind)),
+    BeforeValidator(_known),
+]
+
+
+class ScheduleSettings(Settings):
+    """What all schedules have in common; abstract."""
+
+    name: str
+    warmup_epochs: int = Field(0, ge=0)
+    interval: Literal["epoch", "step"] = Field(
+        "epoch", description="how often the learning rate changes; warm-up and fall are as long either way"
+    )
+
+
+class ConstantSchedule(ScheduleSettings):
     """The learning rate stays constant after a linear warm-up."""
 
     name: Literal["constant"]
-    warmup_epochs: int = Field(0, ge=0)
 
 
-class CosineSchedule(Settings):
+class CosineSchedule(ScheduleSettings):
     """The learning rate falls to zero along half a cosine after a linear warm-up."""
 
     name: Literal["cosine"]
-    warmup_epochs: int = Field(0, ge=0)
     variant: Literal["paper", "official"] = Field(
         "paper", description="official is two epochs ahead, as the code of DBM and its baselines is"
     )
 
 
-class StepSchedule(Settings):
+class StepSchedule(ScheduleSettings):
     """The learning rate is multiplied by ``factor`` at each milestone after a linear warm-up."""
 
     name: Literal["step"]
-    warmup_epochs: int = Field(0, ge=0)
     milestones: tuple[Annotated[int, Field(ge=0)], ...] = Field(
         description="epochs (from 0) that start with a lower rate"
     )

@@ -29,9 +29,7 @@ from medtail.recipes.schema.network import (
     TwoLayerHeadSettings,
 )
 from medtail.recipes.schema.optimization import (
-    SGD,
-    Adam,
-    AdamW,
+    AnyOptimizer,
     ConstantSchedule,
     CosineSchedule,
     StepSchedule,
@@ -73,7 +71,7 @@ class Recipe(Settings):
         Field(discriminator="name"),
     ] = SupervisedSettings()
     loss: Loss
-    optimizer: Annotated[SGD | Adam | AdamW, Field(discriminator="name")]
+    optimizer: AnyOptimizer
     schedule: Annotated[ConstantSchedule | CosineSchedule | StepSchedule, Field(discriminator="name")]
     training: Training
 
