@@ -55,6 +55,7 @@ from medtail.training.inference.trained_model import TrainedModel
 from medtail.training.inference.typicality import Typicality
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
+from medtail.training.optimization.averaging import MovingAverage
 from medtail.training.optimization.optimizers import build_optimizer
 from medtail.training.prepare import PreparedData, prepare
 
@@ -353,6 +354,8 @@ def _trainer(
         *([] if recipe.backbone.cached_features else [AugmentedBatch(run.augmented)]),
         *checkpoints(run, MONITORED[training.monitor]),
     ]
+    if training.average_decay is not None:
+        watch.append(MovingAverage(training.average_decay))
     if sys.stderr.isatty():
         watch.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
     else:

@@ -11,6 +11,8 @@ from medtail.data import ImageCollection
 from medtail.runs.run import Run
 from medtail.training import fit
 
+AVERAGE = "training.average_decay=0.9"
+
 
 @pytest.fixture(scope="module")
 def collection() -> ImageCollection:
@@ -38,7 +40,7 @@ STEPS = (
 
 @pytest.mark.parametrize(
     ("method", "settings"),
-    [("vs_sam", LAYERS), ("ce", STEPS)],
+    [("vs_sam", (*LAYERS, AVERAGE)), ("adacos", (*STEPS, AVERAGE))],
     ids=lambda value: value if isinstance(value, str) else value[0].split("=")[0],
 )
 def test_interrupted_is_unbroken(
@@ -56,5 +58,5 @@ def test_interrupted_is_unbroken(
     assert stopped.predictions("test").read_bytes() == whole.predictions("test").read_bytes()
     first, second = (torch.load(run.last_checkpoint, weights_only=True) for run in (whole, stopped))
     assert first.keys() == second.keys()
-    for part in ("state_dict", "optimizer_states"):
+    for part in ("state_dict", "optimizer_states", "current_model_state"):
         torch.testing.assert_close(second[part], first[part], rtol=0, atol=0)

@@ -161,6 +161,12 @@ class Recipe(Settings):
                 f"optimizer.layer_decay must be null with backbone.cached_features=true, got "
                 f"{self.optimizer.layer_decay:g}: only the head is trained; leave one of them out"
             )
+        if self.method.name == "tau_normalized" and self.training.average_decay is not None:
+            raise ValueError(
+                f"training.average_decay must be null with method.name=tau_normalized, got "
+                f"{self.training.average_decay:g}: each epoch tries another τ, and a mean of several is none of them; "
+                f"leave it out"
+            )
         if self.method.name == "tau_normalized" and self.head.name != "rescaled":
             raise ValueError(
                 f"head.name must be rescaled with method.name=tau_normalized, got {self.head.name}; leave it out"

@@ -31,6 +31,12 @@ class Training(Settings):
     )
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     gradient_clip_norm: float | None = Field(None, gt=0.0)
+    average_decay: float | None = Field(
+        None,
+        gt=0.0,
+        lt=1.0,
+        description="decay of the moving average of the weights, which is then validated and saved in their place",
+    )
     monitor: Literal["balanced_accuracy", "auc", "last_epoch", "best_test"] = Field(
         "balanced_accuracy",
         description="the validation metric that chooses the epoch to keep; best_test takes the test accuracy",
