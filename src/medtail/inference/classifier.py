@@ -173,7 +173,8 @@ class Classifier:
             InputError: As there, of the images of a part: those of the parts before were predicted. Or pictures are
                 asked for of several members or views.
         """
-        self._check_no_masks()
+        for model in self.members:
+            model.check_needs_no_masks()
         if explained is not None:
             if len(self.members) * len(self.views) > 1:
                 raise InputError(
@@ -203,16 +204,6 @@ class Classifier:
                 progress("predicting", min(start + _PART, len(images)), len(images))
         if unreadable is not None:
             unreadable += [f"{image.id} {image.reason}" for image in refused]
-
-    def _check_no_masks(self) -> None:
-        for model in self.members:
-            mask = model.recipe.data.columns.mask_column
-            if mask is not None:
-                whose = "the run" if model.run is None else model.run.folder
-                raise InputError(
-                    f"{whose} was trained on images centred on the masks of column {mask}, and new images come "
-                    f"without masks; put both into a table and judge it with `evaluate(data=…)`"
-                )
 
     def _decoded(
         self, images: ImageCollection, skip_unreadable: bool, max_pixels: int | None

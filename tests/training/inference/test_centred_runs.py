@@ -12,6 +12,8 @@ from medtail.data import TableColumns, open_collection
 from medtail.errors import InputError
 from medtail.inference import load
 from medtail.runs.run import Run
+from medtail.serving.export import export
+from medtail.serving.server.predictor import Predictor
 from medtail.training.fit import train
 from medtail.training.inference.other_data import pass_other_data
 
@@ -54,3 +56,11 @@ def test_other_data_is_centred_as_in_training(run: Run, clinic: Path) -> None:
 def test_new_images_have_no_masks(run: Run, clinic: Path) -> None:
     with pytest.raises(InputError, match="on the masks of column tumour, and new images come without masks"):
         load(run).predict_files([clinic / "images"])
+
+
+def test_what_decides_on_new_images_has_no_masks_either(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="on the masks of column tumour, and new images come without masks"):
+        Predictor.load(run)
+    with pytest.raises(InputError, match="on the masks of column tumour, and new images come without masks"):
+        export([run], tmp_path / "run.pt2", format="torch")
+    assert not list(tmp_path.iterdir())

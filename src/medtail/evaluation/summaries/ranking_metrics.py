@@ -3,7 +3,10 @@
 import numpy as np
 
 from medtail import metrics
+from medtail.metrics.arguments import scores_and_positives
 from medtail.metrics.metric import METRICS, POSITIVE_CLASS_METRICS, PRECISION_METRICS, RECALLS
+from medtail.metrics.ranking import ranked_columns
+from medtail.metrics.thresholds import RankedScores
 from medtail.metrics.undefined import mean_over_defined
 
 #: All of them by key, in the order of ``conditions.csv``.
@@ -39,15 +42,14 @@ def ranking_metrics(
         (0.75, 0.8, 1.0)
     """
     classes = probabilities.shape[1]
-    scores = probabilities if scores is None else scores
-    scored = (targets == positive, scores[:, positive]) if classes == 2 else (targets, scores)
+    table, positives = scores_and_positives(targets, probabilities if scores is None else scores)
+    judged = [positive] if classes == 2 else list(range(classes))
     confusion = metrics.confusion_matrix(targets, probabilities.argmax(axis=1), classes)
-    judged = [positive] if classes == 2 else range(classes)
-    best = np.array([_at_best_thresholds(targets == index, scores[:, index]) for index in judged])
-    max_f1, max_balanced_accuracy, *precisions = np.atleast_1d(mean_over_defined(best.T))
+    each = np.array([_of_class(one) for one in ranked_columns(positives[:, judged], table[:, judged])])
+    auc, average_precision, max_f1, max_balanced_accuracy, *precisions = mean_over_defined(each.T)
     return {
-        "auc": float(metrics.roc_auc(*scored)),
-        "average_precision": float(metrics.average_precision(*scored)),
+        "auc": float(auc),
+        "average_precision": float(average_precision),
         "brier": float(metrics.brier_score(targets, probabilities)),
         "max_f1": float(max_f1),
         "max_balanced_accuracy": float(max_balanced_accuracy),
@@ -56,10 +58,13 @@ def ranking_metrics(
     }
 
 
-def _at_best_thresholds(positive: np.ndarray, scores: np.ndarray) -> list[float]:
-    """The highest F1, the highest balanced accuracy and the precisions of one class against the rest."""
+def _of_class(ranked: RankedScores) -> list[float]:
+    """The areas, the highest F1, the highest balanced accuracy and the precisions of one class against the rest."""
+    counts = ranked.counts(np.ones((ranked.summing.shape[1], 1)))
     return [
-        float(metrics.max_f1(positive, scores)),
-        float(metrics.max_balanced_accuracy(positive, scores)),
-        *metrics.precisions_at_recalls(positive, scores, RECALLS).tolist(),
+        counts.roc_auc().item(),
+        counts.average_precision().item(),
+        counts.max_f_beta(1.0).item(),
+        counts.max_balanced_accuracy().item(),
+        *counts.precisions_at_recalls(np.array(RECALLS))[0].tolist(),
     ]

@@ -73,7 +73,7 @@ def export(
         validation).
 
     Raises:
-        InputError: A run is not finished, the runs differ in classes or form, the data are not at hand, a package is
+        InputError: A run is not finished or was centred on masks, the runs differ in classes or form, the data are not at hand, a package is
             missing, the model cannot be exported, or a probability differs by more than 1e-4 from the runs'. Then
             ``out`` is as it was.
     """
@@ -82,6 +82,8 @@ def export(
     if not runs:
         raise InputError("runs must be at least one finished run, got none; name its folder")
     trained = [TrainedModel.load(run) for run in runs]
+    for model in trained:
+        model.check_needs_no_masks()
     models = [_in_float32(model) for model in trained]
     _check_alike(models)
     point = _point(models)

@@ -38,9 +38,10 @@ class Predictor:
         """Read a run.
 
         Raises:
-            InputError: It is not finished, or its cases consist of several sequences.
+            InputError: It is not finished, its images were centred on masks, or its cases consist of several sequences.
         """
         model = TrainedModel.load(run)
+        model.check_needs_no_masks()
         names = tuple(model.facts.class_names)
         if model.facts.sequences is not None:
             raise InputError(

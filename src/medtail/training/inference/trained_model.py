@@ -73,6 +73,20 @@ class TrainedModel:
         preparation = ImagePreparation.of(recipe, facts).to(device())
         return cls(method.eval(), preparation.eval(), recipe, facts, run)
 
+    def check_needs_no_masks(self) -> None:
+        """Refuse a model of images that were centred on masks, which new images come without.
+
+        Raises:
+            InputError: The recipe names a column of masks.
+        """
+        mask = self.recipe.data.columns.mask_column
+        if mask is not None:
+            whose = "the run" if self.run is None else self.run.folder
+            raise InputError(
+                f"{whose} was trained on images centred on the masks of column {mask}, and new images come without "
+                f"masks; put both into a table and judge it with `evaluate(data=…)`"
+            )
+
     def at(self, condition: Condition | None) -> "TrainedModel":
         """Return the model, which reads at λ from here on; None changes nothing.
 
