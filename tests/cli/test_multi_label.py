@@ -183,3 +183,24 @@ def test_data_of_other_labels_is_not_judged(refuses, copy, stripes_run: Path) ->
 def test_methods_are_not_compared_on_several_labels(refuses, stripes: Path, tmp_path: Path) -> None:
     message = refuses("compare", stripes, "--methods", "asl", "--out", tmp_path / "compared")
     assert "methods are compared on one class per image" in message
+
+
+def test_methods_are_compared_on_labels(medtail, refuses, stripes: Path, tmp_path: Path) -> None:
+    short = [f"--set={setting}" for setting in ("data.image_size=16", "training.batch_size=32")]
+    small = ("--backbone", "resnet8", "--epochs", 1, *short)
+    arguments = ("--seeds", 1, "--jobs", 1, "--out", tmp_path / "out", *small)
+    assert "--metrics must be different names from" in refuses(
+        "compare", stripes, "--methods", "asl,bce", "--metrics", "iba_0.1", *arguments
+    )
+    assert "several labels per image need a loss that decides each label by itself" in refuses(
+        "compare", stripes, "--methods", "asl,ce", *arguments
+    )
+    assert "grids need one class per image" in refuses("compare", stripes, "--grids", "vs", *arguments)
+    assert not (tmp_path / "out").exists()
+    result = medtail("compare", stripes, "--methods", "asl,bce", "--json", *arguments)
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)["methods"]
+    assert {row["method"] for row in rows} == {"asl", "bce"}
+    for row in rows:
+        summary = json.loads((tmp_path / "out" / f"{row['method']}-seed0" / "summary.json").read_text())
+        assert row["metrics"]["balanced_accuracy"]["mean"] == pytest.approx(summary["balanced_accuracy"])

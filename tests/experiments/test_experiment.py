@@ -1,12 +1,17 @@
 """An experiment: its folders, what is checked before the first training, and what is never trained again."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from medtail.errors import InputError
 from medtail.experiments.experiment import Experiment
 from medtail.experiments.variants import Variant, product_of, variants_of
+from medtail.recipes.compose import compose
 
 SHORT = {"training": {"epochs": 1}, "backbone": {"name": "resnet8"}}
 
@@ -66,3 +71,37 @@ def test_what_no_experiment_is(tmp_path: Path) -> None:
         Experiment([], ["digits-lt"], tmp_path)
     with pytest.raises(InputError, match="data sets must have different names"):
         Experiment(variants_of(["ce"]), ["digits-lt", "digits-lt"], tmp_path).prepared()
+
+
+def test_columns_of_a_recipe_and_of_a_variant_are_read(tmp_path: Path) -> None:
+    """A saved recipe names the column of labels, and one row another column of images."""
+    images = np.zeros((12, 12, 12), dtype=np.uint8)
+    names = [f"{number}.png" for number in range(12)]
+    for name, pixels in zip(names, images, strict=True):
+        Image.fromarray(pixels).save(tmp_path / name)
+    table = pd.DataFrame({"a": names, "b": names[::-1], "finding": ["x", "y", "z"] * 4})
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    recipe = tmp_path / "recipe.yaml"
+    compose(
+        "small_images",
+        "ce",
+        SHORT,
+        {"data": {"columns": {"image_column": "a", "label_column": "finding"}}},
+    ).save(recipe)
+    other = Variant("other images", "ce", {"data": {"columns": {"image_column": "b"}}})
+    experiment = Experiment(
+        [Variant("ce", "ce"), other], [str(tmp_path / "labels.csv")], tmp_path / "out", 1, str(recipe)
+    )
+    assert [one.class_names for one in experiment.prepared()] == [("x", "y", "z")] * 2
+
+    # These images come without splits, which every row must therefore draw alike.
+    drawn = Variant("drawn", "ce", {"data": {"validation_fraction": 0.3}})
+    with pytest.raises(InputError, match=r"data\.validation_fraction is .* in ce and 0\.3 in drawn"):
+        replace(experiment, variants=[Variant("ce", "ce"), drawn]).prepared()
+
+
+def test_rows_of_other_classes_are_refused_before_the_first_training(tmp_path: Path) -> None:
+    few = Variant("few", "ce", {"data": {"classes": ["1", "2"]}})
+    with pytest.raises(InputError, match=r"data\.classes is None in ce and \['1', '2'\] in few"):
+        _experiment(tmp_path / "out", [Variant("ce", "ce"), few]).run()
+    assert not (tmp_path / "out").exists()

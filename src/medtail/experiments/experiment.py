@@ -19,6 +19,11 @@ from medtail.experiments.variants import Variant, check_different
 from medtail.progress import Progress
 from medtail.recipes.choose_recipe import chosen_columns
 from medtail.runs.run import Run
+from medtail.runs.tasks import Task, task_of
+
+#: Settings of the data that say which classes and images there are, and those that say how they are split.
+_CLASSES = ("merge", "classes", "positive", "negative", "subsample")
+_SPLITS = ("validation", "validation_fraction", "test_fraction", "split_seed", "keep_together", "drawn_first")
 
 
 @final
@@ -32,6 +37,7 @@ class ExperimentRun:
         seed: Of the training.
         job: Its training.
         class_names: Of the data, in class-id order.
+        task: Whether each image has one class or any number of labels.
     """
 
     data_set: str
@@ -39,6 +45,7 @@ class ExperimentRun:
     seed: int
     job: Job
     class_names: tuple[str, ...]
+    task: Task
 
     @property
     def run(self) -> Run:
@@ -99,19 +106,33 @@ class Experiment:
             InputError: A data set cannot be opened, a recipe is wrong, its method cannot be built, or a folder holds
                 another run.
         """
-        columns = chosen_columns(self.recipe, self.changes)
-        collections = [open_collection(data, columns=columns) for data in self.data]
-        names = [collection.name for collection in collections]
+        prepared = [self._prepared(data) for data in self.data]
+        names = [runs[0].data_set for runs in prepared]
         if len(set(names)) < len(names):
             raise InputError(
                 f"data sets must have different names, got {', '.join(names)}; give each once, or rename a folder"
             )
-        return [one for collection in collections for one in self._prepared(collection)]
+        return [run for runs in prepared for run in runs]
 
-    def _prepared(self, collection: ImageCollection) -> list[ExperimentRun]:
+    def _prepared(self, data: str) -> list[ExperimentRun]:
+        """The runs of one data set, which is opened once for each choice of its columns."""
+        columns = [
+            chosen_columns(variant.recipe or self.recipe, [*self.changes, variant.settings])
+            for variant in self.variants
+        ]
+        opened = {chosen: open_collection(data, columns=chosen) for chosen in dict.fromkeys(columns)}
+        runs = [
+            run
+            for variant, chosen in zip(self.variants, columns, strict=True)
+            for run in self._of_variant(variant, opened[chosen])
+        ]
+        _check_same_images(runs, next(iter(opened.values())))
+        return runs
+
+    def _of_variant(self, variant: Variant, collection: ImageCollection) -> list[ExperimentRun]:
         several = len(self.data) > 1
         folder = self.folder / collection.name if several else self.folder
-        parts = [(variant, seed) for variant in self.variants for seed in range(self.seeds)]
+        seeds = range(self.seeds)
         planned = [
             PlannedRun(
                 f"{collection.name}: {variant.label}, seed {seed}"
@@ -123,14 +144,19 @@ class Experiment:
                 variant.recipe,
                 self.folds,
             )
-            for variant, seed in parts
+            for seed in seeds
         ]
         jobs = check_planned(collection, planned, recipe=self.recipe, changes=self.changes)
         return [
             ExperimentRun(
-                collection.name, variant.label, seed, job, chosen_classes(collection, job.recipe).class_names
+                collection.name,
+                variant.label,
+                seed,
+                job,
+                chosen_classes(collection, job.recipe).class_names,
+                task_of(collection.multi_label),
             )
-            for (variant, seed), job in zip(parts, jobs, strict=True)
+            for seed, job in zip(seeds, jobs, strict=True)
         ]
 
     def run(self, workers: Workers | None = None, progress: Progress | None = None) -> list[ExperimentRun]:
@@ -146,6 +172,25 @@ class Experiment:
         prepared = self.prepared()
         train_prepared(prepared, workers, progress)
         return prepared
+
+
+def _check_same_images(runs: Sequence[ExperimentRun], collection: ImageCollection) -> None:
+    """Refuse rows of one data set that would be judged on other images, or as other classes.
+
+    Raises:
+        InputError: There are such rows.
+    """
+    given = set(collection.table["split"]) if "split" in collection.table else set()
+    decide = _CLASSES if {"validation", "test"} <= given else (*_CLASSES, *_SPLITS)
+    first = runs[0]
+    for run in runs[1:]:
+        for key in decide:
+            one, other = (getattr(each.job.recipe.data, key) for each in (first, run))
+            if one != other:
+                raise InputError(
+                    f"rows of one table must be of the same classes and splits, but data.{key} is {one} in "
+                    f"{first.label} and {other} in {run.label}; set it for all rows alike"
+                )
 
 
 def train_prepared(

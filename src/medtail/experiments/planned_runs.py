@@ -83,11 +83,6 @@ def check_planned(
     Raises:
         InputError: A method or setting is wrong, a method cannot be built, or a folder holds another run.
     """
-    if collection.multi_label:
-        raise InputError(
-            f"methods are compared on one class per image, {collection.data} has columns of several labels; train "
-            f"each with `train()` and read their summaries"
-        )
     jobs = []
     built: set[str] = set()
     for plan in planned:
@@ -102,6 +97,23 @@ def check_planned(
     for job in jobs:
         _check_place(job, collection)
     return jobs
+
+
+def check_one_class_per_image(collection: ImageCollection, what: str) -> None:
+    """Refuse data with several labels per image.
+
+    Args:
+        collection: The images.
+        what: What needs one class per image, in the plural.
+
+    Raises:
+        InputError: They have columns of labels.
+    """
+    if collection.multi_label:
+        raise InputError(
+            f"{what} need one class per image, {collection.data} has columns of several labels; compare methods on "
+            f"these instead"
+        )
 
 
 def _check_place(job: Job, collection: ImageCollection) -> None:
@@ -145,9 +157,11 @@ def train_missing(
         progress: Told about the epochs of every training, and about all trainings.
 
     Raises:
-        InputError: As :func:`check_planned`, before any training, and as :func:`medtail.experiments.jobs.run_jobs`.
+        InputError: The data have several labels per image; as :func:`check_planned`, before any training; and as
+            :func:`medtail.experiments.jobs.run_jobs`.
     """
     collection = open_collection(data, columns=chosen_columns(recipe, changes))
+    check_one_class_per_image(collection, "grids")
     run_jobs(check_planned(collection, planned, recipe=recipe, changes=changes), workers, progress)
     return [plan.run for plan in planned]
 

@@ -7,6 +7,7 @@ from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 from medtail.training.build import BuildContext, build_method
 from medtail.training.earlier_runs.first_stage import FirstStage
+from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.optimization.optimizers import build_optimizer
 
 
@@ -30,6 +31,8 @@ def check_trainable(collection: ImageCollection, recipe: Recipe) -> None:
             that it starts from or learns from is not finished.
     """
     collection = chosen_classes(collection, recipe)
+    if collection.multi_label:
+        check_multi_label_recipe(recipe, collection)
     first_stage, teacher = recipe.backbone.from_run, recipe.method.teacher_run
     for earlier in filter(None, (first_stage, teacher)):
         run = Run.of(str(earlier))

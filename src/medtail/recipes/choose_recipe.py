@@ -11,6 +11,7 @@ from medtail.recipes.compose import (
     compose_second_stage,
     load_recipe,
     merge,
+    read_axis,
     read_recipe,
     recipe_names,
 )
@@ -31,16 +32,20 @@ def choose_dataset_recipe(collection: ImageCollection) -> str:
 
 
 def chosen_columns(recipe: str | None, changes: Sequence[Mapping[str, Any]] = ()) -> TableColumns:
-    """Return the columns to open the data with: those of a saved recipe, with changes laid over them.
+    """Return the columns to open the data with: those of a recipe, with changes laid over them.
 
     Args:
         recipe: As for :func:`choose_recipe`.
         changes: Laid over it, in order.
 
     Raises:
-        InputError: The recipe cannot be read.
+        InputError: The recipe cannot be read, or there is none of this name.
     """
-    settings = read_recipe(Path(recipe)) if is_recipe_file(recipe) else {}
+    first = first_stage_of(changes)
+    if recipe is not None:
+        settings = _settings_of(recipe)
+    else:
+        settings = {} if first is None else read_recipe(Run.of(first).require(Run.of(first).recipe))
     for change in changes:
         settings = merge(settings, change)
     columns = _section(_section(settings, "data"), "columns")
@@ -49,6 +54,10 @@ def chosen_columns(recipe: str | None, changes: Sequence[Mapping[str, Any]] = ()
     return TableColumns(
         **{name: str(value) for name, value in columns.items() if name in known and value is not None}
     )
+
+
+def _settings_of(recipe: str) -> dict[str, Any]:
+    return read_recipe(Path(recipe)) if is_recipe_file(recipe) else read_axis("datasets", recipe)
 
 
 def _section(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -95,6 +95,27 @@ class MultiLabelPredictions(SavedPredictions):
         logs = self.log_probabilities
         return self.probabilities if logs is None else metrics.label_log_odds(logs)
 
+    @property
+    def right(self) -> np.ndarray:
+        """Whether all labels that are known of each image were decided right ``(N,)``."""
+        right: np.ndarray = ((self.decisions == self.targets) | ~self.known).all(axis=1)
+        return right
+
+    def decided_right(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return, for each label, the images that carry it, then, for each label, those that do not."""
+        return [
+            (rows, self.decisions[rows, index] == carries)
+            for carries in (True, False)
+            for index in range(len(self.class_names))
+            for rows in [np.flatnonzero(self.known[:, index] & (self.carried[:, index] == carries))]
+        ]
+
+    @staticmethod
+    def balanced(recalls: np.ndarray) -> np.ndarray:
+        """Return the mean over labels of ½ (recall where the label is + where it is not)."""
+        carrying, others = np.split(recalls, 2, axis=-1)
+        return mean_over_defined((carrying + others) / 2)
+
     def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
         """Count the decisions that each label is present, ``(R, C)``."""
         weights = self.once() if weights is None else weights

@@ -16,6 +16,7 @@ from medtail.metrics import Outcomes
 from medtail.metrics.calibration import CalibrationGaps, squared_errors, weighted_mean
 from medtail.metrics.ranking import macro_areas, ranked_columns
 from medtail.metrics.thresholds import RankedScores
+from medtail.metrics.undefined import mean_over_defined
 from medtail.runs.prediction_files import (
     check_complete,
     image_columns,
@@ -95,6 +96,20 @@ class SavedPredictions(ABC):
     @abstractmethod
     def scores(self) -> np.ndarray:
         """What each class or label ranks the images by ``(N, C)``: log-odds, or probabilities without logarithms."""
+
+    @property
+    @abstractmethod
+    def right(self) -> np.ndarray:
+        """Whether all that is known of each image was decided as it is ``(N,)``."""
+
+    @abstractmethod
+    def decided_right(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return, for each of the K recalls in balanced accuracy, its images and whether each was decided right."""
+
+    @staticmethod
+    @abstractmethod
+    def balanced(recalls: np.ndarray) -> np.ndarray:
+        """Return balanced accuracy ``(…,)`` of the recalls ``(…, K)`` of :meth:`decided_right`."""
 
     @abstractmethod
     def outcomes(self, weights: np.ndarray | None = None) -> Outcomes:
@@ -265,6 +280,22 @@ class Predictions(SavedPredictions):
         """Log-odds of each class against the others ``(N, C)``, or probabilities."""
         logs = self.log_probabilities
         return self.probabilities if logs is None else metrics.log_odds(logs)
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the class of each image was decided ``(N,)``."""
+        right: np.ndarray = self.decisions == self.targets
+        return right
+
+    def decided_right(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the images of each class, and whether each was decided to be of it."""
+        rows = [np.flatnonzero(self.targets == index) for index in range(len(self.class_names))]
+        return [(own, self.right[own]) for own in rows]
+
+    @staticmethod
+    def balanced(recalls: np.ndarray) -> np.ndarray:
+        """Return the mean recall of the classes that have images."""
+        return mean_over_defined(recalls)
 
     @cached_property
     def _squared_errors(self) -> np.ndarray:

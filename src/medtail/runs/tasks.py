@@ -57,10 +57,12 @@ class Task(ABC):
 
     Attributes:
         multi_label: Whether an image may carry any number of labels.
+        noun: What an image is labelled with, in words.
         metrics: The metrics that predictions have, by their keys, in the order they are shown.
     """
 
     multi_label: ClassVar[bool]
+    noun: ClassVar[str]
     metrics: ClassVar[Mapping[str, Metric]]
 
     @abstractmethod
@@ -125,6 +127,7 @@ class SingleLabel(Task):
     """Every image is of one class."""
 
     multi_label: ClassVar[bool] = False
+    noun: ClassVar[str] = "class"
     metrics: ClassVar[Mapping[str, Metric]] = METRICS
 
     def check_classes(self, collection: LabelledImages, class_names: Sequence[str]) -> None:
@@ -217,6 +220,7 @@ class MultiLabel(Task):
     """An image carries any number of labels: each is a decision of its own, yes from probability 0.5 on."""
 
     multi_label: ClassVar[bool] = True
+    noun: ClassVar[str] = "label"
     metrics: ClassVar[Mapping[str, Metric]] = LABEL_METRICS
 
     def check_classes(self, collection: LabelledImages, class_names: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from medtail.evaluation.comparison.columns import check_columns
 from medtail.evaluation.comparison.comparison import compare_runs
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
+from medtail.runs.tasks import task_of
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_columns_are_shown_in_the_order_that_was_asked_for(runs: list[Run]) -> N
 )
 def test_unknown_columns_are_refused(names: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        check_columns(names, ["mel", "nv", "df"])
+        check_columns(names, ["mel", "nv", "df"], task_of(multi_label=False))
 
 
 def test_the_validation_split_is_judged_by_its_own_predictions(runs: list[Run]) -> None:
@@ -73,7 +74,7 @@ def test_the_validation_split_is_judged_by_its_own_predictions(runs: list[Run]) 
 
 def test_two_settings_make_rows_and_columns(runs: list[Run]) -> None:
     comparison = compare_runs(runs, rows="loss.name", columns="sampling.name")
-    (table,) = comparison.crossed
+    table = comparison.crossed[0].text
     assert table.header == ["loss.name ↓ sampling.name →", "uniform", "class_balanced"]
     values = comparison.runs["balanced_accuracy"].to_numpy()
     mean, deviation = values[:2].mean(), values[:2].std(ddof=1)

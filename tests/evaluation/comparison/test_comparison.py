@@ -181,7 +181,7 @@ def test_written_files_agree(comparison: Comparison, tmp_path: Path) -> None:
     first = content["methods"][0]
     assert first["method"] == "dal"
     assert set(first) == {
-        "method", "seeds", "metrics", "balanced_accuracy_interval", "recalls", "groups", "against_reference",
+        "method", "seeds", "metrics", "balanced_accuracy_interval", "recalls", "against_reference",
     }  # fmt: skip
     assert set(first["recalls"]) == {"akiec", "bcc", "df", "nv"}
     assert {entry["method"]: entry["against_reference"] is None for entry in content["methods"]}["ce"]

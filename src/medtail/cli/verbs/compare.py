@@ -58,7 +58,7 @@ class Shown:
 
         check_factors(self.rows, self.columns)
         for run in runs:
-            check_columns(self.metrics, run.class_names)
+            check_columns(self.metrics, run.class_names, run.task)
         labels = list(dict.fromkeys(run.label for run in runs))
         check_reference(self.reference, [*labels, *(label + ADAPTED for label in labels)])
 

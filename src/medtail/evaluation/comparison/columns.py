@@ -1,4 +1,4 @@
-"""The columns of a comparison, by name: every metric, and recall, precision and F1 of a class."""
+"""The columns of a comparison, by name: every metric, recall, precision and F1 of a class, and groups of classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,11 @@ from typing import final
 from medtail.errors import InputError
 from medtail.evaluation.comparison.comparable import JudgedRun
 from medtail.evaluation.summaries.binary import BINARY_PREFIX
-from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
-from medtail.metrics import METRICS, POSITIVE_CLASS_METRICS, Metric
+from medtail.evaluation.summaries.frequency_groups import GROUP_PREFIX, GROUPS, MANY_CLASSES, frequency_groups
+from medtail.metrics import POSITIVE_CLASS_METRICS, Metric
 from medtail.metrics.metric import LOWEST_RECALL
 from medtail.naming import nearest
+from medtail.runs.tasks import Task
 
 #: What a table shows first.
 _HEADLINE = (
@@ -49,30 +50,38 @@ class ColumnGroup:
 def known_columns(run: JudgedRun) -> dict[str, Metric]:
     """Return every column that runs of these classes have, by its name."""
     names, facts = run.predictions.class_names, run.facts
-    positive = names[facts.positive_id] if run.predictions.binary else None
     titles = {
         name: f"{name} ({count} training images)"
         for name, count in zip(names, facts.training_counts, strict=True)
     }
-    return _columns(titles, positive)
+    return _columns(titles, names[facts.positive_id], facts.task)
 
 
-def check_columns(names: Sequence[str] | None, class_names: Sequence[str]) -> None:
+def check_columns(names: Sequence[str] | None, class_names: Sequence[str], task: Task) -> None:
     """Refuse columns that no run of these classes will have; None stands for all of them.
 
     Raises:
         InputError: There is no such column, or one is named twice.
     """
     if names is not None:
-        positive = class_names[1] if len(class_names) == 2 else None
-        _chosen(names, _columns({name: name for name in class_names}, positive))
+        _chosen(names, _columns({name: name for name in class_names}, class_names[1], task))
 
 
-def _columns(titles: Mapping[str, str], positive: str | None) -> dict[str, Metric]:
+def _columns(titles: Mapping[str, str], positive: str, task: Task) -> dict[str, Metric]:
     of_two = {
         BINARY_PREFIX + name: replace(metric, title=f"{metric.title} of {positive}")
         for name, metric in POSITIVE_CLASS_METRICS.items()
-        if positive is not None
+        if len(titles) == 2 and not task.multi_label
+    }
+    of_groups = {
+        GROUP_PREFIX + name: Metric(
+            GROUP_PREFIX + name,
+            f"Accuracy on classes of {images} training images",
+            "share of the images of these classes decided correctly",
+            "no class has so many",
+        )
+        for name, images in GROUPS.items()
+        if len(titles) >= MANY_CLASSES and not task.multi_label
     }
     of_classes = {
         f"{kind}:{name}": Metric(
@@ -82,10 +91,11 @@ def _columns(titles: Mapping[str, str], positive: str | None) -> dict[str, Metri
         for name, title in titles.items()
     }
     return {
-        "balanced_accuracy": METRICS["balanced_accuracy"],
+        "balanced_accuracy": task.metrics["balanced_accuracy"],
         LOWEST_RECALL.key: LOWEST_RECALL,
-        **METRICS,
+        **task.metrics,
         **of_two,
+        **of_groups,
         **of_classes,
     }
 
@@ -106,27 +116,33 @@ def column_groups(run: JudgedRun, names: Sequence[str] | None) -> list[ColumnGro
     Args:
         run: One of the runs, which all have the same classes.
         names: Columns by name, in order, for a single table; None shows all metrics and, below 20 classes, recall and
-            F1 of each class.
+            F1 of each class, from 20 on accuracy on groups of classes.
 
     Raises:
         InputError: There is no such column, or one is named twice.
     """
-    known = known_columns(run)
+    known, task = known_columns(run), run.facts.task
     if names is not None:
         return [ColumnGroup("Metrics", _chosen(names, known))]
     overall = {name: metric for name, metric in known.items() if ":" not in name}
     groups = [
-        ColumnGroup("Overview", {name: overall[name] for name in _HEADLINE}),
+        ColumnGroup("Overview", {name: overall[name] for name in _HEADLINE if name in overall}),
         ColumnGroup(
             "Further metrics", {name: metric for name, metric in overall.items() if name not in _HEADLINE}
         ),
     ]
     if len(run.predictions.class_names) < MANY_CLASSES:
         groups += [
-            ColumnGroup(
-                f"{_OF_A_CLASS[kind][0]} of each class",
-                {name: metric for name, metric in known.items() if name.startswith(f"{kind}:")},
-            )
+            ColumnGroup(f"{_OF_A_CLASS[kind][0]} of each {task.noun}", _named(known, f"{kind}:"))
             for kind in ("recall", "f1")
         ]
+    elif not task.multi_label:
+        held = [GROUP_PREFIX + name for name in frequency_groups(run.facts.training_counts)]
+        groups.append(
+            ColumnGroup("Accuracy on classes by their training images", {name: known[name] for name in held})
+        )
     return groups
+
+
+def _named(known: Mapping[str, Metric], beginning: str) -> dict[str, Metric]:
+    return {name: metric for name, metric in known.items() if name.startswith(beginning)}

@@ -11,10 +11,10 @@ from medtail.errors import InputError
 from medtail.evaluation.comparison.labels import WITHOUT_EFFECT, labels_of
 from medtail.evaluation.summaries.binary import BINARY_PREFIX, measure_binary
 from medtail.evaluation.summaries.cross_validation import pooled_facts
-from medtail.evaluation.summaries.frequency_groups import group_metrics
+from medtail.evaluation.summaries.frequency_groups import GROUP_PREFIX, GROUPS, group_metrics
 from medtail.metrics.metric import LOWEST_RECALL, POSITIVE_CLASS_METRICS
 from medtail.runs.facts import DatasetFacts
-from medtail.runs.predictions import Predictions
+from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EvaluatedSplit, Run
 from medtail.runs.settings import RunSettings
 
@@ -40,7 +40,7 @@ class JudgedRun:
     label: str
     settings: RunSettings
     facts: DatasetFacts
-    predictions: Predictions
+    predictions: SavedPredictions
     adapted_from: str | None = None
 
     @classmethod
@@ -48,7 +48,7 @@ class JudgedRun:
         """Read a finished run or cross-validation; the split of the latter is every image, out of its fold."""
         run.require(run.summary)
         facts, path = _judged(run, split)
-        predictions = Predictions.read(path)
+        predictions = facts.task.read_predictions(path)
         facts.check_classes(path, predictions.class_names)
         return cls(
             run=run,
@@ -71,13 +71,15 @@ class JudgedRun:
     @property
     def metrics(self) -> dict[str, float]:
         """Every column of :func:`medtail.evaluation.comparison.columns.known_columns`."""
-        values = {name: float(value[0]) for name, value in self.predictions.measure().items()}
+        measured = self.predictions.measure()
+        values = {name: float(measured[name][0]) for name in self.facts.task.metrics}
         outcomes, names = self.predictions.outcomes(), self.predictions.class_names
         of_classes = {"recall": outcomes.recalls, "precision": outcomes.precisions, "f1": outcomes.f1}
         return {
             **values,
             LOWEST_RECALL.key: float(np.nanmin(self.recalls)),
             **self._binary,
+            **self._groups,
             **{
                 f"{kind}:{name}": float(value)
                 for kind, each in of_classes.items()
@@ -93,19 +95,18 @@ class JudgedRun:
         return {BINARY_PREFIX + name: float(values[name][0]) for name in POSITIVE_CLASS_METRICS}
 
     @property
+    def _groups(self) -> dict[str, float]:
+        groups = group_metrics(self.predictions.outcomes(), self.facts.training_counts)
+        if groups is None or self.predictions.multi_label:
+            return {}
+        known = {name: group["accuracy"] for name, group in groups.items() if group["accuracy"] is not None}
+        return {GROUP_PREFIX + name: float(known.get(name, "nan")) for name in GROUPS}
+
+    @property
     def recalls(self) -> np.ndarray:
         """Recall of each class ``(C,)``; NaN without images."""
         recalls: np.ndarray = self.predictions.outcomes().recalls[0]
         return recalls
-
-    @property
-    def groups(self) -> dict[str, float]:
-        """Accuracy on classes with many, a medium number of, and few training images; empty below 20 classes."""
-        groups = group_metrics(self.predictions.outcomes(), self.facts.training_counts) or {}
-        return {
-            name: float("nan") if group["accuracy"] is None else group["accuracy"]
-            for name, group in groups.items()
-        }
 
 
 def _judged(run: Run, split: EvaluatedSplit) -> tuple[DatasetFacts, Path]:
@@ -196,6 +197,11 @@ def _pairs(splits: Mapping[int, int]) -> str:
 
 def _check_same_classes(first: JudgedRun, other: JudgedRun) -> None:
     pair = f"{first.run.folder} and {other.run.folder}"
+    if first.facts.multi_label != other.facts.multi_label:
+        raise InputError(
+            f"runs in one table must be of one task, those of {pair} have one class per image and several labels; "
+            f"compare runs of one data set"
+        )
     names, others = first.predictions.class_names, other.predictions.class_names
     if names != others:
         how = f"{len(names)} and {len(others)} classes" if len(names) != len(others) else "other names"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from medtail.evaluation.comparison.columns import ColumnGroup, column_groups, known_columns
 from medtail.evaluation.comparison.comparable import JudgedRun, differing_settings, read_comparable
-from medtail.evaluation.comparison.factors import check_factors, factor_table
+from medtail.evaluation.comparison.factors import FactorTable, check_factors, factor_table
 from medtail.evaluation.comparison.free_rival import check_reference, with_adapted
 from medtail.evaluation.comparison.significance.differences import Difference, differences_from
 from medtail.evaluation.comparison.significance.resampling import resampled_balanced_accuracy
@@ -45,8 +45,6 @@ class Comparison:
             ``shared_seeds``, ``t``, ``p`` (paired t-test), ``p_holm``, ``verdict`` and ``note``. Undefined values are
             NaN.
         recalls: Mean recall over seeds, one row per label and one column per class.
-        groups: Mean accuracy over seeds on the test images of classes with many (over 100), a medium number of, and
-            few (under 20) training images, one row per label and one column per group; none below 20 classes.
         positive: The positive class, of two; None with more classes.
         runs: One row per run: ``run``, ``method``, ``seed`` and each metric.
         warnings: Settings that differ for other reasons than label and seed.
@@ -65,12 +63,11 @@ class Comparison:
     column_groups: list[ColumnGroup]
     table: pd.DataFrame
     recalls: pd.DataFrame
-    groups: pd.DataFrame
     positive: str | None
     runs: pd.DataFrame
     warnings: list[str]
     against: Mapping[str, list[Difference]]
-    crossed: list[TextTable]
+    crossed: list[FactorTable]
     judged: tuple[JudgedRun, ...] = field(repr=False)
 
     @property
@@ -111,7 +108,12 @@ class Comparison:
     @property
     def tables(self) -> list[TextTable]:
         """The tables of metrics and of tests, as text."""
-        return [*self.crossed, *comparison_tables(self)]
+        return [*(table.text for table in self.crossed), *comparison_tables(self)]
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """The cells of the tables of two settings, one row each; empty where there are none."""
+        return pd.DataFrame([record for table in self.crossed for record in table.records])
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON; undefined values are None."""
@@ -132,7 +134,6 @@ class Comparison:
                         row["balanced_accuracy_high"],
                     ],
                     "recalls": self.recalls.loc[label].to_dict(),
-                    "groups": self.groups.loc[label].to_dict(),
                     "against_reference": None if difference is None else _test(difference),
                 }
             )
@@ -154,7 +155,7 @@ class Comparison:
                 other: [{"method": one.method, **_test(one)} for one in differences]
                 for other, differences in self.against.items()
             },
-            "crossed": [{"title": one.title, "header": one.header, "rows": one.rows} for one in self.crossed],
+            "crossed": self.cells.to_dict("records"),
             "runs": self.runs.to_dict("records"),
         }
         plain: dict[str, Any] = _plain(content)
@@ -242,7 +243,7 @@ def compare_runs(
     known = known_columns(trained[0])
     crossed = [
         # Adapted rows are of the same settings as the rows that they come from.
-        factor_table(trained, values[name].tolist()[: len(trained)], known[name], rows, columns)
+        factor_table(trained, values[name].tolist()[: len(trained)], name, known[name], rows, columns)
         for name in metrics or ["balanced_accuracy"]
         if rows is not None and columns is not None
     ]
@@ -264,8 +265,7 @@ def compare_runs(
                 for label, numbers in ordered.items()
             ]
         ),
-        recalls=_mean_of(judged, [run.recalls for run in judged], list(predictions.class_names)),
-        groups=_mean_of(judged, [run.groups for run in judged]),
+        recalls=_mean_recalls(judged),
         positive=predictions.class_names[trained[0].facts.positive_id] if predictions.binary else None,
         runs=values[["run", "method", "seed", *known]],
         crossed=crossed,
@@ -285,11 +285,10 @@ def _rival(reference: str, judged: Sequence[JudgedRun]) -> str | None:
     return adapted.get(reference, next(iter(adapted.values()), None))
 
 
-def _mean_of(
-    judged: Sequence[JudgedRun], values: Sequence[Any], columns: list[str] | None = None
-) -> pd.DataFrame:
+def _mean_recalls(judged: Sequence[JudgedRun]) -> pd.DataFrame:
     labels = pd.Series([run.label for run in judged])
-    mean: pd.DataFrame = pd.DataFrame(values, columns=columns).groupby(labels, sort=False).mean()
+    recalls = pd.DataFrame([run.recalls for run in judged], columns=list(judged[0].predictions.class_names))
+    mean: pd.DataFrame = recalls.groupby(labels, sort=False).mean()
     return mean
 
 

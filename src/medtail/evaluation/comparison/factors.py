@@ -1,6 +1,8 @@
 """A table of two settings, one in rows and one in columns: losses × samplers, for example."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
 
 import numpy as np
 
@@ -10,6 +12,57 @@ from medtail.evaluation.comparison.tables import TextTable
 from medtail.evaluation.report.page import mean_and_deviation
 from medtail.metrics import Metric
 from medtail.naming import listing, nearest
+
+
+@final
+@dataclass(frozen=True)
+class FactorTable:
+    """A metric for each pair of two settings.
+
+    Attributes:
+        key: The metric's column.
+        metric: What it is.
+        rows: A setting by its path.
+        columns: Another one.
+        cells: The values of the metric over seeds, by the values of both settings.
+    """
+
+    key: str
+    metric: Metric
+    rows: str
+    columns: str
+    cells: Mapping[tuple[str, str], Sequence[float]]
+
+    @property
+    def text(self) -> TextTable:
+        """Mean ± sd in a grid; a dash where nothing was run."""
+        names = dict.fromkeys(column for _, column in self.cells)
+        return TextTable(
+            f"{self.metric.heading} by {self.rows} and {self.columns}",
+            [f"{self.rows} ↓ {self.columns} →", *names],
+            [
+                [row, *(self._cell(row, column) for column in names)]
+                for row in dict.fromkeys(row for row, _ in self.cells)
+            ],
+        )
+
+    def _cell(self, row: str, column: str) -> str:
+        values = self.cells.get((row, column))
+        return "–" if values is None else mean_and_deviation(*_mean_and_sd(values))
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """One mapping per cell: ``metric``, the value of each setting, ``mean``, ``sd`` and ``seeds``, their number."""
+        return [
+            {
+                "metric": self.key,
+                self.rows: row,
+                self.columns: column,
+                **dict(zip(("mean", "sd"), _mean_and_sd(values), strict=True)),
+                "seeds": len(values),
+            }
+            for (row, column), values in self.cells.items()
+        ]
 
 
 def check_factors(rows: str | None, columns: str | None) -> None:
@@ -23,13 +76,14 @@ def check_factors(rows: str | None, columns: str | None) -> None:
 
 
 def factor_table(
-    judged: Sequence[JudgedRun], values: Sequence[float], metric: Metric, rows: str, columns: str
-) -> TextTable:
-    """Return the mean ± sd of a metric over seeds for each pair of two settings.
+    judged: Sequence[JudgedRun], values: Sequence[float], key: str, metric: Metric, rows: str, columns: str
+) -> FactorTable:
+    """Return a metric for each pair of two settings.
 
     Args:
         judged: Runs that differ in these settings.
         values: The metric of each.
+        key: The metric's column.
         metric: What it is.
         rows: A setting by its path, e.g. ``loss.name``, or ``method`` or ``label``.
         columns: Another one, e.g. ``sampling.name``.
@@ -50,14 +104,7 @@ def factor_table(
                 f"{rows}={place[0]} and {columns}={place[1]}; name another setting"
             )
         cells.setdefault(place, []).append(value)
-    return TextTable(
-        f"{metric.heading} by {rows} and {columns}",
-        [f"{rows} ↓ {columns} →", *dict.fromkeys(settings[columns])],
-        [
-            [row, *(_cell(cells.get((row, column))) for column in dict.fromkeys(settings[columns]))]
-            for row in dict.fromkeys(settings[rows])
-        ],
-    )
+    return FactorTable(key, metric, rows, columns, cells)
 
 
 def _settings(judged: Sequence[JudgedRun], name: str) -> list[str]:
@@ -71,8 +118,6 @@ def _settings(judged: Sequence[JudgedRun], name: str) -> list[str]:
     return [str(each.get(name, "not set")) for each in flat]
 
 
-def _cell(values: Sequence[float] | None) -> str:
-    if values is None:
-        return "–"
+def _mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return mean_and_deviation(float(np.mean(values)), deviation)
+    return float(np.mean(values)), deviation

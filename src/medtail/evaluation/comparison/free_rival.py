@@ -49,6 +49,9 @@ def _adapted(run: JudgedRun) -> JudgedRun | None:
     from medtail.recipes.compose import load_recipe
     from medtail.recipes.score_prior import score_prior
 
+    if run.predictions.multi_label:
+        # No loss says which shares of a label its probabilities stand for.
+        return None
     try:
         prior = score_prior(load_recipe(run.run.recipe), run.facts)
     except InputError as error:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -25,14 +26,25 @@ from medtail.files import replacing, with_cells, write_json, write_text
 
 
 def write_comparison(comparison: Comparison | RankedComparisons, folder: Path) -> None:
-    """Write ``comparison.json``, ``.csv``, ``.md``, ``.tex`` and ``.html`` into a folder."""
+    """Write ``comparison.json``, ``.csv``, ``.md``, ``.tex`` and ``.html`` into a folder.
+
+    Tables of two settings are also in ``comparison_cells.csv``, one row per cell.
+    """
     write_json(folder / "comparison.json", comparison.to_dict())
     table = comparison.table.assign(seeds=[" ".join(map(str, seeds)) for seeds in comparison.table["seeds"]])
-    with replacing(folder / "comparison.csv") as temporary:
-        with_cells(table).to_csv(temporary, index=False)
+    _write_csv(table, folder / "comparison.csv")
+    if comparison.cells.empty:
+        (folder / "comparison_cells.csv").unlink(missing_ok=True)
+    else:
+        _write_csv(comparison.cells, folder / "comparison_cells.csv")
     write_text(folder / "comparison.md", comparison.to_markdown())
     write_text(folder / "comparison.tex", comparison.to_latex())
     write_text(folder / "comparison.html", comparison_page(comparison))
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    with replacing(path) as temporary:
+        with_cells(table).to_csv(temporary, index=False)
 
 
 def comparison_page(comparison: Comparison | RankedComparisons) -> str:
@@ -69,6 +81,7 @@ def _ranks(comparison: RankedComparisons) -> dict[str, Any]:
 def _sections(comparison: Comparison) -> list[Section]:
     rows = comparison.rows
     best = best_seeds(comparison)
+    noun = comparison.judged[0].facts.task.noun
     counts = comparison.judged[0].facts.training_counts
     sections = [
         Section(
@@ -83,7 +96,7 @@ def _sections(comparison: Comparison) -> list[Section]:
                 "warnings": comparison.warnings,
                 "rows": rows,
                 "figure": _seeds(comparison, rows),
-                "crossed": comparison.crossed,
+                "crossed": [table.text for table in comparison.crossed],
             },
         ),
         Section(
@@ -97,7 +110,6 @@ def _sections(comparison: Comparison) -> list[Section]:
             "All metrics",
             "comparison_metrics.html",
             {
-                "positive": comparison.positive,
                 "methods": [(row["method"], row["seeds"]) for row in rows],
                 "rows": [
                     (metric.heading, [comparison.reached(row, name) for row in rows])
@@ -107,7 +119,7 @@ def _sections(comparison: Comparison) -> list[Section]:
         ),
         Section(
             "classes",
-            "Recall of each class",
+            f"Recall of each {noun}",
             "comparison_classes.html",
             {
                 "methods": comparison.labels,
@@ -119,25 +131,25 @@ def _sections(comparison: Comparison) -> list[Section]:
                     )
                     for name, count in zip(comparison.recalls.columns, counts, strict=True)
                 ],
-                "groups": [
-                    (name, comparison.groups.loc[comparison.labels, name].tolist())
-                    for name in comparison.groups.columns
-                ],
                 "folded": len(comparison.recalls.columns) >= MANY_CLASSES,
                 "figure": violins(comparison),
             },
         ),
-        Section(
-            "confusions", "Confusion matrices", "comparison_confusions.html", {"figure": confusions(best)}
-        ),
     ]
+    one_class = not comparison.judged[0].facts.multi_label
     sections += _of_figures(
+        (
+            "confusions",
+            "Confusion matrices",
+            "comparison_confusions.html",
+            confusions(best) if one_class else None,
+        ),
         ("angles", "Angles over scales", "comparison_angles.html", angles(comparison)),
         (
             "features",
             "Features",
             "comparison_features.html",
-            embeddings(best) if comparison.split == "test" else None,
+            embeddings(best) if one_class and comparison.split == "test" else None,
         ),
     )
     return [

@@ -155,12 +155,16 @@ class RankedComparisons:
     @property
     def table(self) -> pd.DataFrame:
         """The rows of all data sets, with the data set in the first column."""
-        return pd.concat(
-            [
-                one.table.assign(data_set=one.dataset).set_index("data_set").reset_index()
-                for one in self.comparisons
-            ]
-        )
+        return self._joined([one.table for one in self.comparisons])
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """The cells of the tables of two settings of all data sets, likewise; empty where there are none."""
+        return self._joined([one.cells for one in self.comparisons])
+
+    def _joined(self, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+        names = [one.dataset for one in self.comparisons]
+        return pd.concat(tables, keys=names, names=["data_set", None]).reset_index("data_set")
 
 
 def rank_comparisons(comparisons: Sequence[Comparison]) -> RankedComparisons:

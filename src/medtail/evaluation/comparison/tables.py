@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--", "↓": r"$\downarrow$",
-    "α": r"$\alpha$", "σ": r"$\sigma$", "μ": r"$\mu$", "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$", "−": r"$-$",
+    "→": r"$\rightarrow$", "α": r"$\alpha$", "σ": r"$\sigma$", "μ": r"$\mu$", "≥": r"$\geq$", "≤": r"$\leq$",
+    "×": r"$\times$", "−": r"$-$",
 }  # fmt: skip
 
 
@@ -77,17 +78,6 @@ def comparison_tables(comparison: "Comparison") -> list[TextTable]:
         )
         for group in comparison.column_groups
     ]
-    if len(comparison.groups.columns):
-        tables.append(
-            TextTable(
-                "Accuracy on classes by their training images (many: over 100, few: under 20)",
-                ["Method", *map(str, comparison.groups.columns)],
-                [
-                    [label, *(number(float(value)) for value in comparison.groups.loc[label].to_numpy())]
-                    for label in comparison.labels
-                ],
-            )
-        )
     return [*tables, *tables_of_tests(comparison)]
 
 

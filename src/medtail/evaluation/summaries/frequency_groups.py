@@ -9,6 +9,16 @@ from medtail.metrics import Outcomes
 #: The bounds of "many" and "few" training images (the convention of long-tailed recognition; DBM's tables).
 MANY_ABOVE, FEW_BELOW = 100, 20
 
+#: Each group, and the training images of its classes in words.
+GROUPS = {
+    "many": f"over {MANY_ABOVE}",
+    "medium": f"{FEW_BELOW} to {MANY_ABOVE}",
+    "few": f"under {FEW_BELOW}",
+}
+
+#: Before their names where the accuracy on a group stands beside metrics over all classes.
+GROUP_PREFIX = "group:"
+
 #: From this number on, classes are too many to look at each of them: they are grouped, and their tables fold.
 MANY_CLASSES = 20
 

@@ -9,6 +9,7 @@ from typing import Any, final
 from pydantic import Field
 
 from medtail.data import ImageCollection, open_collection
+from medtail.experiments.planned_runs import check_one_class_per_image
 from medtail.experiments.reproductions.data_sets import GivenData
 from medtail.experiments.variants import Variant, nested
 from medtail.recipes.choose_recipe import chosen_columns
@@ -77,7 +78,9 @@ class PlannedPart:
             InputError: They cannot be opened.
         """
         assert self.given is not None
-        return open_collection(self.given.data, columns=chosen_columns(self.recipe, self.changes))
+        opened = open_collection(self.given.data, columns=chosen_columns(self.recipe, self.changes))
+        check_one_class_per_image(opened, "the papers' tables")
+        return opened
 
     @property
     def trained_rows(self) -> list[Row]:

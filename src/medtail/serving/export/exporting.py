@@ -73,9 +73,9 @@ def export(
         validation).
 
     Raises:
-        InputError: A run is not finished or was centred on masks, the runs differ in classes or form, the data are not at hand, a package is
-            missing, the model cannot be exported, or a probability differs by more than 1e-4 from the runs'. Then
-            ``out`` is as it was.
+        InputError: A run is not finished or was centred on masks, the runs differ in classes or form, the data are not
+            at hand, a package is missing, the model cannot be exported, or a probability differs by more than 1e-4 from
+            the runs'. Then ``out`` is as it was.
     """
     form = FORMATS[choice("format", format, FORMATS)]
     form.check()

@@ -146,11 +146,9 @@ def _difference(
         p_holm=float("nan"),
         note=test.note,
         image_tests=tuple(
-            mcnemar_test(seed, _right(judged[own_of[seed]]), _right(judged[base_of[seed]])) for seed in shared
+            mcnemar_test(
+                seed, judged[own_of[seed]].predictions.right, judged[base_of[seed]].predictions.right
+            )
+            for seed in shared
         ),
     )
-
-
-def _right(run: JudgedRun) -> np.ndarray:
-    right: np.ndarray = run.predictions.decisions == run.predictions.targets
-    return right

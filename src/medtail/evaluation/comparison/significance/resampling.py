@@ -7,7 +7,7 @@ import pandas as pd
 
 from medtail import metrics
 from medtail.evaluation.comparison.comparable import JudgedRun
-from medtail.metrics.undefined import mean_over_defined, ratio
+from medtail.metrics.undefined import ratio
 
 RESAMPLES = 1000
 
@@ -41,19 +41,20 @@ class _Split:
     def __init__(self, runs: Sequence[JudgedRun], images: "pd.Index[str]") -> None:
         first = runs[0].predictions
         self._place = images.get_indexer(pd.Index(first.ids))
-        self._rows = [np.flatnonzero(first.targets == index) for index in range(len(first.class_names))]
-        self._right = np.stack(
-            [run.predictions.decisions == run.predictions.targets for run in runs], axis=1
-        ).astype(np.float64)
+        self._balanced = first.balanced
+        each = zip(*(run.predictions.decided_right() for run in runs), strict=True)
+        #: The images of each recall, and which of them each run decided right ``(n, runs)``.
+        self._recalls = [
+            (same[0][0], np.stack([right for _, right in same], axis=1).astype(np.float64)) for same in each
+        ]
 
     def balanced_accuracy(self, weights: np.ndarray) -> np.ndarray:
-        """Return the mean recall ``(R, runs)`` of weighted images ``(N, R)``."""
+        """Return balanced accuracy ``(R, runs)`` of weighted images ``(N, R)``."""
         own = weights[self._place]
         recalls = [
-            ratio(own[rows].T @ self._right[rows], own[rows].sum(axis=0)[:, None]) for rows in self._rows
+            ratio(own[rows].T @ right, own[rows].sum(axis=0)[:, None]) for rows, right in self._recalls
         ]
-        mean: np.ndarray = mean_over_defined(np.stack(recalls, axis=-1))
-        return mean
+        return self._balanced(np.stack(recalls, axis=-1))
 
 
 def _units(run: JudgedRun) -> "pd.Series[str]":

@@ -46,7 +46,7 @@ def _content(evidence: Evidence) -> dict[str, Any]:
             for name, metric in facts.task.metrics.items()
         ],
         "kind": evidence.judged.kind,
-        "noun": "label" if facts.multi_label else "class",
+        "noun": facts.task.noun,
         "classes": [
             {name: _text(value) if isinstance(value, str) else value for name, value in row.items()}
             for row in class_rows(evidence)

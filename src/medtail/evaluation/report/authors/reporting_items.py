@@ -28,7 +28,7 @@ def reporting_items(evidence: Evidence) -> list[dict[str, str]]:
     train, settings, noun = (
         evidence.counts("train"),
         evidence.settings,
-        "label" if facts.multi_label else "class",
+        facts.task.noun,
     )
     flow, decision = f"Images: {counts}; {unreadable}.", _decision(evidence)
     accuracy = "Tables of metrics and of classes."

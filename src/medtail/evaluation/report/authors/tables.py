@@ -116,7 +116,7 @@ def write_tables(evidence: Evidence, folder: Path) -> None:
 
 
 def _noun(evidence: Evidence) -> str:
-    return "label" if evidence.facts.multi_label else "class"
+    return evidence.facts.task.noun
 
 
 def _metrics(evidence: Evidence) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ def external(evidence: Evidence) -> Section | None:
             "data": data,
             "images": len(evidence.test.ids),
             "trained_on": evidence.facts.name,
-            "noun": "label" if evidence.facts.multi_label else "class",
+            "noun": evidence.facts.task.noun,
             "classes": [
                 {
                     "name": evidence.class_names[index],

@@ -21,7 +21,7 @@ def authors(evidence: Evidence) -> Section:
             "limits": limits(evidence),
             "methods": methods_text(evidence),
             "energy": Energy.of(evidence.environment).formula,
-            "noun": "label" if evidence.facts.multi_label else "class",
+            "noun": evidence.facts.task.noun,
             "subgroups": [row for row in rows if row["n"]],
             "items": reporting_items(evidence),
         },
