@@ -1,6 +1,7 @@
 """Fixtures every test may use."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,3 +51,13 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple["Run", "Run"]:
         settings = ("training.epochs=1", f"training.seed={seed}", f"data.image_size={size}")
         train(open_collection("digits-lt"), recipe("ce", *settings), run)
     return runs
+
+
+@pytest.fixture
+def copies(two_runs: tuple["Run", "Run"], tmp_path: Path) -> tuple["Run", "Run"]:
+    """Both runs, to be changed."""
+    from medtail.runs.run import Run
+
+    for run in two_runs:
+        shutil.copytree(run.folder, tmp_path / run.folder.name)
+    return Run(tmp_path / "first"), Run(tmp_path / "second")

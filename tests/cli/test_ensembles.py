@@ -1,15 +1,21 @@
-"""``predict`` with several runs, folds and views."""
+"""``predict`` and ``evaluate`` with several runs, folds and views."""
 
 import io
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
+from medtail.files import write_json
 from medtail.inference import load
+from medtail.inference.combination import MeanLogProbability
+from medtail.inference.judging import judge_saved
+from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
 
 
@@ -25,11 +31,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("options", "settings", "said"),
     [
-        ((), {}, "the mean probability of 2 runs ("),
+        ((), {}, "the mean over 2 runs ("),
         (
             ("--combine", "log-probabilities", "--test-time-augmentation", "flips"),
             {"combine": "log-probabilities", "test_time_augmentation": "flips"},
-            "the normalised mean of the log-probabilities of 2 runs (",
+            "the normalised geometric mean over 2 runs (",
         ),
     ],
 )
@@ -87,3 +93,57 @@ def test_what_cannot_be_combined_is_refused(
     sentence = refuses("predict", first, second, images, "--explain", tmp_path / "maps")
     assert "--explain shows what one network saw" in sentence
     assert not (tmp_path / "maps").exists()
+
+
+def test_the_command_says_what_was_combined(medtail, copies: tuple[Run, Run]) -> None:
+    folders = [run.folder for run in copies]
+    result = medtail("evaluate", *folders, "--json", "--combine", "log-probabilities")
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(result.stdout)
+    words = f"Probabilities are the normalised geometric mean over 2 runs ({folders[0]}, {folders[1]})."
+    assert (summary["combined"], summary["split"], summary["n"]) == (words, "test", 400)
+    predictions = judge_saved(copies, "test", MeanLogProbability()).predictions
+    assert summary["balanced_accuracy"] == pytest.approx(float(predictions.measure()["balanced_accuracy"][0]))
+    written = folders[0] / "evaluations" / "combined"
+    assert json.loads((written / "summary.json").read_text())["combined"] == words
+    assert words in (written / "report.html").read_text()
+    assert_array_equal(
+        Predictions.read(written / "predictions.parquet").probabilities, predictions.probabilities
+    )
+
+    result = medtail("evaluate", *folders, "--data", "digits-lt", "--test-time-augmentation", "flips")
+    assert result.returncode == 0, result.stderr
+    page = (folders[0] / "evaluations" / "digits-lt" / "report.html").read_text()
+    for text in (result.stdout, page):
+        assert "the mean over 2 runs (" in text and "and 4 views of each image" in text
+    assert "External data" in page and "Recipe and versions" not in page
+
+
+def test_a_cross_validation_is_judged_on_images_that_no_fold_has_seen(
+    medtail, refuses, copies: tuple[Run, Run], tmp_path: Path
+) -> None:
+    run = Run(tmp_path / "crossed")
+    for number, fold in enumerate(copies, start=1):
+        shutil.copytree(fold.folder, run.fold(number).folder)
+    write_json(run.folds_facts, {"folds": 2, "sha256": ""})
+    table = Predictions.read(run.fold(2).predictions("test"))
+    table.rows(np.arange(200)).write(run.fold(2).predictions("test"))
+    assert "must have the same test images, but 200 images are in only one of" in refuses(
+        "evaluate", run.folder
+    )
+    result = medtail("evaluate", run.folder, "--data", "digits-lt", "--json")
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(result.stdout)
+    assert (summary["n"], summary["split"], summary["data"]) == (400, "test", "digits-lt")
+    assert (run.evaluations / "digits-lt" / "report.html").is_file()
+
+
+def test_what_is_of_one_run_is_refused_for_several(refuses, two_runs: tuple[Run, Run]) -> None:
+    folders = [run.folder for run in two_runs]
+    assert "--explain is for one run" in refuses("evaluate", *folders, "--explain")
+    assert "--operating-point is for one run" in refuses("evaluate", *folders, "--operating-point")
+    assert "--label-column names a column of other data" in refuses(
+        "evaluate", *folders, "--label-column", "a"
+    )
+    sentence = refuses("evaluate", folders[0], "--combine", "probabilities")
+    assert "--combine probabilities says how several runs or views are combined, got one run" in sentence

@@ -107,11 +107,9 @@ def test_folds_go_on_as_they_began(refuses, folds_run: Path) -> None:
 
 
 def test_other_verbs_ask_for_one_fold(refuses, medtail, folds_run: Path) -> None:
-    sentence = refuses("evaluate", folds_run)
-    assert (
-        "is a cross-validation, which has no predictions/test.parquet of its own; give one of its folds"
-        in sentence
-    )
+    sentence = refuses("adapt", folds_run, "--balanced-accuracy")
+    assert "is a cross-validation, which has no dataset.json of its own; give one of its folds" in sentence
+    assert "must have the same test images, but" in refuses("evaluate", folds_run)
     result = medtail("evaluate", folds_run / "folds" / "fold-1", "--json")
     assert json.loads(result.stdout)["split"] == "test"
 

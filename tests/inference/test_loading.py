@@ -108,7 +108,7 @@ def test_several_runs_give_their_mean_each_at_its_own_size(
     atypicality = np.mean([single["atypicality"] for single in singles], axis=0)
     assert_allclose(table["atypicality"], atypicality)
     names = ", ".join(str(run.folder) for run in two_runs)
-    assert together.words == f"Probabilities are the mean probability of 2 runs ({names})."
+    assert together.words == f"Probabilities are the mean over 2 runs ({names})."
 
     geometric = probabilities(load(two_runs, combine="log-probabilities").predict(digits))
     expected = np.sqrt(each.prod(axis=0))

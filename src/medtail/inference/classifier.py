@@ -13,9 +13,9 @@ from medtail.data.decoded.pixels import NoReadableImageError
 from medtail.data.decoded.reading import UnreadableImage
 from medtail.errors import InputError
 from medtail.inference.combination import MEAN_PROBABILITY, Combination, disagreement
+from medtail.inference.members import combined_words
 from medtail.inference.new_images import image_files, images_in_memory
 from medtail.inference.views import ONE_VIEW, Views
-from medtail.naming import listing
 from medtail.operating_point import OperatingPoint
 from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
@@ -28,6 +28,21 @@ if TYPE_CHECKING:
 
 #: Images that are decoded, predicted and written together: memory does not grow with their number.
 _PART = 512
+
+
+@final
+@dataclass(frozen=True)
+class Opinions:
+    """What members say of views of N images.
+
+    Attributes:
+        log_probabilities: Of E members and views, the views of a member one after the other ``(E, N, C)``.
+        atypicality: How far each image is from those of validation, mean over members ``(N,)``; None where the runs
+            kept nothing to tell.
+    """
+
+    log_probabilities: np.ndarray
+    atypicality: np.ndarray | None
 
 
 @final
@@ -73,13 +88,11 @@ class Classifier:
     @property
     def words(self) -> str | None:
         """What was combined, in a sentence; None for one model and one view."""
-        count, seen = len(self.members), len(self.views)
-        if count * seen == 1:
+        if len(self.members) * len(self.views) == 1:
             return None
-        names = listing((str(model.run.folder) for model in self.members if model.run is not None), most=5)
-        runs = f"run {names}" if count == 1 else f"{count} runs ({names})"
-        views = "" if seen == 1 else f" over {seen} views of each image"
-        return f"Probabilities are the {self.combination.words} of {runs}{views}."
+        return combined_words(
+            [model.run for model in self.members if model.run is not None], self.combination, len(self.views)
+        )
 
     def deciding_by(self, operating_point: OperatingPoint | None) -> "Classifier":
         """Return the same models under another operating point, or under none.
@@ -187,13 +200,13 @@ class Classifier:
         for start in range(0, len(images), _PART):
             part = images.select(np.arange(start, min(start + _PART, len(images))))
             try:
-                pixels = self._decoded(part, skip_unreadable, max_pixels)
+                pixels = self.decoded(part, skip_unreadable=skip_unreadable, max_pixels=max_pixels)
             except NoReadableImageError as error:
                 if len(refused) + len(error.unreadable) == len(images):
                     raise
                 refused += error.unreadable
             else:
-                rows = _readable_by_all(pixels)
+                rows = readable_by_all(pixels)
                 refused += {image.row: image for own in pixels for image in own.unreadable}.values()
                 if len(rows):
                     table = self._predicted(part, pixels, rows)
@@ -205,10 +218,19 @@ class Classifier:
         if unreadable is not None:
             unreadable += [f"{image.id} {image.reason}" for image in refused]
 
-    def _decoded(
-        self, images: ImageCollection, skip_unreadable: bool, max_pixels: int | None
+    def decoded(
+        self,
+        images: ImageCollection,
+        *,
+        skip_unreadable: bool = False,
+        max_pixels: int | None = None,
+        progress: Progress | None = None,
     ) -> list[Pixels]:
-        """The images as each member takes them; members that take them alike share them."""
+        """Return the images as each member takes them; members that take them alike share them.
+
+        Raises:
+            InputError: An image cannot be read, and ``skip_unreadable`` is false; or none can be read.
+        """
         pixels: dict[tuple[Any, ...], Pixels] = {}
         keys = [
             (model.form, repr(model.recipe.data.window), model.recipe.data.max_pixels)
@@ -217,35 +239,49 @@ class Classifier:
         for key, model in zip(keys, self.members, strict=True):
             if key not in pixels:
                 pixels[key] = model.read_pixels(
-                    images, max_pixels=max_pixels, skip_unreadable=skip_unreadable
+                    images, max_pixels=max_pixels, skip_unreadable=skip_unreadable, progress=progress
                 )
         return [pixels[key] for key in keys]
 
-    def _predicted(self, images: ImageCollection, pixels: Sequence[Pixels], rows: np.ndarray) -> pd.DataFrame:
-        names, task = self.class_names, self.facts.task
-        ids = images.table["id"].to_numpy()[rows]
+    def opinions(self, ids: np.ndarray, pixels: Sequence[Pixels], rows: np.ndarray) -> "Opinions":
+        """Return what each member says of each view of some images.
+
+        Args:
+            ids: Names of these images ``(N,)``, for messages.
+            pixels: Of the images for each member, as :meth:`decoded` returns them.
+            rows: Which of them ``(N,)``, at least one.
+
+        Raises:
+            InputError: A probability is not finite.
+        """
         logs, atypicality = [], []
         for model, own in zip(self.members, pixels, strict=True):
             model = self._at_condition(model)
             features = [model.seeing(view).features(own, rows) for view in self.views]
             logs += [model.feature_log_probabilities(seen, ids) for seen in features]
             atypicality.append(model.atypicality(own, rows, features[0]))
-        stacked = np.stack(logs)
-        probabilities = np.exp(self.combination.combine(stacked, task))
+        known = [values for values in atypicality if values is not None]
+        return Opinions(np.stack(logs), np.mean(known, axis=0) if known else None)
+
+    def _predicted(self, images: ImageCollection, pixels: Sequence[Pixels], rows: np.ndarray) -> pd.DataFrame:
+        names, task = self.class_names, self.facts.task
+        ids = images.table["id"].to_numpy()[rows]
+        opinions = self.opinions(ids, pixels, rows)
+        logs, atypicality = opinions.log_probabilities, opinions.atypicality
+        probabilities = np.exp(self.combination.combine(logs, task))
         point = self.operating_point
         if point is None:
             decisions = task.decisions(probabilities, names)
         else:
             decisions = _decisions(point, probabilities)
             probabilities = point.apply(probabilities)
-        known = [values for values in atypicality if values is not None]
         return pd.concat(
             [
                 pd.DataFrame({"image": ids}),
                 decisions,
                 pd.DataFrame(probabilities, columns=[f"probability_{name}" for name in names]),
-                *([disagreement(stacked, task, names)] if len(stacked) > 1 else []),
-                *([pd.DataFrame({"atypicality": np.mean(known, axis=0)})] if known else []),
+                *([disagreement(logs, task, names)] if len(logs) > 1 else []),
+                *([] if atypicality is None else [pd.DataFrame({"atypicality": atypicality})]),
             ],
             axis=1,
         )
@@ -257,8 +293,8 @@ class Classifier:
         return model.at(model.recipe.method.condition if chosen is None else chosen)
 
 
-def _readable_by_all(pixels: Sequence[Pixels]) -> np.ndarray:
-    """Rows of the images that every member can read: where one crops, it refuses smaller ones."""
+def readable_by_all(pixels: Sequence[Pixels]) -> np.ndarray:
+    """Return the rows of the images that every member can read: where one crops, it refuses smaller ones."""
     rows = pixels[0].readable_rows
     for own in pixels[1:]:
         rows = np.intersect1d(rows, own.readable_rows)

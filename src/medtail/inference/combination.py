@@ -6,6 +6,8 @@ from typing import ClassVar, final
 import numpy as np
 import pandas as pd
 
+from medtail.checks import choice
+from medtail.errors import InputError
 from medtail.runs.tasks import Task
 
 #: In place of -inf, whose difference from itself is undefined.
@@ -16,7 +18,7 @@ class Combination(ABC):
     """How several predictions of the same images become one; abstract.
 
     Attributes:
-        words: What it is the mean of, to follow "the".
+        words: The kind of mean.
     """
 
     words: ClassVar[str]
@@ -42,7 +44,7 @@ class MeanProbability(Combination):
         array([[0.7, 0.3]])
     """
 
-    words: ClassVar[str] = "mean probability"
+    words: ClassVar[str] = "mean"
 
     def combine(self, log_probabilities: np.ndarray, task: Task) -> np.ndarray:
         """Return log p."""
@@ -64,7 +66,7 @@ class MeanLogProbability(Combination):
         array([[0.75, 0.25]])
     """
 
-    words: ClassVar[str] = "normalised mean of the log-probabilities"
+    words: ClassVar[str] = "normalised geometric mean"
 
     def combine(self, log_probabilities: np.ndarray, task: Task) -> np.ndarray:
         """Return log p."""
@@ -83,6 +85,25 @@ COMBINATIONS: dict[str, Combination] = {
     "probabilities": MEAN_PROBABILITY,
     "log-probabilities": MeanLogProbability(),
 }
+
+
+def chosen_combination(combine: str | None, several: bool) -> Combination:
+    """Return the combination of a name, or the usual one for None.
+
+    Args:
+        combine: A key of :data:`COMBINATIONS`.
+        several: Whether there are several predictions to combine.
+
+    Raises:
+        InputError: The name is unknown, or there is nothing to combine.
+    """
+    combination = COMBINATIONS[choice("`combine`", combine or "probabilities", COMBINATIONS)]
+    if combine is not None and not several:
+        raise InputError(
+            f"`combine={combine}` says how several runs or views are combined, got one run; give more runs, or "
+            f"`test_time_augmentation`"
+        )
+    return combination
 
 
 def disagreement(log_probabilities: np.ndarray, task: Task, class_names: tuple[str, ...]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """``medtail evaluate``: metrics of a finished run."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 import typer
 
 from medtail.cli.options import (
+    Combine,
     GroupColumn,
     HeatMap,
     ImageColumn,
@@ -16,11 +17,13 @@ from medtail.cli.options import (
     LabelSeparator,
     Split,
     SplitColumn,
+    TestTimeAugmentation,
 )
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
     from medtail.data import TableColumns
+    from medtail.inference.judging import JudgedTogether
     from medtail.runs.predictions import SavedPredictions
     from medtail.runs.run import EvaluatedSplit, Run
     from medtail.training.inference.other_data import BackbonePass
@@ -29,7 +32,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Folder of a finished run; of several, or of a cross-validation, they judge together."
+        ),
+    ],
     data: Annotated[
         str | None, typer.Option(help="Other data with the same classes; the run's own when left out.")
     ] = None,
@@ -41,6 +49,8 @@ def evaluate(
     group_column: GroupColumn = None,
     split_column: SplitColumn = None,
     label_separator: LabelSeparator = None,
+    combine: Combine = None,
+    test_time_augmentation: TestTimeAugmentation = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also save the predictions, as Parquet.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
@@ -63,20 +73,41 @@ def evaluate(
 ) -> None:
     """Print the metrics of a saved run, on its own data (from its predictions) or on other data.
 
-    Other data also get a report in a new folder in RUN/evaluations.
+    Other data also get a report in a new folder in RUN/evaluations, and so do several runs (in that of the first) and
+    several views of each image, on any data: the mean of their probabilities is judged.
     """
+    from medtail.cli.ensembles import judged_together
     from medtail.cli.options import check_heat_map, check_output
     from medtail.cli.tables import print_summary
     from medtail.data import TableColumns
     from medtail.evaluation.summaries.summary import protocol_summary, summarize
+    from medtail.inference.combination import chosen_combination
+    from medtail.inference.members import members_of
     from medtail.runs.facts import DatasetFacts
-    from medtail.runs.run import Run
     from medtail.runs.settings import RunSettings
 
-    folder = Run(run)
+    members = members_of(run)
+    folder = members[0]
     if out is not None:
-        facts = DatasetFacts.load(folder)
-        check_output(out, overwrite=overwrite, data=[facts.data, *([data] if data else [])])
+        taken = [DatasetFacts.load(member).data for member in members]
+        check_output(out, overwrite=overwrite, data=[*taken, *([data] if data else [])])
+    columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
+    if len(members) > 1 or test_time_augmentation is not None:
+        for option, value in {"--explain": explain, "--operating-point": operating_point}.items():
+            if value:
+                raise InputError(f"{option} is for one run without --test-time-augmentation; leave it out")
+        judged = judged_together(
+            members,
+            data,
+            split.value,
+            combine=combine,
+            test_time_augmentation=test_time_augmentation,
+            columns=columns,
+            skip_unreadable=skip_unreadable,
+        )
+        _show_together(run[0], members, judged, split.value, as_json, out)
+        return
+    chosen_combination(combine, several=False)
     check_heat_map(heat_map, explains=explain)
     if explain and data is not None:
         raise InputError(
@@ -84,7 +115,6 @@ def evaluate(
             "images with medtail predict --explain"
         )
     own = data is None or Path(data).resolve() == Path(DatasetFacts.load(folder).data).resolve()
-    columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     if own and columns.given():
         raise InputError(
             f"`{next(iter(columns.given()))}` names a column of other data, but the run is judged on its own; name "
@@ -127,6 +157,47 @@ def evaluate(
         typer.echo(f"report: {page}", err=True)
     if explain:
         _explain(folder, heat_map)
+
+
+def _show_together(
+    folder: Path,
+    members: Sequence["Run"],
+    judged: "JudgedTogether",
+    split: "EvaluatedSplit",
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Print what several runs or views say together, and write the report."""
+    from medtail.cli.tables import print_summary
+    from medtail.evaluation.summaries.summary import protocol_summary, summarize
+    from medtail.inference.judged_report import write_judged_together
+    from medtail.runs.facts import DatasetFacts
+    from medtail.runs.run import Run
+    from medtail.runs.settings import RunSettings
+
+    if out is not None:
+        judged.predictions.write(out)
+    facts = DatasetFacts.load(members[0])
+    summary = {
+        **({} if judged.collection is None else {"data": judged.collection.name}),
+        "combined": judged.words,
+        **summarize(
+            judged.predictions,
+            judged.split or "all",
+            training_counts=facts.training_counts,
+            positive=facts.positive_id,
+        ),
+    }
+    if judged.collection is None and split == "test":
+        protocols = [protocol_summary(RunSettings.load(member)) for member in members]
+        summary |= next((protocol for protocol in protocols if protocol), {})
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(judged.words)
+        print_summary(summary)
+    page = write_judged_together(Run(folder).evaluations, members, judged, summary)
+    typer.echo(f"report: {page}", err=True)
 
 
 def _explain(run: "Run", heat_map: str | None) -> None:

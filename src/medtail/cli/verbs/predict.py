@@ -59,7 +59,8 @@ def predict(
     """
     from medtail.cli.options import are_runs, check_heat_map, check_output, check_picture_folder
     from medtail.cli.progress import progress_bar
-    from medtail.inference.loading import assemble, members_of
+    from medtail.inference.loading import assemble
+    from medtail.inference.members import members_of
     from medtail.inference.new_images import image_files
     from medtail.inference.prediction_file import PredictionFile, predictions_csv
     from medtail.operating_point import OperatingPoint

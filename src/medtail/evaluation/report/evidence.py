@@ -63,8 +63,9 @@ class ExternalData:
     test_share: float | None
 
 
-#: The run's own images, and those of other data.
+#: The run's own images by their split, and those of other data.
 TEST = Judged("test", "the test split")
+VALIDATION = Judged("validation", "the validation split")
 EXTERNAL = Judged("external", "the external data")
 
 
@@ -87,6 +88,7 @@ class Evidence:
         attributes: What the data say of these images besides their labels, one row each; no column where nothing.
         judged: What these images are called.
         external_data: Where they come from, if they are not the run's own.
+        combined: What the predictions are combined from, in a sentence; None where one model made them.
     """
 
     run: Run
@@ -102,6 +104,7 @@ class Evidence:
     attributes: pd.DataFrame = field(default_factory=pd.DataFrame)
     judged: Judged = TEST
     external_data: ExternalData | None = None
+    combined: str | None = None
 
     @classmethod
     def read(
@@ -174,6 +177,48 @@ class Evidence:
             adapted=adapted,
             judged=EXTERNAL,
             external_data=external_data,
+        )
+
+    @classmethod
+    def together(
+        cls,
+        run: Run,
+        predictions: SavedPredictions,
+        judged: Judged,
+        combined: str,
+        *,
+        summary: dict[str, Any],
+        external_data: ExternalData | None = None,
+        read_image: ReadImage | None = None,
+    ) -> Self:
+        """Return what the report of several runs, or of several views of each image, is written from.
+
+        Args:
+            run: Folder of the first of the runs.
+            predictions: Combined.
+            judged: What the images are called.
+            combined: What the predictions are combined from, in a sentence.
+            summary: Their metrics, from :func:`medtail.evaluation.summarize`.
+            external_data: Where the images come from, if they are not the runs' own.
+            read_image: From an image's id to its pixels, for the gallery.
+        """
+        facts = DatasetFacts.load(run)
+        if external_data is not None:
+            facts = replace(facts, group_column=external_data.group_column)
+        return cls(
+            run=run,
+            facts=facts,
+            settings=RunSettings.load(run),
+            # Each run's own report shows these; no section of this report reads them.
+            environment={},
+            epochs=pd.DataFrame(),
+            summary=summary,
+            validation=None,
+            test=predictions,
+            read_image=read_image,
+            judged=judged,
+            external_data=external_data,
+            combined=combined,
         )
 
     @classmethod

@@ -84,3 +84,17 @@ EXTERNAL: tuple[Part, ...] = (
     gallery,
     settings,
 )
+
+#: Of several runs or views: about images that are judged.
+COMBINED: tuple[Part, ...] = (
+    overview,
+    external,
+    overall,
+    positive_class,
+    recalls,
+    labels,
+    confusion,
+    curves,
+    calibration,
+    gallery,
+)

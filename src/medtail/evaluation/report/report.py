@@ -82,6 +82,23 @@ def write_external_report(evidence: Evidence, path: Path) -> Path:
     return _write_page(evidence, parts.EXTERNAL, what, title=title, path=path)
 
 
+def write_combined_report(evidence: Evidence, path: Path) -> Path:
+    """Write the report of several runs, or of several views of each image.
+
+    Args:
+        evidence: From :meth:`medtail.evaluation.report.evidence.Evidence.together`.
+        path: The page to write.
+
+    Returns:
+        The path of the page.
+    """
+    from medtail.evaluation.report import parts
+
+    data = evidence.external_data
+    title = f"Combined predictions on {evidence.facts.name if data is None else data.name}"
+    return _write(evidence, parts.COMBINED, title, f"Trained on {evidence.facts.name}", path)
+
+
 def _write_page(
     evidence: Evidence,
     parts: "Iterable[Part]",
@@ -91,10 +108,19 @@ def _write_page(
     path: Path | None = None,
 ) -> Path:
     settings = evidence.settings
-    place = path or evidence.run.report
-    page = render_page(
+    return _write(
+        evidence,
+        parts,
         title or f"{settings.method} on {evidence.facts.name}",
         f"{settings.get('backbone.name')}, {settings.get('training.epochs')} epochs, seed {settings.seed}; {what}",
+        path or evidence.run.report,
+    )
+
+
+def _write(evidence: Evidence, parts: "Iterable[Part]", title: str, subtitle: str, place: Path) -> Path:
+    page = render_page(
+        title,
+        subtitle,
         [section for part in parts if (section := part(evidence)) is not None],
         judged=evidence.judged,
     )

@@ -5,12 +5,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from medtail.data import ImageCollection
 from medtail.data.collection_images import read_image
 from medtail.evaluation.report.evidence import Evidence, ExternalData
 from medtail.evaluation.report.report import write_external_report
 from medtail.files import write_json
 from medtail.runs.predictions import Predictions, SavedPredictions
-from medtail.runs.run import Run
+from medtail.runs.run import EvaluatedSplit, Run
 from medtail.training.inference.other_data import BackbonePass
 from medtail.training.inference.typicality import UNLIKE, Typicality
 
@@ -37,16 +40,12 @@ def write_external_validation(
         The path of the page.
     """
     folder = new_folder(run.evaluations, passed.collection.name)
-    typicality = Typicality.read(run)
-    origin = ExternalData(
-        name=passed.collection.name,
-        data=passed.collection.data,
-        part="all images" if passed.split is None else f"its {passed.split} split",
-        group_column=passed.collection.group_column,
-        unreadable=len(passed.collection.table) - len(passed.rows),
-        atypicality=passed.atypicality,
-        unlike_from=UNLIKE,
-        test_share=None if typicality is None else float(typicality.test_share),
+    origin = external_data(
+        run,
+        passed.collection,
+        passed.split,
+        len(passed.collection.table) - len(passed.rows),
+        passed.atypicality,
     )
     window = passed.model.recipe.data.window
     evidence = Evidence.external(
@@ -61,6 +60,35 @@ def write_external_validation(
     predictions.write(folder / "predictions.parquet")
     write_json(folder / "summary.json", summary)
     return page
+
+
+def external_data(
+    run: Run,
+    collection: ImageCollection,
+    split: EvaluatedSplit | None,
+    unreadable: int,
+    atypicality: np.ndarray | None,
+) -> ExternalData:
+    """Return what a report says of other data.
+
+    Args:
+        run: The run, or the first of several.
+        collection: The images.
+        split: The split of theirs that was taken; None for data without splits.
+        unreadable: How many were left out.
+        atypicality: Of the others ``(N,)``; None where that is not known.
+    """
+    typicality = Typicality.read(run)
+    return ExternalData(
+        name=collection.name,
+        data=collection.data,
+        part="all images" if split is None else f"its {split} split",
+        group_column=collection.group_column,
+        unreadable=unreadable,
+        atypicality=atypicality,
+        unlike_from=UNLIKE,
+        test_share=None if typicality is None else float(typicality.test_share),
+    )
 
 
 def new_folder(parent: Path, name: str) -> Path:

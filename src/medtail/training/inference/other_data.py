@@ -71,6 +71,32 @@ def pass_other_data(
         InputError: The labels or the sequences are not those of the run, an image cannot be read, or the split is
             empty.
     """
+    collection, given = open_other_data(run, data, split, columns=columns)
+    model = TrainedModel.load(run)
+    pixels = model.read_pixels(collection, skip_unreadable=skip_unreadable, progress=progress)
+    rows = pixels.readable_rows
+    features = model.features(pixels, rows, progress)
+    return BackbonePass(
+        model,
+        collection,
+        rows,
+        features,
+        given,
+        model.atypicality(pixels, rows, features),
+    )
+
+
+def open_other_data(
+    run: Run, data: str, split: EvaluatedSplit, *, columns: TableColumns = BY_NAME
+) -> tuple[ImageCollection, EvaluatedSplit | None]:
+    """Open one split of other data, with the classes of a run, or all of it if it comes without splits.
+
+    Returns:
+        The images, and the split that was taken; None for data without splits.
+
+    Raises:
+        InputError: The labels or the sequences are not those of the run, or the split is empty.
+    """
     facts = DatasetFacts.load(run)
     settings = RunSettings.load(run)
     if columns.mask_column is None:
@@ -88,7 +114,6 @@ def pass_other_data(
             f"sequences of {data} must be {', '.join(facts.sequences)}, in this order as in training, got "
             f"{', '.join(found)}; order the columns of its table"
         )
-    model = TrainedModel.load(run)
     given = "split" in collection.table
     if given:
         collection = collection.select(collection.rows(split))
@@ -96,14 +121,4 @@ def pass_other_data(
         raise InputError(
             f"split {split} of {data} must hold at least one image, but is empty; choose another with `split`"
         )
-    pixels = model.read_pixels(collection, skip_unreadable=skip_unreadable, progress=progress)
-    rows = pixels.readable_rows
-    features = model.features(pixels, rows, progress)
-    return BackbonePass(
-        model,
-        collection,
-        rows,
-        features,
-        split if given else None,
-        model.atypicality(pixels, rows, features),
-    )
+    return collection, split if given else None

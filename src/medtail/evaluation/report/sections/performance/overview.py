@@ -28,6 +28,7 @@ def overview(evidence: Evidence) -> Section:
             "protocol": evidence.settings.protocol,
             "multi_label": evidence.facts.multi_label,
             "method": evidence.settings.method,
+            "combined": evidence.combined,
             "cards": _label_cards(summary)
             if evidence.facts.multi_label
             else _class_cards(summary, by_recall[0]),

@@ -1,0 +1,82 @@
+"""The runs that predict together, read without PyTorch."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from medtail.errors import InputError
+from medtail.inference.combination import Combination
+from medtail.naming import listing
+from medtail.runs.facts import DatasetFacts
+from medtail.runs.run import Run
+from medtail.runs.settings import RunSettings
+
+Folder: TypeAlias = str | Path | Run
+
+
+def members_of(folders: Sequence[Folder]) -> list[Run]:
+    """Return the runs in some folders: a run itself, or the folds of a cross-validation.
+
+    Raises:
+        InputError: There is none, or one is given twice.
+    """
+    runs = []
+    for folder in folders:
+        run = folder if isinstance(folder, Run) else Run(Path(folder))
+        crossed = run.folds_facts.is_file()
+        runs += [run.fold(number) for number in range(1, run.read_folds()["folds"] + 1)] if crossed else [run]
+    if not runs:
+        raise InputError("`run` must be at least one finished run, got none; name its folder")
+    places = [run.folder.resolve() for run in runs]
+    for run, place in zip(runs, places, strict=True):
+        if places.count(place) > 1:
+            raise InputError(
+                f"runs must differ from each other, but {run.folder} is given twice; name it once"
+            )
+    return runs
+
+
+def check_alike(runs: Sequence[Run]) -> DatasetFacts:
+    """Return the facts of the first run, after refusing others whose probabilities cannot be combined with its own.
+
+    Raises:
+        InputError: Classes, their order, channels, dimensions, sequences or masks differ.
+    """
+    facts = DatasetFacts.load(runs[0])
+    first = _form(runs[0])
+    for run in runs[1:]:
+        for name, value in _form(run).items():
+            if value != first[name]:
+                raise InputError(
+                    f"runs that predict together must have the same {name}, but {runs[0].folder} has {first[name]} "
+                    f"and {run.folder} has {value}; leave one of them out"
+                )
+    return facts
+
+
+def _form(run: Run) -> dict[str, str]:
+    facts = DatasetFacts.load(run)
+    return {
+        "task": "several labels per image" if facts.multi_label else "one class per image",
+        "classes in the same order": ", ".join(facts.class_names),
+        "number of channels": str(facts.channels),
+        "number of dimensions": str(facts.dimensions),
+        "sequences": ", ".join(facts.sequences or ["none"]),
+        "column of masks": str(RunSettings.load(run).get("data.columns.mask_column")),
+    }
+
+
+def combined_words(runs: Sequence[Run], combination: Combination, views: int = 1) -> str:
+    """Return what was combined, in a sentence.
+
+    Example:
+        >>> from medtail.inference.combination import MeanProbability
+        >>> combined_words([Run(Path("a")), Run(Path("b"))], MeanProbability())
+        'Probabilities are the mean over 2 runs (a, b).'
+    """
+    names = listing((str(run.folder) for run in runs), most=5)
+    seen = f"{views} views of each image"
+    if len(runs) == 1:
+        return f"Probabilities are the {combination.words} over {seen} by run {names}."
+    over = f"{len(runs)} runs ({names})"
+    return f"Probabilities are the {combination.words} over {over}{'' if views == 1 else f' and {seen}'}."
