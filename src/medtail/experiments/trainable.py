@@ -20,14 +20,14 @@ def chosen_classes(collection: ImageCollection, recipe: Recipe) -> ImageCollecti
 
 
 def check_trainable(collection: ImageCollection, recipe: Recipe) -> None:
-    """Build what a recipe describes, without its published weights, and train nothing.
+    """Build what a recipe describes, with its weights, and train nothing.
 
     Args:
         collection: The images; nothing is decoded, so class counts are those of all images.
         recipe: Every setting.
 
     Raises:
-        InputError: A name or setting is wrong, loss and head do not fit, the recipe cannot train the method, or a run
+        InputError: A name or setting is wrong, weights or head do not fit, the recipe cannot train the method, or a run
             that it starts from or learns from is not finished.
     """
     collection = chosen_classes(collection, recipe)
@@ -41,9 +41,8 @@ def check_trainable(collection: ImageCollection, recipe: Recipe) -> None:
         # A head that keeps a classifier, or features of a trained network, need a first stage.
         FirstStage.of(recipe, collection)
     counts = np.maximum(collection.class_counts(), 1)
-    backbone = recipe.backbone.model_copy(update={"pretrained": False})
     context = BuildContext(
-        recipe.model_copy(update={"backbone": backbone}),
+        recipe,
         counts,
         collection.dimensions,
         # A teacher that exists is checked when it is loaded.

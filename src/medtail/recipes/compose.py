@@ -17,6 +17,7 @@ from medtail.losses.descriptions import UNAVAILABLE_LOSSES
 from medtail.naming import nearest
 from medtail.recipes.refusals import refusal
 from medtail.recipes.schema import Recipe
+from medtail.runs.settings import migrated
 
 #: The folders of recipes that come with medtail.
 Axis = Literal["datasets", "methods", "grids", "spaces"]
@@ -139,7 +140,7 @@ def read_recipe(path: Path) -> dict[str, Any]:
         raise InputError(
             f"recipe file {path} must hold sections (data, loss, …), got {type(settings).__name__}"
         )
-    return settings
+    return migrated(settings)
 
 
 def read_settings(path: Path, kind: str, remedy: str) -> Any:

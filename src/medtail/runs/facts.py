@@ -24,6 +24,8 @@ _OPTIONAL = (
     "pixels",
     "identity",
     "sequences",
+    "weights",
+    "hub_network",
 )
 
 #: The key of the digest of all other values, and those that may be changed by hand: a data set may move.
@@ -79,6 +81,8 @@ class DatasetFacts:
             from before.
         sequences: The sequence of a case that each channel is; None if channels are grey or colours, and in runs from
             before.
+        weights: What the backbone started from: ``source``, and ``sha256`` of a file. None for random weights.
+        hub_network: What a network of the Hugging Face Hub is, so that nobody asks the Hub again. None for others.
     """
 
     name: str
@@ -103,6 +107,8 @@ class DatasetFacts:
     pixels: str | None = None
     identity: str | None = None
     sequences: list[str] | None = None
+    weights: dict[str, str] | None = None
+    hub_network: dict[str, Any] | None = None
 
     def save(self, run: Run) -> None:
         """Write ``dataset.json``."""
@@ -182,6 +188,13 @@ class DatasetFacts:
             "sequences": self.sequences is None
             or (_all(str, self.sequences) and len(self.sequences) == self.channels),
             "positive": self.positive is None or isinstance(self.positive, str),
+            "weights": self.weights is None
+            or (isinstance(self.weights, dict) and _all(str, list(self.weights.values()))),
+            "hub_network": self.hub_network is None
+            or (
+                isinstance(self.hub_network, dict)
+                and self.hub_network.keys() == {"name", "architecture", "config", "arguments"}
+            ),
         }
         wrong = [name for name, is_sound in sound.items() if not is_sound]
         return None if not wrong else f"has a wrong {wrong[0]}, {str(getattr(self, wrong[0]))[:80]!r}"

@@ -8,10 +8,25 @@ from medtail.runs.run import Run
 from medtail.runs.stored_files import damaged
 
 
+def migrated(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a recipe that an earlier version saved under the names of this one.
+
+    Example:
+        >>> migrated({"backbone": {"name": "resnet18", "pretrained": True}})
+        {'backbone': {'name': 'resnet18', 'weights': 'published'}}
+    """
+    backbone = settings.get("backbone")
+    if not isinstance(backbone, Mapping) or "pretrained" not in backbone:
+        return dict(settings)
+    kept = {key: value for key, value in backbone.items() if key != "pretrained"}
+    weights = "published" if backbone["pretrained"] else "none"
+    return {**settings, "backbone": {**kept, "weights": weights}}
+
+
 @final
 @dataclass(frozen=True)
 class RunSettings:
-    """The content of ``recipe.yaml``, as it was saved; :mod:`medtail.recipes` checks recipes and knows defaults.
+    """The content of ``recipe.yaml`` under today's names; :mod:`medtail.recipes` checks recipes and knows defaults.
 
     Attributes:
         values: Sections of settings, nested as in the file.
@@ -33,7 +48,7 @@ class RunSettings:
         Raises:
             InputError: The run is missing, or its recipe lacks what every page names.
         """
-        settings = cls(run.read_recipe())
+        settings = cls(migrated(run.read_recipe()))
         for path, kind in (("recipe.method", str), ("training.seed", int)):
             if not isinstance(settings.get(path), kind):
                 raise damaged(run.recipe, f"must hold {path}, got {settings.get(path)!r}")

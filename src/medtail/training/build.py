@@ -7,7 +7,7 @@ from typing import Any, cast, final
 import numpy as np
 from torch import nn
 
-from medtail.backbones import create_backbone
+from medtail.backbones import TimmNetwork, check_image_size, create_backbone
 from medtail.errors import InputError
 from medtail.heads import DEFAULT_HEADS, HEADS, Head, OutputKind, RescaledHead
 from medtail.losses import ClassificationLoss
@@ -48,6 +48,7 @@ class BuildContext:
         for_training: Whether the method is about to be trained. If it will only predict, its weights come from a
             checkpoint: published weights, and whatever else only training needs, are not loaded.
         teacher: What the method learns from, if the recipe names one.
+        hub_network: What the backbone's name stood for when the run was begun, if it is one of the Hub.
     """
 
     recipe: Recipe
@@ -56,6 +57,7 @@ class BuildContext:
     for_training: bool = True
     teacher: Teacher | None = None
     first_stage: FirstStage | None = None
+    hub_network: TimmNetwork | None = None
 
     @classmethod
     def of(
@@ -68,7 +70,10 @@ class BuildContext:
         first_stage: FirstStage | None = None,
     ) -> "BuildContext":
         """Return the context of a recipe and the facts of its training data."""
-        return cls(recipe, facts.training_counts, facts.dimensions, for_training, teacher, first_stage)
+        network = None if facts.hub_network is None else TimmNetwork(**facts.hub_network)
+        return cls(
+            recipe, facts.training_counts, facts.dimensions, for_training, teacher, first_stage, network
+        )
 
     def loss(self, condition: Condition | None = None) -> ClassificationLoss:
         """Return the loss of the recipe, at λ if the method has one.
@@ -83,15 +88,27 @@ class BuildContext:
         return loss_family_of(self.recipe, self.class_counts)
 
     def backbone(self) -> nn.Module:
-        """Return a new backbone with the attribute ``num_features``."""
-        return create_backbone(
-            self.recipe.backbone.name,
-            channels=self.recipe.data.channels,
+        """Return a new backbone with the attribute ``num_features``.
+
+        Raises:
+            InputError: The name or the weights are wrong, or the network cannot take images of the recipe's size.
+        """
+        settings, channels, size = self.recipe.backbone, self.recipe.data.channels, self.recipe.input_size
+        # The weights of a first stage take the place of others.
+        starts_from_weights = self.for_training and settings.from_run is None
+        backbone = create_backbone(
+            settings.name,
+            channels=channels,
+            image_size=size,
+            weights=settings.weights if starts_from_weights else "none",
             dimensions=self.dimensions,
-            # The weights of a first stage take the place of published ones.
-            pretrained=self.recipe.backbone.pretrained and self.for_training and self.first_stage is None,
-            variant=self.recipe.backbone.variant,
+            variant=settings.variant,
+            network=self.hub_network,
         )
+        if self.for_training and self.dimensions == 2:
+            setting = "data.image_size" if self.recipe.augmentation.crop is None else "augmentation.crop"
+            check_image_size(backbone, settings.name, channels, size, setting)
+        return backbone
 
     def head(self, expects: OutputKind, in_features: int) -> Head:
         """Return a new head; ``auto`` is the plainest one that emits what the loss expects."""
@@ -106,6 +123,20 @@ class BuildContext:
         if self.first_stage is not None:
             self.first_stage.hand_over(backbone, head)
         return backbone, head
+
+
+def check_backbone(recipe: Recipe, dimensions: int) -> None:
+    """Build the backbone of a recipe, with its weights, and forget it: what is wrong with it is known before data are.
+
+    Raises:
+        InputError: As :meth:`BuildContext.backbone`.
+    """
+    BuildContext(recipe, np.ones(2), dimensions).backbone()
+
+
+def without_weights(recipe: Recipe) -> Recipe:
+    """Return the recipe of a network whose weights come from a checkpoint."""
+    return recipe.model_copy(update={"backbone": recipe.backbone.model_copy(update={"weights": "none"})})
 
 
 def build_method(context: BuildContext) -> Method:

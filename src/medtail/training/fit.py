@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 from torch import Tensor
 
+from medtail.backbones import LoadedWeights, weights_of
 from medtail.data import ImageCollection, write_splits
 from medtail.data.collection_images import read_image
 from medtail.data.decoded.cache import PixelCache
@@ -42,7 +43,7 @@ from medtail.runs.settings import RunSettings
 from medtail.runs.stored_files import damaged, digest_of
 from medtail.training.augmented_batch import AugmentedBatch
 from medtail.training.batches.loaders import RunData
-from medtail.training.build import BuildContext, build_method
+from medtail.training.build import BuildContext, build_method, check_backbone, without_weights
 from medtail.training.callbacks import AngleTable, EpochLine, FinishEpoch, MetricsTable, StopOnBrokenLoss
 from medtail.training.checkpoints import START_AGAIN, WholeCheckpoints, checkpoints
 from medtail.training.devices import choose_precision, device, hardware, is_main_process, peak_memory_mb
@@ -58,6 +59,8 @@ from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.optimization.averaging import MovingAverage
 from medtail.training.optimization.optimizers import build_optimizer
 from medtail.training.prepare import PreparedData, prepare
+
+_log = logging.getLogger(__name__)
 
 _RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
 
@@ -158,6 +161,8 @@ def _trained(
     _check_no_folds(run)
     check_outside(run, collection)
     check_folder(run, recipe, resume=resume)
+    if not resume:
+        check_backbone(recipe, collection.dimensions)
     with claimed(run):
         # Again, because somebody may have written it before it was ours.
         check_folder(run, recipe, resume=resume)
@@ -180,9 +185,20 @@ def _fit(
     first_stage = FirstStage.of(recipe, data.collection)
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
-    method = build_method(BuildContext.of(recipe, data.facts, teacher=teacher, first_stage=first_stage))
+    last = run.last_checkpoint if resume and run.last_checkpoint.is_file() else None
+    # A checkpoint holds all weights; only cached features are those of the first ones.
+    restored_later = last is not None and not recipe.backbone.cached_features
+    method = build_method(
+        BuildContext.of(
+            without_weights(recipe) if restored_later else recipe,
+            data.facts,
+            teacher=teacher,
+            first_stage=first_stage,
+        )
+    )
     # The module builds its own when the run has files; this one refuses settings before that.
     build_optimizer(recipe, method)
+    data = replace(data, facts=_with_weights(run, data.facts, weights_of(method)))
     module = MethodModule(method, recipe, data.facts)
     learned_from = cache_features(module, data, progress) if recipe.backbone.cached_features else data
     finish_epoch, restored = FinishEpoch(), _Restored()
@@ -200,7 +216,6 @@ def _fit(
         data.facts.save(run)
         recipe.save(run.recipe)
 
-    last = run.last_checkpoint if resume and run.last_checkpoint.is_file() else None
     with _quiet_lightning():
         try:
             trainer.fit(module, datamodule=RunData(learned_from, recipe), ckpt_path=last)
@@ -341,7 +356,31 @@ def _identified(run: Run, recipe: Recipe, facts: DatasetFacts, *, resume: bool) 
             f"`resume=True` needs the images the run was started with, but the {what} of {facts.data} differ from "
             f"those recorded in {run.dataset}; restore them or start a new run"
         )
-    return replace(facts, identity=saved.identity)
+    return replace(
+        facts,
+        identity=saved.identity,
+        weights=saved.weights,
+        mean=saved.mean,
+        standard_deviation=saved.standard_deviation,
+    )
+
+
+def _with_weights(run: Run, facts: DatasetFacts, loaded: LoadedWeights | None) -> DatasetFacts:
+    """Return the facts with the weights that training starts from, and report them.
+
+    Raises:
+        InputError: The run to continue was started with other weights.
+    """
+    if loaded is None:
+        return facts
+    (_log.warning if loaded.missing else _log.info)(loaded.sentence)
+    weights = {"source": loaded.source} | ({"sha256": loaded.sha256} if loaded.sha256 else {})
+    if facts.weights is not None and facts.weights.get("sha256") != loaded.sha256:
+        raise InputError(
+            f"`resume=True` needs the weights the run was started with, but the SHA-256 of {loaded.source} is not the "
+            f"one recorded in {run.dataset}; restore the file or start a new run"
+        )
+    return replace(facts, weights=weights)
 
 
 def _trainer(

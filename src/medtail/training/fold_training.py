@@ -30,6 +30,7 @@ from medtail.progress import Progress
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 from medtail.runs.settings import RunSettings
+from medtail.training.build import check_backbone
 from medtail.training.callbacks import AtStart
 from medtail.training.fit import (
     check_folder,
@@ -87,6 +88,7 @@ def cross_validate(
     recipe = with_precision(recipe)
     check_outside(run, collection)
     check_folder(run, recipe, resume=resume)
+    check_backbone(recipe, collection.dimensions)
     collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
     if recipe.data.positive is not None:
         collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)

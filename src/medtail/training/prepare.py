@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from medtail.backbones import TimmNetwork, is_timm_name
 from medtail.data import (
     SPLITS,
     ImageCollection,
@@ -38,10 +39,6 @@ from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
 
 _log = logging.getLogger(__name__)
-
-#: Statistics of the images that published ImageNet weights were trained on.
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 _WITHOUT_VALIDATION: tuple[Split, ...] = ("train", "test")
 
@@ -133,16 +130,16 @@ def prepare(
     check_evaluable(collection, parts)
     if recipe.data.normalization == "masked":
         _check_varies_in_masks(pixels, collection.rows("train"))
+    network = TimmNetwork.of(recipe.backbone.name) if is_timm_name(recipe.backbone.name) else None
     if recipe.data.normalization == "none":
         mean, deviation = [0.0] * recipe.data.channels, [1.0] * recipe.data.channels
     elif recipe.backbone.from_run is not None:
         # The network has learned from images normalised in this way.
         first = DatasetFacts.load(Run.of(recipe.backbone.from_run))
         mean, deviation = first.mean, first.standard_deviation
-    elif recipe.backbone.pretrained and recipe.data.channels in (1, 3) and pixels.dimensions == 2:
-        mean, deviation = _imagenet_statistics(recipe.data.channels)
     else:
-        mean, deviation = channel_statistics(pixels, collection.rows("train"))
+        known = _statistics_of_weights(recipe, network)
+        mean, deviation = known or channel_statistics(pixels, collection.rows("train"))
     digests = _content_digests(pixels) if pixels.decoded else None
     facts = DatasetFacts(
         name=collection.name,
@@ -166,6 +163,7 @@ def prepare(
         pixels=_shown(collection, digests),
         known_labels=_known_labels(collection),
         sequences=list(collection.source.channel_names) or None,
+        hub_network=None if network is None else network.saved(),
     )
     return PreparedData(collection, pixels, facts, kept)
 
@@ -286,11 +284,13 @@ def _check_varies_in_masks(pixels: Pixels, rows: np.ndarray, sample: int = 32) -
         )
 
 
-def _imagenet_statistics(channels: int) -> tuple[list[float], list[float]]:
-    if channels == 3:
-        return list(IMAGENET_MEAN), list(IMAGENET_DEVIATION)
-    # timm sums the three input filters for grey images, so the mean statistics keep their meaning.
-    return [float(np.mean(IMAGENET_MEAN))], [float(np.mean(IMAGENET_DEVIATION))]
+def _statistics_of_weights(
+    recipe: Recipe, network: TimmNetwork | None
+) -> tuple[list[float], list[float]] | None:
+    """Mean and deviation that images are normalised by for weights from elsewhere; None where there are none."""
+    if recipe.backbone.weights == "none" or network is None:
+        return None
+    return network.statistics(recipe.data.channels)
 
 
 def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tuple[list[float], list[float]]:

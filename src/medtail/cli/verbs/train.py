@@ -37,7 +37,7 @@ def train(
         ),
     ] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="resnet8, resnet20, resnet32, resnet56 or any timm name.")
+        str | None, typer.Option(help="resnet8 to resnet56, any timm name or hf_hub:OWNER/NAME.")
     ] = None,
     teacher: Annotated[
         Path | None,
@@ -102,7 +102,7 @@ def train(
     such a run for each fold, and the predictions for all images by the models that were trained without them.
     """
     options: dict[str, Any] = {
-        "backbone": {"name": backbone, "pretrained": True if pretrained else None, "from_run": from_run},
+        "backbone": {"name": backbone, "weights": "published" if pretrained else None, "from_run": from_run},
         # A run that is continued elsewhere still finds it.
         "method": {"teacher": None if teacher is None else str(teacher.absolute())},
         "data": {

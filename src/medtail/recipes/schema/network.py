@@ -14,7 +14,9 @@ class Backbone(Settings):
     variant: Literal["paper", "official"] = Field(
         "paper", description="official starts the CIFAR family as the code of DBM and its baselines does"
     )
-    pretrained: bool = False
+    weights: str = Field(
+        "none", min_length=1, description="none for random ones, published, or a file of them"
+    )
     frozen_epochs: int = Field(0, ge=0, description="epochs at the start that train only the head")
     from_run: str | None = Field(
         None, description="folder of the run that the network's weights are taken from"

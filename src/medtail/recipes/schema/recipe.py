@@ -87,6 +87,11 @@ class Recipe(Settings):
         return settings
 
     @property
+    def input_size(self) -> int:
+        """Pixels per side of what the network sees."""
+        return self.augmentation.crop or self.data.image_size
+
+    @property
     def split_seed(self) -> int:
         """Seed of the splits that are drawn."""
         return self.training.seed if self.data.split_seed == "run" else self.data.split_seed

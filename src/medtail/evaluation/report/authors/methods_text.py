@@ -16,7 +16,7 @@ _CRITERIA = {
 REFERENCE = "the reference"
 
 #: Settings of a section that say nothing in a paper.
-_NOT_SAID = ("name", "variant", "weights", "pretrained", "learning_rate")
+_NOT_SAID = ("name", "variant", "weights", "learning_rate")
 
 
 def methods_text(evidence: Evidence) -> str:
@@ -63,9 +63,12 @@ def _sentences(evidence: Evidence) -> Iterator[str]:
 
 def _weights(evidence: Evidence) -> str:
     weights = evidence.settings.get("backbone.weights")
-    if weights == "published" or evidence.settings.get("backbone.pretrained"):
+    if weights == "published":
         return "from published weights"
-    return "from random weights" if weights in (None, "none") else "from weights of our own"
+    if weights in (None, "none"):
+        return "from random weights"
+    source = (evidence.facts.weights or {}).get("source", weights)
+    return f"from the weights in {source}"
 
 
 def splits_sentence(evidence: Evidence) -> str:
