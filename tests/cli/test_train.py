@@ -175,6 +175,11 @@ def test_resuming_nothing_is_refused(refuses, tmp_path: Path) -> None:
         (("--method", "ce", "--recipe", "digits"), "dataset recipe must be one of"),
         (("--from-run", "nowhere"), "--method is required with backbone.from_run"),
         (("--method", "ce", "--pretrained"), "resnet8 has no published weights"),
+        (("--method", "ce", "--set", "backbone.weights=none.pth"), "must be none, published or a file"),
+        (
+            ("--method", "ce", "--backbone", "vit_tiny_patch16_224", "--image-size", "20"),
+            "must be a multiple of 16",
+        ),
         (("--method", "gml"), "give its folder with --teacher"),
         (("--method", "gml", "--teacher", "nowhere"), "--teacher must be the folder of a finished run"),
     ],

@@ -823,7 +823,7 @@ SETTINGS = (
     "backbone.name=nonsense",
     "backbone.name=''",
     "backbone.frozen_epochs=-1",
-    "backbone.pretrained=maybe",
+    "backbone.weights=maybe",
     "recipe.method=x",
 )
 

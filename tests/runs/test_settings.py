@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from medtail.recipes.compose import load_recipe
 from medtail.runs import Run, RunSettings
+from medtail.runs.settings import migrated
 from references.runs import make_run
 
 
@@ -17,3 +19,17 @@ def test_settings_of_a_run_are_read_by_their_paths(tmp_path: Path) -> None:
 def test_runs_from_before_monitors_took_balanced_accuracy() -> None:
     assert RunSettings({"training": {"seed": 0}}).monitor == "balanced_accuracy"
     assert RunSettings({"training": {"seed": 0, "monitor": "auc"}}).monitor == "auc"
+
+
+def test_settings_of_earlier_versions_have_the_names_of_today() -> None:
+    for pretrained, weights in ((True, "published"), (False, "none")):
+        before = {"backbone": {"name": "resnet18", "pretrained": pretrained, "frozen_epochs": 5}}
+        assert migrated(before) == {"backbone": {"name": "resnet18", "frozen_epochs": 5, "weights": weights}}
+    assert migrated({"backbone": {"name": "resnet18", "weights": "a.pth"}})["backbone"]["weights"] == "a.pth"
+
+
+def test_a_recipe_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", resamples=2, settings={"backbone": {"pretrained": True}})
+    assert load_recipe(run.recipe).backbone.weights == "published"
+    assert load_recipe(run.recipe, {"backbone": {"weights": "a.pth"}}).backbone.weights == "a.pth"
+    assert RunSettings.load(run).get("backbone.weights") == "published"

@@ -83,15 +83,15 @@ def test_gaussian_mixtures_need_a_teacher_to_train(refuses) -> None:
 
 @pytest.mark.parametrize("for_training", [True, False])
 def test_published_weights_are_for_training_alone(monkeypatch, for_training: bool) -> None:
-    asked: list[bool] = []
+    asked: list[str] = []
 
-    def create(*arguments: Any, pretrained: bool, **settings: Any) -> torch.nn.Module:
-        asked.append(pretrained)
+    def create(*arguments: Any, weights: str, **settings: Any) -> torch.nn.Module:
+        asked.append(weights)
         return create_backbone(*arguments, **settings)
 
     monkeypatch.setattr(build, "create_backbone", create)
-    build_method(BuildContext(recipe("ce", "backbone.pretrained=true"), COUNTS, for_training=for_training))
-    assert asked == [for_training]
+    build_method(BuildContext(recipe("ce", "backbone.weights=published"), COUNTS, for_training=for_training))
+    assert asked == ["published" if for_training else "none"]
 
 
 def test_what_only_training_forbids_does_not_keep_a_run_from_predicting() -> None:

@@ -153,7 +153,7 @@ class TimmNetwork:
             with _hub_or_cache():
                 model = self.create(channels, image_size, pretrained=True)
         # Every transport has exceptions of its own; all of them mean that the weights are out of reach.
-        except (OSError, RuntimeError, ValueError, AssertionError) as error:
+        except (OSError, *_SIZE_ERRORS) as error:
             # Unless it is the size.
             self.create(channels, image_size)
             raise InputError(
