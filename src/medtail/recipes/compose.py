@@ -17,7 +17,6 @@ from medtail.losses.descriptions import UNAVAILABLE_LOSSES
 from medtail.naming import nearest
 from medtail.recipes.refusals import refusal
 from medtail.recipes.schema import Recipe
-from medtail.runs.settings import migrated
 
 #: The folders of recipes that come with medtail.
 Axis = Literal["datasets", "methods", "grids", "spaces"]
@@ -135,6 +134,9 @@ def read_recipe(path: Path) -> dict[str, Any]:
     Raises:
         InputError: The file is missing or is no YAML mapping.
     """
+    # Imported here because the tables of a run need pandas, which a list of recipes should not wait for.
+    from medtail.runs.settings import migrated
+
     settings = read_settings(path, "recipe", "compare it with a saved recipe.yaml")
     if not isinstance(settings, dict):
         raise InputError(
