@@ -14,10 +14,10 @@ from medtail.recipes.compose import compose
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 from medtail.runs.tasks import task_of
-from medtail.training.augmented_batch import contact_sheet
 from medtail.training.batches.preparation import ImagePreparation
 from medtail.training.fit import train
 from medtail.training.prepare import prepare
+from medtail.training.watching.augmented_batch import contact_sheet
 
 
 def recipe(*assignments: str, dataset: str = "small_volumes") -> Recipe:

@@ -121,11 +121,6 @@ def test_the_area_on_validation_is_that_of_the_kept_epochs_probabilities(collect
     assert area == pytest.approx(pd.read_csv(run.metrics)["validation_auc"].max(), abs=2e-3)
 
 
-def test_tensorboard_is_written_when_asked(collection, tmp_path: Path) -> None:
-    train(collection, recipe("ce", "training.tensorboard=true", "training.epochs=1"), Run(tmp_path / "run"))
-    assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
-
-
 def test_a_diverging_run_ends_with_one_sentence_and_keeps_the_epochs_before(
     collection, tmp_path: Path
 ) -> None:

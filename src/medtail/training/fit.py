@@ -18,7 +18,7 @@ from typing import Any, final
 import lightning
 import numpy as np
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
-from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from medtail.backbones import LoadedWeights, weights_of
@@ -41,7 +41,6 @@ from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EVALUATED_SPLITS, Run
 from medtail.runs.settings import RunSettings
 from medtail.runs.stored_files import damaged, digest_of
-from medtail.training.augmented_batch import AugmentedBatch
 from medtail.training.batches.loaders import RunData
 from medtail.training.build import BuildContext, build_method, check_backbone, without_weights
 from medtail.training.callbacks import AngleTable, EpochLine, FinishEpoch, MetricsTable, StopOnBrokenLoss
@@ -59,6 +58,8 @@ from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.optimization.averaging import MovingAverage
 from medtail.training.optimization.optimizers import build_optimizer
 from medtail.training.prepare import PreparedData, prepare
+from medtail.training.watching.augmented_batch import AugmentedBatch
+from medtail.training.watching.loggers import check_logger, loggers_of
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ def train(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     callbacks: Sequence[Callback] = (),
+    logger: Logger | Sequence[Logger] = (),
     cache: PixelCache | None = None,
 ) -> dict[str, Any]:
     """Train, choose the checkpoint on validation, read the test split once, write the run's files.
@@ -86,6 +88,7 @@ def train(
         skip_unreadable: Leave unreadable images out instead of refusing them.
         progress: Told about decoding and predicting.
         callbacks: Further Lightning callbacks.
+        logger: Further Lightning loggers, besides that of ``training.logger``.
         cache: Where decoded pixels are kept; the user's cache if None.
 
     Returns:
@@ -110,6 +113,7 @@ def train(
         skip_unreadable=skip_unreadable,
         progress=progress,
         callbacks=callbacks,
+        loggers=logger if isinstance(logger, Sequence) else [logger],
         cache=cache,
     )
 
@@ -143,17 +147,19 @@ def _trained(
     skip_unreadable: bool = False,
     progress: Progress | None = None,
     callbacks: Sequence[Callback] = (),
+    loggers: Sequence[Logger] = (),
     cache: PixelCache | None = None,
 ) -> dict[str, Any]:
     """Train, then judge the best epoch as ``finish`` does."""
     started = time.time()
     recipe = with_precision(recipe)
+    check_logger(recipe)
 
     def work() -> dict[str, Any]:
         if collection.multi_label:
             check_multi_label_recipe(recipe, collection)
         data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
-        data = _fit(data, recipe, run, resume=resume, callbacks=callbacks, progress=progress)
+        data = _fit(data, recipe, run, resume=resume, callbacks=callbacks, loggers=loggers, progress=progress)
         return finish(run, data, started=started, progress=progress) if is_main_process() else {}
 
     if not is_main_process():
@@ -177,6 +183,7 @@ def _fit(
     *,
     resume: bool,
     callbacks: Sequence[Callback],
+    loggers: Sequence[Logger],
     progress: Progress | None,
 ) -> PreparedData:
     """Train until the last epoch; return the data with the facts as they were saved."""
@@ -209,7 +216,7 @@ def _fit(
         *callbacks,
     ]
     with _quiet_lightning():
-        trainer = _trainer(recipe, run, watch, data.facts.identity)
+        trainer = _trainer(recipe, run, watch, [*loggers_of(recipe, run), *loggers], data.facts.identity)
     if is_main_process():
         write_splits(data.collection, run.splits)
         data.write_subsample(run)
@@ -384,7 +391,11 @@ def _with_weights(run: Run, facts: DatasetFacts, loaded: LoadedWeights | None) -
 
 
 def _trainer(
-    recipe: Recipe, run: Run, callbacks: Sequence[Callback], identity: str | None
+    recipe: Recipe,
+    run: Run,
+    callbacks: Sequence[Callback],
+    loggers: Sequence[Logger],
+    identity: str | None,
 ) -> lightning.Trainer:
     training = recipe.training
     watch: list[Callback] = [
@@ -411,7 +422,7 @@ def _trainer(
         accumulate_grad_batches=training.accumulate_batches,
         gradient_clip_val=training.gradient_clip_norm,
         callbacks=[*watch, *callbacks],
-        logger=_logger(recipe, run),
+        logger=list(loggers),
         plugins=[WholeCheckpoints(identity)],
         deterministic="warn",
         num_sanity_val_steps=0,
@@ -421,17 +432,6 @@ def _trainer(
         enable_progress_bar=sys.stderr.isatty(),
         use_distributed_sampler=False,
     )
-
-
-def _logger(recipe: Recipe, run: Run) -> Logger | bool:
-    if not recipe.training.tensorboard:
-        return False
-    try:
-        return TensorBoardLogger(run.folder, name="tensorboard", version="")
-    except ModuleNotFoundError as error:
-        raise InputError(
-            "training.tensorboard=true needs the package tensorboard; pip install 'medtail[tensorboard]'"
-        ) from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from medtail.runs.settings import RunSettings
 WITHOUT_EFFECT = ("training.seed", "data.path")
 
 #: Settings of the data and of the machine make no row either, but are said where they differ.
-_NO_ROW = (*WITHOUT_EFFECT, "data.", "training.precision", "training.devices", "training.tensorboard")
+_NO_ROW = (*WITHOUT_EFFECT, "data.", "training.precision", "training.devices", "training.logger")
 
 
 def labels_of(settings: Sequence[RunSettings]) -> list[str]:

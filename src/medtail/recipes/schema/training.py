@@ -1,8 +1,9 @@
 """Settings of a recipe: the loop and the order of the images."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medtail.recipes.schema.base import Settings
 
@@ -44,6 +45,17 @@ class Training(Settings):
     early_stopping_patience: int | None = Field(
         None, ge=1, description="epochs without a better validation metric"
     )
-    tensorboard: bool = False
+    logger: Literal["tensorboard", "csv", "wandb", "mlflow"] | None = Field(
+        None, description="where the values of every step go besides the run's own tables"
+    )
     devices: int = Field(1, ge=1)
     workers: int = Field(2, ge=0, description="decoding processes, if images do not fit into memory")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_tensorboard(cls, values: Any) -> Any:
+        """Read ``tensorboard``, true or false, of runs of earlier versions."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("tensorboard"), bool):
+            return values
+        others = {key: value for key, value in values.items() if key != "tensorboard"}
+        return {"logger": "tensorboard", **others} if values["tensorboard"] else others
