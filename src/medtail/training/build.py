@@ -28,6 +28,7 @@ from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings, Ta
 from medtail.recipes.score_prior import loss_family_of, loss_of
 from medtail.runs.facts import DatasetFacts
 from medtail.training.earlier_runs.first_stage import FirstStage
+from medtail.training.optimization.low_rank import add_low_rank
 
 
 def _arguments(settings: Settings, *without: str) -> dict[str, Any]:
@@ -122,6 +123,8 @@ class BuildContext:
         head = self.head(loss.expects, int(backbone.num_features))  # type: ignore[arg-type]
         if self.first_stage is not None:
             self.first_stage.hand_over(backbone, head)
+        if self.for_training and self.recipe.backbone.lora is not None:
+            add_low_rank(backbone, self.recipe.backbone.lora)
         return backbone, head
 
 

@@ -159,8 +159,12 @@ def _trained(
         if collection.multi_label:
             check_multi_label_recipe(recipe, collection)
         data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
-        data = _fit(data, recipe, run, resume=resume, callbacks=callbacks, loggers=loggers, progress=progress)
-        return finish(run, data, started=started, progress=progress) if is_main_process() else {}
+        data, sizes = _fit(
+            data, recipe, run, resume=resume, callbacks=callbacks, loggers=loggers, progress=progress
+        )
+        if not is_main_process():
+            return {}
+        return finish(run, data, started=started, sizes=sizes, progress=progress)
 
     if not is_main_process():
         return work()
@@ -185,8 +189,8 @@ def _fit(
     callbacks: Sequence[Callback],
     loggers: Sequence[Logger],
     progress: Progress | None,
-) -> PreparedData:
-    """Train until the last epoch; return the data with the facts as they were saved."""
+) -> tuple[PreparedData, dict[str, int]]:
+    """Train until the last epoch; return the data with the facts as they were saved, and numbers of parameters."""
     data = replace(data, facts=_identified(run, recipe, data.facts, resume=resume))
     teacher = load_teacher(recipe, data.facts)
     first_stage = FirstStage.of(recipe, data.collection)
@@ -206,8 +210,12 @@ def _fit(
     # The module builds its own when the run has files; this one refuses settings before that.
     build_optimizer(recipe, method)
     data = replace(data, facts=_with_weights(run, data.facts, weights_of(method)))
+    parameters = sum(parameter.numel() for parameter in method.parameters())
     module = MethodModule(method, recipe, data.facts)
     learned_from = cache_features(module, data, progress) if recipe.backbone.cached_features else data
+    trained = sum(value.numel() for value in method.parameters() if value.requires_grad)
+    if recipe.backbone.lora is not None and is_main_process():
+        _log.info(f"training {trained:,} of {parameters:,} parameters ({trained / parameters:.2%})")
     finish_epoch, restored = FinishEpoch(), _Restored()
     watch = [
         StopOnBrokenLoss(recipe, data.collection.table["id"].tolist()),
@@ -239,7 +247,7 @@ def _fit(
             raise damaged(last, f"cannot be continued ({str(error)[:160]})", START_AGAIN) from error
         finally:
             finish_epoch.restore()
-    return data
+    return data, {"parameters": parameters, "trained_parameters": trained}
 
 
 @final
@@ -455,7 +463,9 @@ def _quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress | None) -> dict[str, Any]:
+def _finish(
+    run: Run, data: PreparedData, *, started: float, sizes: Mapping[str, int], progress: Progress | None
+) -> dict[str, Any]:
     """Judge the best epoch: the validation split, then once the test split."""
     model = TrainedModel.load(run)
     rows = {split: rows for split in EVALUATED_SPLITS if len(rows := data.collection.rows(split))}
@@ -485,7 +495,7 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
         positive=data.facts.positive_id,
     )
     summary |= protocol_summary(RunSettings.load(run))
-    surroundings = environment(started)
+    surroundings = {**environment(started), **sizes}
     write_json(run.environment, surroundings)
     write_report(run, read_image(data.collection), summary=summary, environment=surroundings)
     # Last, because it marks a finished run.
@@ -494,7 +504,7 @@ def _finish(run: Run, data: PreparedData, *, started: float, progress: Progress 
 
 
 def _finish_trial(
-    run: Run, data: PreparedData, *, started: float, progress: Progress | None
+    run: Run, data: PreparedData, *, started: float, sizes: Mapping[str, int], progress: Progress | None
 ) -> dict[str, Any]:
     """Judge the best epoch on validation."""
     model = TrainedModel.load(run)
@@ -504,7 +514,7 @@ def _finish_trial(
     summary = summarize(
         predicted, "validation", training_counts=data.facts.training_counts, positive=data.facts.positive_id
     )
-    write_json(run.environment, environment(started))
+    write_json(run.environment, {**environment(started), **sizes})
     # Last, because it marks a finished run.
     write_json(run.summary, summary)
     return summary

@@ -41,6 +41,7 @@ from medtail.recipes.schema.network import (
     CosineHeadSettings,
     EmbeddingHeadSettings,
     LinearHeadSettings,
+    LowRankSettings,
     RescaledHeadSettings,
     TwoLayerHeadSettings,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "LinearHeadSettings",
     "Loss",
     "LossConditionalSettings",
+    "LowRankSettings",
     "MethodSettings",
     "MixupSettings",
     "Names",

@@ -7,6 +7,14 @@ from pydantic import Field
 from medtail.recipes.schema.base import Settings
 
 
+class LowRankSettings(Settings):
+    """Adapters of low rank, which are trained in place of the network: LoRA."""
+
+    rank: int = Field(4, ge=1, le=1024)
+    alpha: float = Field(8.0, gt=0.0, description="the adapters' output is multiplied by alpha / rank")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+
+
 class Backbone(Settings):
     """The network up to the features."""
 
@@ -18,6 +26,7 @@ class Backbone(Settings):
         "none", min_length=1, description="none for random ones, published, or a file of them"
     )
     frozen_epochs: int = Field(0, ge=0, description="epochs at the start that train only the head")
+    lora: LowRankSettings | None = Field(None, description="train adapters of low rank and the head alone")
     from_run: str | None = Field(
         None, description="folder of the run that the network's weights are taken from"
     )

@@ -166,6 +166,11 @@ class Recipe(Settings):
                 f"optimizer.layer_decay must be null with backbone.cached_features=true, got "
                 f"{self.optimizer.layer_decay:g}: only the head is trained; leave one of them out"
             )
+        if self.backbone.cached_features and self.backbone.lora is not None:
+            raise ValueError(
+                "backbone.lora must be null with backbone.cached_features=true: only the head is trained; leave one of "
+                "them out"
+            )
         if self.method.name == "tau_normalized" and self.training.average_decay is not None:
             raise ValueError(
                 f"training.average_decay must be null with method.name=tau_normalized, got "

@@ -76,6 +76,11 @@ def _check_needs_none(recipe: Recipe) -> None:
             f"method {recipe.recipe.method} keeps the classifier of a finished run, got none; name it with "
             f"`backbone.from_run=RUN`"
         )
+    if recipe.backbone.lora is not None and recipe.backbone.weights == "none":
+        raise InputError(
+            "backbone.lora adapts a trained network, got a new one; name a finished run with `backbone.from_run=RUN`, "
+            "or take published weights with `backbone.weights=published`"
+        )
     if recipe.backbone.cached_features and recipe.backbone.weights == "none":
         raise InputError(
             f"method {recipe.recipe.method} trains a head on the features of a trained network, got a new one; name a "

@@ -26,6 +26,7 @@ from medtail.training.build import BuildContext, build_method
 from medtail.training.checkpoint_reading import read_checkpoint
 from medtail.training.devices import autocast, choose_precision, device
 from medtail.training.inference.typicality import Typicality, described
+from medtail.training.optimization.low_rank import merge_low_rank
 
 _METHOD_PREFIX = "method."
 
@@ -55,6 +56,8 @@ class TrainedModel:
         method = build_method(BuildContext.of(recipe, facts, for_training=False))
         path = run.require(run.best_checkpoint)
         weights = read_checkpoint(path, facts.identity)["state_dict"]
+        if recipe.backbone.lora is not None:
+            weights = merge_low_rank(weights, recipe.backbone.lora)
         try:
             method.load_state_dict(
                 {
