@@ -19,7 +19,8 @@ COUNTS = np.array([60, 20, 8])
 
 
 def built(*assignments: str, key: str = "ce") -> tuple[Method, torch.optim.Optimizer]:
-    settings = recipe(key, "optimizer.learning_rate=0.1", "optimizer.weight_decay=0.01", *assignments)
+    common = ("data.image_size=16", "optimizer.learning_rate=0.1", "optimizer.weight_decay=0.01")
+    settings = recipe(key, *common, *assignments)
     method = build_method(BuildContext(settings, COUNTS))
     return method, build_optimizer(settings, method)
 
