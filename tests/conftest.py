@@ -54,7 +54,7 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple["Run", "Run"]:
 
 
 @pytest.fixture
-def copies(two_runs: tuple["Run", "Run"], tmp_path: Path) -> tuple["Run", "Run"]:
+def two_run_copies(two_runs: tuple["Run", "Run"], tmp_path: Path) -> tuple["Run", "Run"]:
     """Both runs, to be changed."""
     from medtail.runs.run import Run
 

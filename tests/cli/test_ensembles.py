@@ -15,6 +15,7 @@ from medtail.files import write_json
 from medtail.inference import load
 from medtail.inference.combination import MeanLogProbability
 from medtail.inference.judging import judge_saved
+from medtail.operating_point import OperatingPoint
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
 
@@ -85,7 +86,7 @@ def test_what_cannot_be_combined_is_refused(
     first, second = (run.folder for run in two_runs)
     assert "predict needs images besides runs, got " in refuses("predict", first, second)
     sentence = refuses("predict", first, second, images, "--operating-point")
-    assert "--operating-point is for the probabilities that it was chosen on" in sentence
+    assert "--operating-point is for the probabilities of one run" in sentence
     sentence = refuses("predict", first, images, "--combine", "log-probabilities")
     assert "--combine log-probabilities says how several runs or views are combined, got one run" in sentence
     sentence = refuses("predict", first, images, "--test-time-augmentation", "crops")
@@ -95,14 +96,14 @@ def test_what_cannot_be_combined_is_refused(
     assert not (tmp_path / "maps").exists()
 
 
-def test_the_command_says_what_was_combined(medtail, copies: tuple[Run, Run]) -> None:
-    folders = [run.folder for run in copies]
+def test_the_command_says_what_was_combined(medtail, two_run_copies: tuple[Run, Run]) -> None:
+    folders = [run.folder for run in two_run_copies]
     result = medtail("evaluate", *folders, "--json", "--combine", "log-probabilities")
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout)
     words = f"Probabilities are the normalised geometric mean over 2 runs ({folders[0]}, {folders[1]})."
     assert (summary["combined"], summary["split"], summary["n"]) == (words, "test", 400)
-    predictions = judge_saved(copies, "test", MeanLogProbability()).predictions
+    predictions = judge_saved(two_run_copies, "test", MeanLogProbability()).predictions
     assert summary["balanced_accuracy"] == pytest.approx(float(predictions.measure()["balanced_accuracy"][0]))
     written = folders[0] / "evaluations" / "combined"
     assert json.loads((written / "summary.json").read_text())["combined"] == words
@@ -120,10 +121,10 @@ def test_the_command_says_what_was_combined(medtail, copies: tuple[Run, Run]) ->
 
 
 def test_a_cross_validation_is_judged_on_images_that_no_fold_has_seen(
-    medtail, refuses, copies: tuple[Run, Run], tmp_path: Path
+    medtail, refuses, two_run_copies: tuple[Run, Run], tmp_path: Path
 ) -> None:
     run = Run(tmp_path / "crossed")
-    for number, fold in enumerate(copies, start=1):
+    for number, fold in enumerate(two_run_copies, start=1):
         shutil.copytree(fold.folder, run.fold(number).folder)
     write_json(run.folds_facts, {"folds": 2, "sha256": ""})
     table = Predictions.read(run.fold(2).predictions("test"))
@@ -141,9 +142,42 @@ def test_a_cross_validation_is_judged_on_images_that_no_fold_has_seen(
 def test_what_is_of_one_run_is_refused_for_several(refuses, two_runs: tuple[Run, Run]) -> None:
     folders = [run.folder for run in two_runs]
     assert "--explain is for one run" in refuses("evaluate", *folders, "--explain")
-    assert "--operating-point is for one run" in refuses("evaluate", *folders, "--operating-point")
+    sentence = refuses("evaluate", *folders, "--operating-point")
+    assert "--operating-point is for the probabilities of one run" in sentence
     assert "--label-column names a column of other data" in refuses(
         "evaluate", *folders, "--label-column", "a"
     )
     sentence = refuses("evaluate", folders[0], "--combine", "probabilities")
     assert "--combine probabilities says how several runs or views are combined, got one run" in sentence
+
+
+def test_an_operating_point_of_several_runs(
+    medtail, refuses, two_runs: tuple[Run, Run], images: Path, tmp_path: Path
+) -> None:
+    folders = [run.folder for run in two_runs]
+    sentence = refuses("adapt", *folders, "--balanced-accuracy")
+    assert "--out is needed for several runs or views" in sentence
+    assert "--metric chooses λ of one run" in refuses(
+        "adapt", *folders, "--metric", "auc", "--out", tmp_path / "x"
+    )
+    assert "--out is for several runs or views" in refuses(
+        "adapt", folders[0], "--balanced-accuracy", "--out", tmp_path / "x"
+    )
+    out = tmp_path / "point.json"
+    result = medtail("adapt", *folders, "--balanced-accuracy", "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert f"operating point: {out}" in result.stdout
+    assert "--out must be a new file" in refuses("adapt", *folders, "--balanced-accuracy", "--out", out)
+
+    decided = medtail("predict", *folders, images, "--operating-point-file", out)
+    point = OperatingPoint.read(out, load(two_runs).class_names)
+    expected = load(two_runs).deciding_by(point).predict_files([images])["decision"]
+    table = pd.read_csv(io.StringIO(decided.stdout), dtype=str)
+    assert table["decision"].tolist() == expected.tolist()
+    sentence = refuses("predict", folders[0], images, "--operating-point-file", out)
+    assert "was chosen for other runs, another mean or other views" in sentence
+    assert "give one of them" in refuses(
+        "predict", folders[0], images, "--operating-point-file", out, "--operating-point"
+    )
+    summary = json.loads(medtail("evaluate", *folders, "--operating-point-file", out, "--json").stdout)
+    assert summary["before"]["balanced_accuracy"] <= summary["balanced_accuracy"]

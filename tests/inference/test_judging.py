@@ -30,11 +30,11 @@ def test_saved_predictions_are_combined(two_runs: tuple[Run, Run]) -> None:
     assert_allclose(geometric.probabilities, products / products.sum(axis=1, keepdims=True), atol=1e-12)
 
 
-def test_the_order_of_a_table_does_not_matter(copies: tuple[Run, Run]) -> None:
-    expected = judge_saved(copies, "test", MeanProbability()).predictions
-    table = Predictions.read(copies[1].predictions("test"))
-    table.rows(np.arange(len(table.ids))[::-1]).write(copies[1].predictions("test"))
-    turned = judge_saved(copies, "test", MeanProbability()).predictions
+def test_the_order_of_a_table_does_not_matter(two_run_copies: tuple[Run, Run]) -> None:
+    expected = judge_saved(two_run_copies, "test", MeanProbability()).predictions
+    table = Predictions.read(two_run_copies[1].predictions("test"))
+    table.rows(np.arange(len(table.ids))[::-1]).write(two_run_copies[1].predictions("test"))
+    turned = judge_saved(two_run_copies, "test", MeanProbability()).predictions
     assert_array_equal(turned.probabilities, expected.probabilities)
 
 
@@ -50,34 +50,34 @@ def test_networks_say_what_was_saved(two_runs: tuple[Run, Run]) -> None:
     assert other.split == "test" and other.atypicality is not None
 
 
-def test_images_that_a_run_has_seen_are_refused(copies: tuple[Run, Run]) -> None:
-    first, second = copies
+def test_images_that_a_run_has_seen_are_refused(two_run_copies: tuple[Run, Run]) -> None:
+    first, second = two_run_copies
     table = pd.read_csv(second.splits, dtype=str)
     tested = table.index[table["split"] == "test"]
     for split in ("train", "validation"):
         table.loc[tested[:3], "split"] = split
         table.to_csv(second.splits, index=False)
         with pytest.raises(InputError, match="must be new to every run") as error:
-            judge_saved(copies, "test", MeanProbability())
+            judge_saved(two_run_copies, "test", MeanProbability())
         assert (
             f"but 3 of 400, such as {table['id'][tested[0]]}, are in the train or validation split of "
             in str(error.value)
         )
         assert str(second.folder) in str(error.value)
     with pytest.raises(InputError, match="must be new to every run"):
-        judge_other(assemble(copies), copies, "digits-lt", "test", columns=BY_NAME)
-    assert judge_saved(copies, "validation", MeanProbability()).predictions.ids.size
+        judge_other(assemble(two_run_copies), two_run_copies, "digits-lt", "test", columns=BY_NAME)
+    assert judge_saved(two_run_copies, "validation", MeanProbability()).predictions.ids.size
     assert judge_saved([first], "test", MeanProbability()).predictions.ids.size == 400
 
 
-def test_other_splits_and_labels_are_refused(copies: tuple[Run, Run]) -> None:
-    path = copies[1].predictions("test")
+def test_other_splits_and_labels_are_refused(two_run_copies: tuple[Run, Run]) -> None:
+    path = two_run_copies[1].predictions("test")
     table = Predictions.read(path)
     changed = table.rows(np.arange(len(table.ids)))
     changed.targets[0] = (changed.targets[0] + 1) % 10
     changed.write(path)
     with pytest.raises(InputError, match="must have the same labels"):
-        judge_saved(copies, "test", MeanProbability())
+        judge_saved(two_run_copies, "test", MeanProbability())
     table.rows(np.arange(390)).write(path)
     with pytest.raises(InputError, match="must have the same test images, but 10 images are in only one of"):
-        judge_saved(copies, "test", MeanProbability())
+        judge_saved(two_run_copies, "test", MeanProbability())

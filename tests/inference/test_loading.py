@@ -148,7 +148,7 @@ def test_a_run_decides_by_its_operating_point(
     # It was chosen for the probabilities of one run, seen once.
     assert load([run, two_runs[1]]).operating_point is None
     assert load(run, test_time_augmentation="flips").operating_point is None
-    with pytest.raises(InputError, match="is for the probabilities that it was chosen on"):
+    with pytest.raises(InputError, match="must be chosen for the probabilities that it decides on"):
         load(two_runs).deciding_by(point)
 
 

@@ -10,9 +10,10 @@ from medtail.adaptation.goals import (
     PromisedRecall,
 )
 from medtail.adaptation.request import Request
-from medtail.adaptation.run_predictions import RunPredictions
+from medtail.adaptation.run_predictions import Adaptable, RunPredictions
 
 __all__ = [
+    "Adaptable",
     "BestCondition",
     "FewestMistakes",
     "Goal",

@@ -7,7 +7,7 @@ import numpy as np
 
 from medtail.adaptation.goals import Cases, Goal, few_cases_note, require_each_class
 from medtail.adaptation.request import Request
-from medtail.adaptation.run_predictions import RunPredictions
+from medtail.adaptation.run_predictions import Adaptable, RunPredictions
 from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.json_values import defined
 from medtail.metrics.metric import HEADLINE_METRICS
@@ -22,14 +22,14 @@ from medtail.operating_point.saved_values import by_class
 from medtail.runs.predictions import Predictions
 
 
-def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
+def choose(outputs: Adaptable, request: Request) -> OperatingPoint:
     """Return the operating point that a request asks for, chosen on validation alone.
 
     A prior alone is applied without any case, so that a run without validation can be moved to it: to the uniform
     prior, this is post-hoc logit adjustment.
 
     Args:
-        outputs: Predictions of a finished run.
+        outputs: Predictions of a finished run, or of several together.
         request: What is asked.
 
     Raises:
@@ -43,7 +43,7 @@ def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
         class_names=outputs.class_names,
         decision=MostProbable(),
         condition=condition,
-        run=outputs.run.folder.resolve().name,
+        run=outputs.name,
         goal={
             **request.goal.plain(outputs.class_names),
             "prior": None if request.prior is None else by_class(request.prior, outputs.class_names),
@@ -51,7 +51,7 @@ def choose(outputs: RunPredictions, request: Request) -> OperatingPoint:
             "coverage": request.coverage,
         },
     )
-    if not outputs.facts.has_validation and request.prior is not None and not request.needs_cases:
+    if not outputs.has_validation and request.prior is not None and not request.needs_cases:
         return replace(point, steps=_shift(source, request.prior), notes=(_BY_THE_PRIOR_ALONE,))
     validation = outputs.predictions("validation", condition)
     shares = np.bincount(validation.targets, minlength=len(outputs.class_names)) / len(validation.targets)

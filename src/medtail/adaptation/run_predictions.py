@@ -1,5 +1,6 @@
 """The predictions of a finished run for its own images, at any λ it can be read at."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, final
@@ -31,8 +32,46 @@ def require_validation(run: Run) -> None:
         )
 
 
+class Adaptable(ABC):
+    """Predictions that an operating point is chosen for; abstract.
+
+    Attributes:
+        name: What the operating point says it is of.
+        class_names: C names in class-id order.
+        positive: Id of the positive class of two; without meaning for more classes.
+        has_validation: Whether there are images to choose on.
+        condition: λ of the saved predictions; None where there is none.
+    """
+
+    class_names: tuple[str, ...]
+
+    @property
+    @abstractmethod
+    def name(self) -> str: ...
+
+    @property
+    @abstractmethod
+    def positive(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def has_validation(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def condition(self) -> dict[str, float] | None: ...
+
+    @abstractmethod
+    def predictions(self, split: EvaluatedSplit, condition: Mapping[str, float] | None = None) -> Predictions:
+        """Return the predictions of a split at λ, or as they were saved where it is None."""
+
+    @abstractmethod
+    def score_prior(self, condition: Mapping[str, float] | None = None) -> np.ndarray:
+        """Return the prior ``(C,)`` that the probabilities at λ stand for."""
+
+
 @final
-class RunPredictions:
+class RunPredictions(Adaptable):
     """Predictions of a run and the prior they stand for; the network is loaded only for a λ that was not saved.
 
     Args:
@@ -53,6 +92,16 @@ class RunPredictions:
                 f"an operating point is for single-label runs, {run.folder} is multi-label; decide each label by its "
                 f"probability"
             )
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder."""
+        return self.run.folder.resolve().name
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether the run kept images for validation."""
+        return self.facts.has_validation
 
     @property
     def condition(self) -> dict[str, float] | None:

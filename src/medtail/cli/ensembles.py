@@ -1,6 +1,7 @@
-"""``medtail evaluate`` with several runs, or with several views of each image."""
+"""Several runs, or several views of each image, on the command line."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medtail.errors import InputError
@@ -8,7 +9,32 @@ from medtail.errors import InputError
 if TYPE_CHECKING:
     from medtail.data import TableColumns
     from medtail.inference.judging import JudgedTogether
+    from medtail.operating_point import OperatingPoint
     from medtail.runs.run import EvaluatedSplit, Run
+
+
+def asked_point(
+    runs: Sequence["Run"],
+    operating_point: bool,
+    operating_point_file: Path | None,
+    test_time_augmentation: str | None,
+) -> "OperatingPoint | None":
+    """Return the operating point of the file or, if that is asked for, of the only run; None for neither."""
+    from medtail.operating_point import OperatingPoint
+    from medtail.runs.facts import DatasetFacts
+
+    if operating_point and operating_point_file is not None:
+        raise InputError(
+            "--operating-point takes the file of the run, got --operating-point-file too; give one of them"
+        )
+    if operating_point_file is not None:
+        return OperatingPoint.read(operating_point_file, tuple(DatasetFacts.load(runs[0]).class_names))
+    if operating_point and (len(runs) > 1 or test_time_augmentation is not None):
+        raise InputError(
+            "--operating-point is for the probabilities of one run without --test-time-augmentation; choose one for "
+            "several runs or views with medtail adapt and --out, and give it as --operating-point-file"
+        )
+    return OperatingPoint.of(runs[0]) if operating_point else None
 
 
 def judged_together(

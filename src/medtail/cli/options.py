@@ -62,6 +62,14 @@ TestTimeAugmentation = Annotated[
         show_default=False,
     ),
 ]
+OperatingPointFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--operating-point-file",
+        metavar="FILE",
+        help="Decide as this file says, which medtail adapt wrote with --out for several runs or views.",
+    ),
+]
 Classes = Annotated[
     str | None, typer.Option("--classes", metavar="A,B,…", help="Keep these classes only, after --merge.")
 ]

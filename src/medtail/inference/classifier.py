@@ -13,12 +13,13 @@ from medtail.data.decoded.pixels import NoReadableImageError
 from medtail.data.decoded.reading import UnreadableImage
 from medtail.errors import InputError
 from medtail.inference.combination import MEAN_PROBABILITY, Combination, disagreement
-from medtail.inference.members import combined_words
+from medtail.inference.members import check_chosen_for, combination_facts, combined_words
 from medtail.inference.new_images import image_files, images_in_memory
-from medtail.inference.views import ONE_VIEW, Views
+from medtail.inference.views import ONE_VIEW, Views, view_names
 from medtail.operating_point import OperatingPoint
 from medtail.progress import Progress
 from medtail.runs.facts import DatasetFacts
+from medtail.runs.run import Run
 from medtail.training.inference.trained_model import TrainedModel
 
 if TYPE_CHECKING:
@@ -75,36 +76,42 @@ class Classifier:
         return tuple(self.facts.class_names)
 
     @property
+    def runs(self) -> list[Run]:
+        """The runs of the members."""
+        return [model.run for model in self.members if model.run is not None]
+
+    @property
+    def combined(self) -> dict[str, Any] | None:
+        """What tells the combined probabilities from others, in plain values; None for one model and one view."""
+        if len(self.members) * len(self.views) == 1:
+            return None
+        return combination_facts(self.runs, self.combination, view_names(self.views))
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What tells this classifier from others, in plain values."""
         return {
+            "runs": [str(run.folder.resolve()) for run in self.runs],
             "members": [model.facts.identity for model in self.members],
-            "runs": [str(model.run.folder.resolve()) for model in self.members if model.run is not None],
+            "combined": self.combined,
             "point": repr(self.operating_point),
-            "combination": self.combination.words,
-            "views": repr(self.views),
         }
 
     @property
     def words(self) -> str | None:
         """What was combined, in a sentence; None for one model and one view."""
-        if len(self.members) * len(self.views) == 1:
+        if self.combined is None:
             return None
-        return combined_words(
-            [model.run for model in self.members if model.run is not None], self.combination, len(self.views)
-        )
+        return combined_words(self.runs, self.combination, len(self.views))
 
     def deciding_by(self, operating_point: OperatingPoint | None) -> "Classifier":
         """Return the same models under another operating point, or under none.
 
         Raises:
-            InputError: There are several members or views: it was chosen for the probabilities of one model.
+            InputError: It was chosen for other probabilities: for those of one run, or of other runs together.
         """
-        if operating_point is not None and len(self.members) * len(self.views) > 1:
-            raise InputError(
-                "`operating_point` is for the probabilities that it was chosen on, which are those of one run without "
-                "`test_time_augmentation`; leave it out, or predict with one run"
-            )
+        if operating_point is not None:
+            check_chosen_for(operating_point, self.combined)
         return replace(self, operating_point=operating_point)
 
     def predict(self, images: "Sequence[np.ndarray | Image.Image] | np.ndarray") -> pd.DataFrame:

@@ -32,6 +32,17 @@ class Combination(ABC):
             task: What the probabilities are of: classes, or each label by itself.
         """
 
+    @abstractmethod
+    def prior(self, priors: np.ndarray) -> np.ndarray:
+        """Return the class shares that the combined probabilities stand for ``(C,)``.
+
+        Args:
+            priors: Those that each prediction stands for ``(E, C)``.
+
+        Raises:
+            InputError: The combination stands for none.
+        """
+
 
 @final
 class MeanProbability(Combination):
@@ -50,6 +61,16 @@ class MeanProbability(Combination):
         """Return log p."""
         combined: np.ndarray = np.logaddexp.reduce(log_probabilities) - np.log(len(log_probabilities))
         return combined
+
+    def prior(self, priors: np.ndarray) -> np.ndarray:
+        """Return the prior that all share: a mean over different ones is no posterior of any."""
+        if not np.allclose(priors, priors[0], rtol=1e-6):
+            raise InputError(
+                "runs must give probabilities that stand for the same class shares to choose an operating point on "
+                "their mean; combine runs of one method, or take `combine=log-probabilities`"
+            )
+        first: np.ndarray = priors[0]
+        return first
 
 
 @final
@@ -75,6 +96,12 @@ class MeanLogProbability(Combination):
         means -= means.max(axis=-1, keepdims=True)
         sums: np.ndarray = np.logaddexp.reduce(means, axis=-1, keepdims=True)
         return task.log_probabilities_of(means - sums)
+
+    def prior(self, priors: np.ndarray) -> np.ndarray:
+        """Return the normalised geometric mean of the priors, by which the posteriors were multiplied."""
+        means = np.exp(np.log(priors).mean(axis=0))
+        shares: np.ndarray = means / means.sum()
+        return shares
 
 
 #: What is done where nothing else is asked for.

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from medtail.adaptation.run_predictions import require_validation
 from medtail.errors import InputError
 from medtail.inference.combination import Combination
-from medtail.inference.members import check_alike, combined_words
+from medtail.inference.members import check_alike, combination_facts, combined_words
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import SavedPredictions
 from medtail.runs.run import EvaluatedSplit, Run
@@ -30,6 +30,7 @@ class JudgedTogether:
     Attributes:
         predictions: Combined.
         words: What was combined, in a sentence.
+        combined: The same in plain values, from :func:`medtail.inference.members.combination_facts`.
         collection: The images, where they are of other data.
         split: The split of theirs that was taken; None for data without splits.
         atypicality: How far each image is from those of validation ``(N,)``; None where that is not known.
@@ -37,6 +38,7 @@ class JudgedTogether:
 
     predictions: SavedPredictions
     words: str
+    combined: dict[str, Any]
     collection: "ImageCollection | None" = None
     split: EvaluatedSplit | None = None
     atypicality: np.ndarray | None = None
@@ -58,7 +60,9 @@ def judge_saved(runs: Sequence[Run], split: EvaluatedSplit, combination: Combina
     check_unseen(runs, tables[0].ids, split)
     logs = combination.combine(np.stack([_logs(table) for table in tables]), task)
     predictions = replace(tables[0], probabilities=np.exp(logs), log_probabilities=logs)
-    return JudgedTogether(predictions, combined_words(runs, combination), split=split)
+    return JudgedTogether(
+        predictions, combined_words(runs, combination), combination_facts(runs, combination), split=split
+    )
 
 
 def judge_own(
@@ -93,7 +97,7 @@ def judge_own(
     )
     logs = classifier.combination.combine(opinions.log_probabilities, classifier.facts.task)
     predictions = replace(saved, probabilities=np.exp(logs), log_probabilities=logs)
-    return JudgedTogether(predictions, str(classifier.words), split=split)
+    return JudgedTogether(predictions, str(classifier.words), dict(classifier.combined or {}), split=split)
 
 
 def judge_other(
@@ -134,7 +138,14 @@ def judge_other(
     opinions = classifier.opinions(collection.table["id"].to_numpy()[rows], pixels, rows)
     logs = classifier.combination.combine(opinions.log_probabilities, task)
     predictions = task.predictions(collection.table.iloc[rows], np.exp(logs), classifier.class_names, logs)
-    return JudgedTogether(predictions, str(classifier.words), collection, given, opinions.atypicality)
+    return JudgedTogether(
+        predictions,
+        str(classifier.words),
+        dict(classifier.combined or {}),
+        collection,
+        given,
+        opinions.atypicality,
+    )
 
 
 def check_unseen(runs: Sequence[Run], ids: np.ndarray, split: EvaluatedSplit) -> None:

@@ -1,12 +1,13 @@
 """The runs that predict together, read without PyTorch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from medtail.errors import InputError
 from medtail.inference.combination import Combination
 from medtail.naming import listing
+from medtail.operating_point import OperatingPoint
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
 from medtail.runs.settings import RunSettings
@@ -80,3 +81,35 @@ def combined_words(runs: Sequence[Run], combination: Combination, views: int = 1
         return f"Probabilities are the {combination.words} over {seen} by run {names}."
     over = f"{len(runs)} runs ({names})"
     return f"Probabilities are the {combination.words} over {over}{'' if views == 1 else f' and {seen}'}."
+
+
+def combination_facts(
+    runs: Sequence[Run], combination: Combination, views: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what tells combined probabilities from others, in plain values: an operating point is for these alone.
+
+    Args:
+        runs: Those that predict together.
+        combination: How.
+        views: Of each image, in words; none for the image as it is.
+    """
+    identities = [DatasetFacts.load(run).identity for run in runs]
+    return {"members": sorted(map(str, identities)), "mean": combination.words, "views": list(views)}
+
+
+def check_chosen_for(point: OperatingPoint, combined: Mapping[str, Any] | None) -> None:
+    """Refuse an operating point that was chosen for other probabilities.
+
+    Args:
+        point: The operating point.
+        combined: What it is to decide on, from :func:`combination_facts`; None for one run, seen once.
+
+    Raises:
+        InputError: It was chosen for one run, for other runs together, for another mean or for other views.
+    """
+    if point.goal.get("combined") != combined:
+        raise InputError(
+            f"the operating point must be chosen for the probabilities that it decides on, but this one, of "
+            f"{point.run or 'unknown runs'}, was chosen for other runs, another mean or other views; choose it with "
+            f"`adapt()` for the same ones"
+        )

@@ -20,6 +20,10 @@ class Flip(nn.Module):
         super().__init__()
         self.axes = axes
 
+    def extra_repr(self) -> str:
+        """Return the axes."""
+        return f"axes={self.axes}"
+
     def forward(self, images: Tensor) -> Tensor:
         """Return mirrored images."""
         return images.flip(self.axes)
@@ -36,6 +40,10 @@ class QuarterTurns(nn.Module):
     def __init__(self, turns: int) -> None:
         super().__init__()
         self.turns = turns
+
+    def extra_repr(self) -> str:
+        """Return the number of turns."""
+        return f"turns={self.turns}"
 
     def forward(self, images: Tensor) -> Tensor:
         """Return turned images."""
@@ -74,3 +82,8 @@ def rotations(dimensions: int) -> Views:
 
 #: The views of each test-time augmentation, by its name, from the number of dimensions.
 TEST_TIME_AUGMENTATIONS: dict[str, Callable[[int], Views]] = {"flips": flips, "rotations": rotations}
+
+
+def view_names(views: Views) -> list[str]:
+    """Return the views in words; none for the image as it is."""
+    return [] if views == ONE_VIEW else [repr(view) for view in views]

@@ -1,20 +1,26 @@
 """``medtail adapt``: an operating point for a finished run, chosen on validation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medtail.cli.options import Combine, TestTimeAugmentation
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
-    from medtail.adaptation import Goal, RunPredictions
+    from medtail.adaptation import Adaptable, Goal, Request, RunPredictions
+    from medtail.operating_point import OperatingPoint
+    from medtail.runs.run import Run
 
 
 def adapt(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[
+        list[Path], typer.Argument(help="Folder of a finished run; of several, their mean is adapted.")
+    ],
     prior: Annotated[
         str | None,
         typer.Option(
@@ -54,12 +60,21 @@ def adapt(
         float | None,
         typer.Option(help="With --recall: promise it with this confidence, not on average."),
     ] = None,
+    combine: Combine = None,
+    test_time_augmentation: TestTimeAugmentation = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="JSON file to write, for several runs or views; one run keeps it in its folder."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
 ) -> None:
     """Choose how a trained run decides, without training: for a prior, costs, a recall, balanced accuracy, or λ.
 
     Give one of --metric, --recall, --costs and --balanced-accuracy, or none of them to choose the most probable
     class; --prior, --calibrate and --coverage go with any. The choice is made on validation and shown on test. Writes
-    operating_point.json, which evaluate and predict use with --operating-point, and a section of report.html.
+    operating_point.json, which evaluate and predict use with --operating-point, and a section of report.html. For
+    several runs that share their validation split, or several views of each image, writes the file of --out alone,
+    which they use with --operating-point-file.
     """
     goals = {
         "--metric": metric,
@@ -82,36 +97,92 @@ def adapt(
 
     from medtail import adaptation
     from medtail.cli.adapt_options import parse_prior
+    from medtail.inference.combination import chosen_combination
+    from medtail.inference.members import members_of
     from medtail.runs.run import Run
 
     # Made before the run is read, so that a wrong value is refused at once.
     request = adaptation.Request(
         adaptation.FewestMistakes(), calibrate=calibrate or "none", coverage=coverage
     )
-    outputs = adaptation.RunPredictions(Run(run))
-    goal, condition = _goal(outputs, metric, recall, costs, balanced_accuracy, confidence)
-    shares = None if prior is None else parse_prior(prior, outputs.class_names)
-    request = replace(request, goal=goal, prior=shares, condition=condition)
-    point = adaptation.adapt(outputs, request)
+    runs = members_of(run) if len(run) > 1 else [Run(run[0])]
+    goal_of = partial(
+        _goal, recall=recall, costs=costs, balanced_accuracy=balanced_accuracy, confidence=confidence
+    )
+    if len(runs) > 1 or test_time_augmentation is not None:
+        if metric is not None:
+            raise InputError(
+                "--metric chooses λ of one run without --test-time-augmentation; give another goal"
+            )
+        point = _adapt_together(
+            runs, request, goal_of, prior, combine, test_time_augmentation, out, overwrite
+        )
+        places = [f"operating point: {out}"]
+    else:
+        chosen_combination(combine, several=False)
+        if out is not None:
+            raise InputError(
+                "--out is for several runs or views: one run keeps its operating point; leave it out"
+            )
+        outputs = adaptation.RunPredictions(runs[0])
+        shares = None if prior is None else parse_prior(prior, outputs.class_names)
+        request = replace(request, prior=shares, goal=goal_of(outputs))
+        if metric is not None:
+            goal = adaptation.BestCondition(metric)
+            request = replace(request, goal=goal, condition=_condition(outputs, metric))
+        point = adaptation.adapt(outputs, request)
+        places = [f"operating point: {outputs.run.operating_point}", f"report: {outputs.run.report}"]
     for sentence in point.words:
         typer.echo(sentence)
     if point.validation:
         _print(point.validation)
     for note in point.notes:
         typer.echo(f"note: {note}")
-    typer.echo(f"operating point: {outputs.run.operating_point}")
-    typer.echo(f"report: {outputs.run.report}")
+    for place in places:
+        typer.echo(place)
+
+
+def _adapt_together(
+    runs: "Sequence[Run]",
+    request: "Request",
+    goal_of: "Callable[[Adaptable], Goal]",
+    prior: str | None,
+    combine: str | None,
+    test_time_augmentation: str | None,
+    out: Path | None,
+    overwrite: bool,
+) -> "OperatingPoint":
+    """Choose an operating point of several runs or views, and write it to a file."""
+    from medtail.cli.adapt_options import parse_prior
+    from medtail.cli.options import check_output
+    from medtail.cli.progress import progress_bar
+    from medtail.inference.adapting import CombinedPredictions, choose_together
+    from medtail.runs.facts import DatasetFacts
+
+    if out is None:
+        raise InputError(
+            "--out is needed for several runs or views, which have no folder of their own; name a file"
+        )
+    check_output(out, overwrite=overwrite, data=[DatasetFacts.load(run).data for run in runs])
+    with progress_bar() as progress:
+        outputs = CombinedPredictions.of(
+            runs, combine=combine, test_time_augmentation=test_time_augmentation, progress=progress
+        )
+        shares = None if prior is None else parse_prior(prior, outputs.class_names)
+        point = choose_together(outputs, replace(request, goal=goal_of(outputs), prior=shares))
+    point.write(out)
+    return point
 
 
 def _goal(
-    outputs: "RunPredictions",
-    metric: str | None,
+    outputs: "Adaptable",
+    *,
     recall: str | None,
     costs: Path | None,
     balanced_accuracy: bool,
     confidence: float | None,
-) -> "tuple[Goal, dict[str, float] | None]":
-    """The goal that was asked for, and λ where it chooses one."""
+) -> "Goal":
+    """The goal that was asked for; the fewest mistakes if none was."""
     from medtail import adaptation
     from medtail.cli.adapt_options import parse_recall, read_costs
     from medtail.operating_point.promises import ConfidentShare, ExpectedShare
@@ -119,14 +190,10 @@ def _goal(
     if recall is not None:
         class_id, share = parse_recall(recall, outputs.class_names)
         promise = ExpectedShare(share) if confidence is None else ConfidentShare(share, confidence)
-        return adaptation.PromisedRecall(class_id, promise), None
+        return adaptation.PromisedRecall(class_id, promise)
     if costs is not None:
-        return adaptation.LowestCost(read_costs(costs, outputs.class_names)), None
-    if balanced_accuracy:
-        return adaptation.HighestBalancedAccuracy(), None
-    if metric is not None:
-        return adaptation.BestCondition(metric), _condition(outputs, metric)
-    return adaptation.FewestMistakes(), None
+        return adaptation.LowestCost(read_costs(costs, outputs.class_names))
+    return adaptation.HighestBalancedAccuracy() if balanced_accuracy else adaptation.FewestMistakes()
 
 
 def _condition(outputs: "RunPredictions", metric: str) -> dict[str, float]:

@@ -15,6 +15,7 @@ from medtail.cli.options import (
     ImageColumn,
     LabelColumn,
     LabelSeparator,
+    OperatingPointFile,
     Split,
     SplitColumn,
     TestTimeAugmentation,
@@ -24,6 +25,7 @@ from medtail.errors import InputError
 if TYPE_CHECKING:
     from medtail.data import TableColumns
     from medtail.inference.judging import JudgedTogether
+    from medtail.operating_point import OperatingPoint
     from medtail.runs.predictions import SavedPredictions
     from medtail.runs.run import EvaluatedSplit, Run
     from medtail.training.inference.other_data import BackbonePass
@@ -51,6 +53,7 @@ def evaluate(
     label_separator: LabelSeparator = None,
     combine: Combine = None,
     test_time_augmentation: TestTimeAugmentation = None,
+    operating_point_file: OperatingPointFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     out: Annotated[Path | None, typer.Option(help="Also save the predictions, as Parquet.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
@@ -76,13 +79,13 @@ def evaluate(
     Other data also get a report in a new folder in RUN/evaluations, and so do several runs (in that of the first) and
     several views of each image, on any data: the mean of their probabilities is judged.
     """
-    from medtail.cli.ensembles import judged_together
+    from medtail.cli.ensembles import asked_point, judged_together
     from medtail.cli.options import check_heat_map, check_output
     from medtail.cli.tables import print_summary
     from medtail.data import TableColumns
     from medtail.evaluation.summaries.summary import protocol_summary, summarize
     from medtail.inference.combination import chosen_combination
-    from medtail.inference.members import members_of
+    from medtail.inference.members import check_chosen_for, members_of
     from medtail.runs.facts import DatasetFacts
     from medtail.runs.settings import RunSettings
 
@@ -92,10 +95,10 @@ def evaluate(
         taken = [DatasetFacts.load(member).data for member in members]
         check_output(out, overwrite=overwrite, data=[*taken, *([data] if data else [])])
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
+    point = asked_point(members, operating_point, operating_point_file, test_time_augmentation)
     if len(members) > 1 or test_time_augmentation is not None:
-        for option, value in {"--explain": explain, "--operating-point": operating_point}.items():
-            if value:
-                raise InputError(f"{option} is for one run without --test-time-augmentation; leave it out")
+        if explain:
+            raise InputError("--explain is for one run without --test-time-augmentation; leave it out")
         judged = judged_together(
             members,
             data,
@@ -105,9 +108,11 @@ def evaluate(
             columns=columns,
             skip_unreadable=skip_unreadable,
         )
-        _show_together(run[0], members, judged, split.value, as_json, out)
+        _show_together(run[0], members, judged, point, as_json, out)
         return
     chosen_combination(combine, several=False)
+    if point is not None:
+        check_chosen_for(point, None)
     check_heat_map(heat_map, explains=explain)
     if explain and data is not None:
         raise InputError(
@@ -123,10 +128,7 @@ def evaluate(
     passed = None if own else _passed(folder, str(data), split.value, columns, skip_unreadable)
     read = _own_predictions(folder, split.value) if passed is None else passed.predictions
     plain, adapted = read(None), None
-    if operating_point:
-        from medtail.operating_point import OperatingPoint
-
-        point = OperatingPoint.of(folder)
+    if point is not None:
         adapted = point.applied_to(read(point.condition))
     predictions = plain if adapted is None else adapted
     if out is not None:
@@ -163,7 +165,7 @@ def _show_together(
     folder: Path,
     members: Sequence["Run"],
     judged: "JudgedTogether",
-    split: "EvaluatedSplit",
+    point: "OperatingPoint | None",
     as_json: bool,
     out: Path | None,
 ) -> None:
@@ -171,32 +173,39 @@ def _show_together(
     from medtail.cli.tables import print_summary
     from medtail.evaluation.summaries.summary import protocol_summary, summarize
     from medtail.inference.judged_report import write_judged_together
+    from medtail.inference.members import check_chosen_for
     from medtail.runs.facts import DatasetFacts
     from medtail.runs.run import Run
     from medtail.runs.settings import RunSettings
 
+    adapted = None
+    if point is not None:
+        check_chosen_for(point, judged.combined)
+        adapted = point.applied_to(judged.predictions)
     if out is not None:
-        judged.predictions.write(out)
+        (adapted or judged.predictions).write(out)
     facts = DatasetFacts.load(members[0])
-    summary = {
+    judge = partial(
+        summarize,
+        split=judged.split or "all",
+        training_counts=facts.training_counts,
+        positive=facts.positive_id,
+    )
+    heading = {
         **({} if judged.collection is None else {"data": judged.collection.name}),
         "combined": judged.words,
-        **summarize(
-            judged.predictions,
-            judged.split or "all",
-            training_counts=facts.training_counts,
-            positive=facts.positive_id,
-        ),
     }
-    if judged.collection is None and split == "test":
+    plain = heading | judge(judged.predictions)
+    if judged.collection is None and judged.split == "test":
         protocols = [protocol_summary(RunSettings.load(member)) for member in members]
-        summary |= next((protocol for protocol in protocols if protocol), {})
+        plain |= next((protocol for protocol in protocols if protocol), {})
+    summary = plain if adapted is None else heading | judge(adapted) | {"before": plain}
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         typer.echo(judged.words)
         print_summary(summary)
-    page = write_judged_together(Run(folder).evaluations, members, judged, summary)
+    page = write_judged_together(Run(folder).evaluations, members, judged, plain)
     typer.echo(f"report: {page}", err=True)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from medtail.cli.options import Combine, HeatMap, TestTimeAugmentation
+from medtail.cli.options import Combine, HeatMap, OperatingPointFile, TestTimeAugmentation
 from medtail.errors import InputError
 from medtail.naming import one_line
 
@@ -37,6 +37,7 @@ def predict(
     ] = False,
     combine: Combine = None,
     test_time_augmentation: TestTimeAugmentation = None,
+    operating_point_file: OperatingPointFile = None,
     explain: Annotated[
         Path | None,
         typer.Option(
@@ -57,13 +58,13 @@ def predict(
     and the table says how far they differ. Names that a spreadsheet would run as a formula (=, +, - or @ first) stand
     behind an apostrophe in CSV.
     """
+    from medtail.cli.ensembles import asked_point
     from medtail.cli.options import are_runs, check_heat_map, check_output, check_picture_folder
     from medtail.cli.progress import progress_bar
     from medtail.inference.loading import assemble
     from medtail.inference.members import members_of
     from medtail.inference.new_images import image_files
     from medtail.inference.prediction_file import PredictionFile, predictions_csv
-    from medtail.operating_point import OperatingPoint
     from medtail.runs.facts import DatasetFacts
     from medtail.training.inference.typicality import UNLIKE
 
@@ -74,12 +75,7 @@ def predict(
             f"predict needs images besides runs, got {', '.join(map(str, more))}; name files or folders"
         )
     runs = members_of([run, *more])
-    if operating_point and (len(runs) > 1 or test_time_augmentation is not None):
-        raise InputError(
-            "--operating-point is for the probabilities that it was chosen on, which are those of one run without "
-            "--test-time-augmentation; leave it out, or predict with one run"
-        )
-    point = OperatingPoint.of(runs[0]) if operating_point else None
+    point = asked_point(runs, operating_point, operating_point_file, test_time_augmentation)
     if resume and out is None:
         raise InputError("--resume continues the file of --out, which is missing; give both")
     taken: list[str | Path] = [*(DatasetFacts.load(one).data for one in runs), *images]
