@@ -1,7 +1,5 @@
 """Copies that were moved a little, drawn on or inverted are found, and other images are not."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -14,20 +12,13 @@ from medtail.data import open_collection
 from medtail.inspection.altered_copies import altered_copies, picture
 from medtail.inspection.look_alikes import Look, likenesses_of
 from medtail.inspection.registration import affine, agreement, register, sampled
-
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+from references.benchmarks import benchmark
 
 
 @pytest.fixture(scope="module")
 def leaks() -> ModuleType:
     """The benchmark that plants copies of each kind."""
-    sys.path.insert(0, str(BENCHMARKS))
-    specification = importlib.util.spec_from_file_location("inspect_leaks", BENCHMARKS / "inspect_leaks.py")
-    assert specification is not None and specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    sys.path.remove(str(BENCHMARKS))
-    return module
+    return benchmark("inspect_leaks")
 
 
 def test_planted_copies_of_every_kind_are_found_among_real_images(shared_data: Path, leaks) -> None:

@@ -136,6 +136,7 @@ def test_progress_reaches_the_end(class_folders: Path) -> None:
         ("reading images", 32, 52),
         ("reading images", 52, 52),
         ("comparing images", 52, 52),
+        ("comparing crops", 52, 52),
     ]
 
 

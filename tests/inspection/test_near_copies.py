@@ -3,6 +3,7 @@
 import io
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image, ImageEnhance
 
 from medtail.data import open_collection
 from medtail.inspection.cropped_copies import fit_windows, windows_of
-from medtail.inspection.near_copies import SYMMETRIES, likenesses, perceptual_hashes, thumbnail
+from medtail.inspection.near_copies import likenesses, thumbnail
+from references.benchmarks import benchmark
 
 
 def pairs(thumbnails: np.ndarray) -> set[tuple[int, int]]:
@@ -51,13 +53,6 @@ def test_changed_copies_of_real_images_are_found(shared_data: Path) -> None:
     assert min(found_of.values()) >= 57, found_of
 
 
-@pytest.mark.parametrize("symmetry", SYMMETRIES, ids=lambda symmetry: symmetry.name or "as it is")
-def test_hashes_of_turned_pictures_come_from_the_hash_of_the_picture(symmetry) -> None:
-    thumbnails = np.random.default_rng(0).integers(0, 256, (5, 2, 32, 32), dtype=np.uint8)
-    direct = perceptual_hashes(symmetry.of_pictures(thumbnails))
-    np.testing.assert_allclose(symmetry.of_hashes(perceptual_hashes(thumbnails)), direct, atol=1e-6)
-
-
 def test_every_position_is_named(draw) -> None:
     image = np.asarray(draw(3, size=32))
     turned = {
@@ -75,18 +70,53 @@ def test_every_position_is_named(draw) -> None:
         assert [likeness.change for likeness in likenesses(thumbnails)] == [name]
 
 
-def test_all_pairs_are_compared_whatever_the_block(monkeypatch) -> None:
+@pytest.mark.parametrize("box", [1, 7, 1000])
+def test_all_pairs_are_found_whatever_the_boxes(monkeypatch, box) -> None:
     generator = np.random.default_rng(0)
     thumbnails = generator.integers(0, 256, (40, 1, 32, 32), dtype=np.uint8)
     thumbnails[[5, 17, 39]] = thumbnails[2]
-    for block in (1, 100, 10_000_000):
-        monkeypatch.setattr("medtail.inspection.near_copies._BLOCK", block)
-        assert pairs(thumbnails) == {(2, 5), (2, 17), (2, 39), (5, 17), (5, 39), (17, 39)}
+    monkeypatch.setattr("medtail.inspection.search.close_pairs._BOX", box)
+    assert pairs(thumbnails) == {(2, 5), (2, 17), (2, 39), (5, 17), (5, 39), (17, 39)}
+
+
+@pytest.fixture(scope="module")
+def searches() -> ModuleType:
+    """The benchmark that compares all pairs."""
+    return benchmark("inspect_search")
+
+
+def test_pairs_are_those_of_comparing_all(searches) -> None:
+    thumbnails = searches.imagined(640)
+    assert len(pairs(thumbnails)) == 40
+    assert pairs(thumbnails) == set(searches.brute_force(thumbnails))
+
+
+def test_pairs_of_real_images_are_those_of_comparing_all(searches, shared_data: Path) -> None:
+    source = open_collection(shared_data / "bccd_cells_64").source
+    thumbnails = np.unique(np.stack([thumbnail(source.read(row)) for row in range(1200)]), axis=0)
+    assert pairs(thumbnails) == set(searches.brute_force(thumbnails))
+
+
+@pytest.mark.slow
+def test_pairs_of_16_000_images_are_those_of_comparing_all(searches) -> None:
+    thumbnails = searches.imagined(16_000)
+    assert len(pairs(thumbnails)) == 1000
+    assert pairs(thumbnails) == set(searches.brute_force(thumbnails))
+
+
+def test_progress_reaches_all_images() -> None:
+    seen: list[tuple[str, int, int]] = []
+    thumbnails = np.random.default_rng(0).integers(0, 256, (600, 1, 32, 32), dtype=np.uint8)
+    assert not list(likenesses(thumbnails, lambda *now: seen.append(now)))
+    assert [now for now in seen if now[1] == 600] == [
+        ("comparing images", 600, 600),
+        ("comparing crops", 600, 600),
+    ]
+    assert len(seen) > 2
 
 
 def test_blank_images_resemble_nothing() -> None:
     blank = np.full((5, 1, 32, 32), 7, dtype=np.uint8)
-    assert not perceptual_hashes(blank).any()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert not pairs(blank)

@@ -19,7 +19,7 @@ _DIFFERENCES = np.diag(np.array([0.02, 0.3, 0.02, 0.3], dtype=np.float32))
 
 #: Least correlation before fitting, after the first steps and at the end, and least correlation of slopes at the end.
 #: Crops of real images by 3 to 8 % reach 0.99 and 0.92, different dermoscopy images 0.986 and 0.89.
-_BEFORE, _EARLY, LEAST_CORRELATION, LEAST_SLOPE_CORRELATION = 0.88, 0.95, 0.985, 0.91
+LEAST_CORRELATION_OF_MIDDLE, _EARLY, LEAST_CORRELATION, LEAST_SLOPE_CORRELATION = 0.88, 0.95, 0.985, 0.91
 
 
 def windows_of(pictures: np.ndarray, windows: np.ndarray) -> np.ndarray:
@@ -51,7 +51,7 @@ def fit_windows(wholes: np.ndarray, parts: np.ndarray) -> tuple[np.ndarray, np.n
         Positions of those that look like crops, and their windows; fits that do not improve enough are abandoned.
     """
     windows = np.tile(MIDDLE, (len(wholes), 1))
-    kept = np.flatnonzero(_correlation(windows_of(wholes, windows), parts) >= _BEFORE)
+    kept = np.flatnonzero(_correlation(windows_of(wholes, windows), parts) >= LEAST_CORRELATION_OF_MIDDLE)
     for steps, least in ((_EARLY_STEPS, _EARLY), (_STEPS, LEAST_CORRELATION)):
         for _ in range(steps):
             windows[kept] = _step(wholes[kept], parts[kept], windows[kept])

@@ -1,13 +1,12 @@
 """Images that are nearly the same: re-encoded, resized, brightened, noisier, mirrored, turned, grey, a little cropped.
 
-There are two steps. A perceptual hash finds candidates: the signs of the 63 lowest coefficients of the cosine transform
-of a 32 x 32 grey thumbnail, without the constant one (the idea of pHash, Zauner 2010). Coefficients that are almost
-zero count as zero, because in smooth images their signs are noise. Then the correlation of the thumbnails confirms
-candidates, because images of one kind, such as chest X-rays, share coarse shapes and therefore hashes.
+There are two steps. Candidates are close in the low frequencies of a 32 x 32 grey thumbnail, up to a turn or a mirror,
+and share a perceptual hash, which is the signs of these. Then the correlation of the thumbnails confirms candidates,
+because images of one kind, such as chest X-rays, share coarse shapes and therefore hashes. No pair is passed over that
+comparing all pairs would find.
 
-Mirroring an image changes the sign of the coefficients of odd frequency, and transposing it transposes them, so the
-hashes of all eight mirrored and turned copies follow from one. :mod:`medtail.inspection.cropped_copies` finds crops
-among pictures whose middle shares a hash with another picture, but not among volumes.
+:mod:`medtail.inspection.cropped_copies` finds crops among pictures whose middle shares a hash with another picture, but
+not among volumes.
 
 The limits were chosen on real dermoscopy, X-ray, blood-cell and natural images, so that changed copies are found and
 different images are not.
@@ -19,9 +18,17 @@ from typing import final
 
 import numpy as np
 from PIL import Image
-from scipy.fft import dctn
 
-from medtail.inspection.cropped_copies import MIDDLE, correlation_in_windows, fit_windows, windows_of
+from medtail.inspection.cropped_copies import (
+    LEAST_CORRELATION_OF_MIDDLE,
+    MIDDLE,
+    correlation_in_windows,
+    fit_windows,
+    windows_of,
+)
+from medtail.inspection.search.close_pairs import close_pairs, close_pairs_within, projected
+from medtail.inspection.search.spectra import Spectra
+from medtail.inspection.search.symmetries import SYMMETRIES, unturned
 from medtail.progress import Progress
 
 THUMBNAIL_SIZE = 32
@@ -36,15 +43,10 @@ LEAST_SIDE = 16
 LIMITS = ((0.88, 0.98), (0.8, 0.995))
 
 #: Least cosine of the hash of a picture's middle and that of a crop by up to 8 %, before the window is fitted.
-_LEAST_AGREEMENT_OF_MIDDLE = 0.7
+LEAST_AGREEMENT_OF_MIDDLE = 0.7
 
-#: Share of the root mean square of the coefficients.
-_ALMOST_ZERO = 0.05
-
-_LOW_FREQUENCIES = 8
-
-#: Distances held in memory at a time.
-_BLOCK = 16_000_000
+#: Windows that are fitted at a time.
+_BATCH = 1000
 
 
 @final
@@ -63,47 +65,6 @@ class Likeness:
     second: int
     correlation: float
     change: str
-
-
-@final
-@dataclass(frozen=True)
-class _Symmetry:
-    """One of the eight symmetries of a square: transpose or not, then reverse rows and columns or not."""
-
-    transposed: bool
-    rows_reversed: bool
-    columns_reversed: bool
-    name: str
-
-    def of_pictures(self, pictures: np.ndarray) -> np.ndarray:
-        """Turned pictures ``(…, 32, 32)``."""
-        turned: np.ndarray = pictures.swapaxes(-1, -2) if self.transposed else pictures
-        turned = turned[..., ::-1, :] if self.rows_reversed else turned
-        return turned[..., ::-1] if self.columns_reversed else turned
-
-    def of_hashes(self, hashes: np.ndarray) -> np.ndarray:
-        """Hashes ``(N, P · 63)`` of the turned pictures."""
-        squares = np.zeros((*hashes.shape[:-1], hashes.shape[-1] // 63, 64), dtype=hashes.dtype)
-        squares[..., 1:] = hashes.reshape(*hashes.shape[:-1], -1, 63)
-        squares = squares.reshape(*squares.shape[:-1], _LOW_FREQUENCIES, _LOW_FREQUENCIES)
-        alternating = (-1.0) ** np.arange(_LOW_FREQUENCIES, dtype=hashes.dtype)
-        squares = squares.swapaxes(-1, -2) if self.transposed else squares
-        squares = squares * alternating[:, None] if self.rows_reversed else squares
-        squares = squares * alternating if self.columns_reversed else squares
-        return np.ascontiguousarray(squares.reshape(*squares.shape[:-2], 64)[..., 1:].reshape(hashes.shape))
-
-
-#: The identity first: a symmetric image is called a copy, not a mirrored one.
-SYMMETRIES = (
-    _Symmetry(False, False, False, ""),
-    _Symmetry(False, False, True, "mirrored left to right"),
-    _Symmetry(False, True, False, "mirrored top to bottom"),
-    _Symmetry(False, True, True, "turned by 180 degrees"),
-    _Symmetry(True, True, False, "turned by 90 degrees counter-clockwise"),
-    _Symmetry(True, False, True, "turned by 90 degrees clockwise"),
-    _Symmetry(True, False, False, "mirrored along a diagonal"),
-    _Symmetry(True, True, True, "mirrored along the other diagonal"),
-)
 
 
 def thumbnail(image: np.ndarray) -> np.ndarray:
@@ -136,80 +97,99 @@ def _picture(image: np.ndarray) -> np.ndarray:
     return np.asarray(picture.resize((THUMBNAIL_SIZE, THUMBNAIL_SIZE), Image.Resampling.BICUBIC))
 
 
-def perceptual_hashes(thumbnails: np.ndarray) -> np.ndarray:
-    """Hashes ``(N, P · 63)``, float32, with norm 1 (0 for blank images), of thumbnails ``(N, P, 32, 32)``."""
-    spectrum = dctn(thumbnails.astype(np.float32), axes=(-2, -1), norm="ortho")
-    low = spectrum[..., :_LOW_FREQUENCIES, :_LOW_FREQUENCIES]
-    low = low.reshape(*thumbnails.shape[:-2], _LOW_FREQUENCIES**2)[..., 1:]
-    strength = np.sqrt((low**2).mean(axis=-1, keepdims=True))
-    # Below a fraction of a grey level there is only rounding.
-    signs = np.where(np.abs(low) > np.maximum(_ALMOST_ZERO * strength, 1e-2), np.sign(low), 0.0)
-    signs = signs.reshape(len(thumbnails), signs.shape[1] * signs.shape[2])
-    hashes: np.ndarray = signs / np.maximum(np.linalg.norm(signs, axis=1, keepdims=True), 1.0)
-    return hashes.astype(np.float32)
-
-
 def likenesses(thumbnails: np.ndarray, progress: Progress | None = None) -> Iterator[Likeness]:
-    """Yield pairs of thumbnails that show the same; within a block of rows no pair is repeated.
-
-    All pairs are compared in all eight positions, one block of rows at a time; the work grows with the square of N.
+    """Yield pairs of thumbnails that show the same, each once, by their positions.
 
     Args:
         thumbnails: uint8 ``(N, P, 32, 32)``.
-        progress: Called after every block.
+        progress: Called after every few thumbnails.
     """
-    hashes = perceptual_hashes(thumbnails)
-    count = len(thumbnails)
-    step = max(1, _BLOCK // max(count, 1))
+    if len(thumbnails) < 2:
+        return
+    spectra = Spectra.of(thumbnails)
     finders = (_turned, _cropped) if thumbnails.shape[1] == 1 else (_turned,)
-    for start in range(0, count, step):
-        rows = slice(start, min(start + step, count))
-        reported: set[tuple[int, int]] = set()
-        for finder in finders:
-            for likeness in finder(thumbnails, hashes, rows):
-                pair = likeness.first, likeness.second
-                if pair not in reported:
-                    reported.add(pair)
-                    yield likeness
+    found: dict[tuple[int, int], Likeness] = {}
+    for finder in finders:
+        for likeness in finder(thumbnails, spectra, progress):
+            found.setdefault((likeness.first, likeness.second), likeness)
+    for _, likeness in sorted(found.items()):
+        yield likeness
+
+
+def _turned(thumbnails: np.ndarray, spectra: Spectra, progress: Progress | None) -> Iterator[Likeness]:
+    """Pairs that are alike in one of the eight positions."""
+    hashes = spectra.hashes
+    turned = [hashes.turned(symmetry) for symmetry in SYMMETRIES]
+    # Of a volume, thumbnails of norm 1 side by side would have norm √P.
+    vectors = unturned(spectra.units).reshape(len(thumbnails), -1) / np.sqrt(thumbnails.shape[1])
+    least_agreement, least_correlation = np.min(LIMITS, axis=0)
+    (points,) = projected(vectors)
+    for pairs in close_pairs_within(points, least_correlation):
+        ones, others = np.sort(np.stack([pairs.ones, pairs.others]), axis=0)
+        for symmetry, own in zip(SYMMETRIES, turned, strict=True):
+            agreement = own.cosines(ones, hashes, others)
+            close = np.flatnonzero(agreement >= least_agreement)
+            correlation = _correlations(
+                symmetry.of_pictures(thumbnails[ones[close]]), thumbnails[others[close]]
+            )
+            alike = np.any(
+                [(agreement[close] >= least) & (correlation >= limit) for least, limit in LIMITS], axis=0
+            )
+            for place in np.flatnonzero(alike):
+                one, other = int(ones[close[place]]), int(others[close[place]])
+                yield Likeness(one, other, float(correlation[place]), symmetry.name)
         if progress is not None:
-            progress("comparing images", rows.stop, count)
+            progress("comparing images", pairs.done, len(thumbnails))
 
 
-def _turned(thumbnails: np.ndarray, hashes: np.ndarray, rows: slice) -> Iterator[Likeness]:
-    """Pairs of one of ``rows`` and a later one, in any of the eight positions."""
-    start = rows.start
-    for symmetry in SYMMETRIES:
-        agreement = symmetry.of_hashes(hashes[rows]) @ hashes[start:].T
-        close = np.argwhere(agreement >= min(least for least, _ in LIMITS))
-        close = close[close[:, 0] < close[:, 1]]
-        for chunk in np.array_split(close, max(1, len(close) // 10_000)):
-            ones, others = (chunk + start).T
-            correlation = _correlations(symmetry.of_pictures(thumbnails[ones]), thumbnails[others])
-            agreed = agreement[chunk[:, 0], chunk[:, 1]]
-            alike = np.any([(agreed >= least) & (correlation >= limit) for least, limit in LIMITS], axis=0)
-            for position in np.flatnonzero(alike):
-                yield Likeness(
-                    int(ones[position]), int(others[position]), float(correlation[position]), symmetry.name
-                )
+def _cropped(thumbnails: np.ndarray, spectra: Spectra, progress: Progress | None) -> Iterator[Likeness]:
+    """Pairs of a picture and another that is a small crop of it."""
+    pictures, hashes = thumbnails[:, 0], spectra.hashes
+    crops: list[tuple[int, int, float]] = []
+    for whole_rows, part_rows in _batches(_alike_in_the_middle(thumbnails, spectra, progress)):
+        wholes, parts = pictures[whole_rows].astype(np.float32), pictures[part_rows].astype(np.float32)
+        found, windows = fit_windows(wholes, parts)
+        cut = Spectra.of(windows_of(wholes[found], windows)[:, None]).hashes
+        agreement = cut.cosines(np.arange(len(found)), hashes, part_rows[found])
+        correlation = correlation_in_windows(wholes[found], parts[found], windows)
+        alike = agreement >= LIMITS[0][0]
+        rows = (some[found[alike]].tolist() for some in (whole_rows, part_rows))
+        crops += zip(*rows, correlation[alike].tolist(), strict=True)
+    # Two pictures may each look like a crop of the other; the first is then called the whole.
+    for whole, part, correlated in sorted(crops):
+        change = "cropped" if whole < part else "with more around it"
+        yield Likeness(min(whole, part), max(whole, part), correlated, change)
 
 
-def _cropped(thumbnails: np.ndarray, hashes: np.ndarray, rows: slice) -> Iterator[Likeness]:
-    """Pairs of one of ``rows`` and any other that is a small crop of it."""
-    pictures = thumbnails[:, 0]
-    wholes = pictures[rows].astype(np.float32)
-    middles = windows_of(wholes, np.tile(MIDDLE, (len(wholes), 1)))
-    close = np.argwhere(perceptual_hashes(middles[:, None]) @ hashes.T >= _LEAST_AGREEMENT_OF_MIDDLE)
-    close = close[close[:, 0] + rows.start != close[:, 1]]
-    for chunk in np.array_split(close, max(1, len(close) // 1_000)):
-        whole, part = wholes[chunk[:, 0]], pictures[chunk[:, 1]].astype(np.float32)
-        found, windows = fit_windows(whole, part)
-        cut = windows_of(whole[found], windows)
-        agreement = (perceptual_hashes(cut[:, None]) * hashes[chunk[found, 1]]).sum(axis=1)
-        correlation = correlation_in_windows(whole[found], part[found], windows)
-        for position in np.flatnonzero(agreement >= LIMITS[0][0]):
-            one, other = int(chunk[found[position], 0]) + rows.start, int(chunk[found[position], 1])
-            change = "cropped" if one < other else "with more around it"
-            yield Likeness(min(one, other), max(one, other), float(correlation[position]), change)
+def _alike_in_the_middle(
+    thumbnails: np.ndarray, spectra: Spectra, progress: Progress | None
+) -> Iterator[np.ndarray]:
+    """Positions ``(2, n)`` of pictures and of others that are like the middle of theirs."""
+    middles, hashes = Spectra.of(thumbnails, _middles), spectra.hashes
+    middle_hashes = middles.hashes
+    ones, others = projected(middles.units[:, 0], spectra.units[:, 0])
+    for pairs in close_pairs(ones, others, LEAST_CORRELATION_OF_MIDDLE):
+        agreement = middle_hashes.cosines(pairs.ones, hashes, pairs.others)
+        close = (agreement >= LEAST_AGREEMENT_OF_MIDDLE) & (pairs.ones != pairs.others)
+        yield np.stack([pairs.ones[close], pairs.others[close]])
+        if progress is not None:
+            progress("comparing crops", pairs.done, len(thumbnails))
+
+
+def _batches(found: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The same pairs ``(2, n)``, so many at a time that they are quickly fitted and stay in memory."""
+    gathered = np.empty((2, 0), dtype=np.int64)
+    for pairs in found:
+        gathered = np.concatenate([gathered, pairs], axis=1)
+        while gathered.shape[1] >= _BATCH:
+            yield gathered[:, :_BATCH]
+            gathered = gathered[:, _BATCH:]
+    yield gathered
+
+
+def _middles(pictures: np.ndarray) -> np.ndarray:
+    """The middles of pictures ``(N, 1, 32, 32)``, as large as they are."""
+    return windows_of(pictures[:, 0], np.tile(MIDDLE, (len(pictures), 1)))[:, None]
 
 
 def _correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
