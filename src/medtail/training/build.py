@@ -28,6 +28,7 @@ from medtail.recipes.schema import LossConditionalSettings, Recipe, Settings, Ta
 from medtail.recipes.score_prior import loss_family_of, loss_of
 from medtail.runs.facts import DatasetFacts
 from medtail.training.earlier_runs.first_stage import FirstStage
+from medtail.training.optimization.gradient_checkpointing import checkpoint_gradients
 from medtail.training.optimization.low_rank import add_low_rank
 
 
@@ -109,6 +110,8 @@ class BuildContext:
         if self.for_training and self.dimensions == 2:
             setting = "data.image_size" if self.recipe.augmentation.crop is None else "augmentation.crop"
             check_image_size(backbone, settings.name, channels, size, setting)
+        if self.for_training and settings.gradient_checkpointing:
+            checkpoint_gradients(backbone)
         return backbone
 
     def head(self, expects: OutputKind, in_features: int) -> Head:

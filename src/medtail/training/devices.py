@@ -7,6 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal
 
 import torch
+from torch import nn
+
+from medtail.errors import InputError
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
@@ -35,6 +38,28 @@ def autocast(precision: str) -> AbstractContextManager[Any]:
     """Return the context that a forward pass runs in, the same in training and in inference."""
     dtype = _AUTOCAST.get(precision)
     return nullcontext() if dtype is None else torch.autocast(device().type, dtype)
+
+
+def check_sync_batch_norm() -> None:
+    """Refuse batch normalisation over several devices where PyTorch has none.
+
+    Raises:
+        InputError: There is no GPU.
+    """
+    if device().type == "cpu":
+        raise InputError(
+            "training.sync_batch_norm must be false on CPUs, where PyTorch does not have it; leave it out, or raise "
+            "training.batch_size"
+        )
+
+
+def with_sync_batch_norm(model: nn.Module) -> nn.Module:
+    """Let all layers of batch normalisation see the images of all devices; names of weights stay."""
+    # timm's own, because PyTorch's would drop the activation from timm's joined layers.
+    from timm.layers import norm_act
+
+    synchronized: nn.Module = norm_act.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    return synchronized
 
 
 def is_main_process() -> bool:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, final
+from typing import Any, cast, final
 
 import lightning
 import numpy as np
@@ -30,6 +30,7 @@ from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.chosen_epoch import MONITORED
 from medtail.evaluation.summaries.summary import protocol_summary, summarize
 from medtail.files import remove_left_over, write_json
+from medtail.methods import Method
 from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
 from medtail.recipes.schema import Recipe
@@ -45,7 +46,15 @@ from medtail.training.batches.loaders import RunData
 from medtail.training.build import BuildContext, build_method, check_backbone, without_weights
 from medtail.training.callbacks import AngleTable, EpochLine, FinishEpoch, MetricsTable, StopOnBrokenLoss
 from medtail.training.checkpoints import START_AGAIN, WholeCheckpoints, checkpoints
-from medtail.training.devices import choose_precision, device, hardware, is_main_process, peak_memory_mb
+from medtail.training.devices import (
+    check_sync_batch_norm,
+    choose_precision,
+    device,
+    hardware,
+    is_main_process,
+    peak_memory_mb,
+    with_sync_batch_norm,
+)
 from medtail.training.earlier_runs.cached_features import cache_features
 from medtail.training.earlier_runs.first_stage import FirstStage
 from medtail.training.earlier_runs.teacher import load_teacher
@@ -154,6 +163,8 @@ def _trained(
     started = time.time()
     recipe = with_precision(recipe)
     check_logger(recipe)
+    if recipe.training.sync_batch_norm:
+        check_sync_batch_norm()
 
     def work() -> dict[str, Any]:
         if collection.multi_label:
@@ -207,6 +218,8 @@ def _fit(
             first_stage=first_stage,
         )
     )
+    if recipe.training.sync_batch_norm:
+        method = cast(Method, with_sync_batch_norm(method))
     # The module builds its own when the run has files; this one refuses settings before that.
     build_optimizer(recipe, method)
     data = replace(data, facts=_with_weights(run, data.facts, weights_of(method)))

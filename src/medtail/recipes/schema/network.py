@@ -27,6 +27,10 @@ class Backbone(Settings):
     )
     frozen_epochs: int = Field(0, ge=0, description="epochs at the start that train only the head")
     lora: LowRankSettings | None = Field(None, description="train adapters of low rank and the head alone")
+    gradient_checkpointing: bool = Field(
+        False,
+        description="compute maps inside blocks again for the gradient, which takes time and saves memory",
+    )
     from_run: str | None = Field(
         None, description="folder of the run that the network's weights are taken from"
     )

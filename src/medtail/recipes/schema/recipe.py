@@ -120,6 +120,11 @@ class Recipe(Settings):
                 f"training.batch_size must be a multiple of training.devices, got {self.training.batch_size} "
                 f"for {self.training.devices} devices; change one of them"
             )
+        if self.training.sync_batch_norm and self.training.devices == 1:
+            raise ValueError(
+                "training.sync_batch_norm must be false with training.devices=1: one device sees the whole batch; "
+                "leave it out, or raise training.devices"
+            )
         self._check_protocol()
         self._check_second_stage()
         if self.training.monitor == "last_epoch" and self.training.early_stopping_patience is not None:

@@ -49,6 +49,9 @@ class Training(Settings):
         None, description="where the values of every step go besides the run's own tables"
     )
     devices: int = Field(1, ge=1)
+    sync_batch_norm: bool = Field(
+        False, description="batch normalisation over the images of all devices, which must be GPUs"
+    )
     workers: int = Field(2, ge=0, description="decoding processes, if images do not fit into memory")
 
     @model_validator(mode="before")
