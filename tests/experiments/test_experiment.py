@@ -66,6 +66,28 @@ def test_a_folder_of_another_recipe_is_refused_before_anything_is_written(tmp_pa
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+def test_a_finished_run_on_other_data_is_not_passed_off(tmp_path: Path) -> None:
+    """The recipe is the same, and so are the ids of the images."""
+    for name, classes in (("first", [0, 1, 2]), ("second", [2, 1, 0])):
+        images = np.arange(30 * 64, dtype=np.uint8).reshape(30, 8, 8)
+        splits = {"train": slice(0, 18), "val": slice(18, 24), "test": slice(24, 30)}
+        arrays = {f"{split}_images": images[rows] for split, rows in splits.items()}
+        arrays |= {f"{split}_labels": np.tile(classes, 10)[rows, None] for split, rows in splits.items()}
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+    first, second = (
+        Experiment(variants_of(["ce"]), [str(tmp_path / f"{name}.npz")], tmp_path / "out", 1, changes=[SHORT])
+        for name in ("first", "second")
+    )
+    (run,) = first.run()
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert first.run() == [run]
+    with pytest.raises(
+        InputError, match=r"holds a run on other images, labels or splits than those of .*second\.npz"
+    ):
+        second.run()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
 def test_what_no_experiment_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="variants must not be empty"):
         Experiment([], ["digits-lt"], tmp_path)

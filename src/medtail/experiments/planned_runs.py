@@ -1,15 +1,19 @@
 """Many runs, each in a folder of its own: planned, checked before the first of them starts, and trained if missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, final
+
+import numpy as np
 
 from medtail.data import ImageCollection, open_collection
 from medtail.errors import InputError
 from medtail.experiments.jobs import Job, Workers, run_jobs
-from medtail.experiments.trainable import check_trainable
+from medtail.experiments.trainable import check_trainable, chosen_classes
 from medtail.progress import Progress
 from medtail.recipes.choose_recipe import choose_recipe, chosen_columns
+from medtail.runs.facts import DatasetFacts
 from medtail.runs.grid import GridRuns
 from medtail.runs.run import Run
 from medtail.training.fit import check_outside
@@ -71,6 +75,7 @@ def check_planned(
     *,
     recipe: str | None = None,
     changes: Sequence[Mapping[str, Any]] = (),
+    awaited: Collection[Path] = (),
 ) -> list[Job]:
     """Compose the recipe of every planned run and build its method, so that nothing starts if one of them is wrong.
 
@@ -79,9 +84,11 @@ def check_planned(
         planned: Runs, finished or not.
         recipe: Name of a data-set recipe; chosen by the data if None.
         changes: Settings laid over every recipe, in order.
+        awaited: Folders of runs that will be finished before these start, so that they need not exist yet.
 
     Raises:
-        InputError: A method or setting is wrong, a method cannot be built, or a folder holds another run.
+        InputError: A method or setting is wrong, a method cannot be built, or a folder holds a run of other settings or
+            on other data.
     """
     jobs = []
     built: set[str] = set()
@@ -91,7 +98,7 @@ def check_planned(
             update={"training": composed.training.model_copy(update={"seed": 0})}
         )
         if (key := without_seed.model_dump_json()) not in built:
-            check_trainable(collection, composed)
+            check_trainable(collection, composed, awaited)
             built.add(key)
         jobs.append(Job(plan.title, collection.data, composed, plan.run, plan.folds))
     for job in jobs:
@@ -131,6 +138,25 @@ def _check_place(job: Job, collection: ImageCollection) -> None:
             raise InputError(
                 f"{folder} holds {_kind(saved)}, not {_kind(job.folds)}; choose another folder with `out`"
             )
+        _check_same_images(job, collection)
+
+
+def _check_same_images(job: Job, collection: ImageCollection) -> None:
+    """Refuse a run on other data, whose recipe may be the same."""
+    held = job.run if job.folds is None else job.run.fold(1)
+    if not (held.dataset.is_file() and held.splits.is_file()):
+        return
+    split_of = held.read_splits().set_index("id")["split"]
+    chosen = chosen_classes(collection, job.recipe)
+    images = chosen.select(np.flatnonzero(chosen.table["id"].isin(split_of.index)))
+    same = len(images) == len(split_of)
+    if not same or images.with_splits(images.table["id"].map(split_of)).fingerprint() != (
+        DatasetFacts.load(held).fingerprint
+    ):
+        raise InputError(
+            f"{job.run.folder} holds a run on other images, labels or splits than those of {collection.data}; choose "
+            f"another folder with `out`"
+        )
 
 
 def _kind(folds: int | None) -> str:

@@ -1,5 +1,8 @@
 """A check of a recipe before anything is decoded: can its method be built, and its optimizer, for these data?"""
 
+from collections.abc import Collection
+from pathlib import Path
+
 import numpy as np
 
 from medtail.data import ImageCollection, choose_classes, positive_versus_rest
@@ -19,12 +22,13 @@ def chosen_classes(collection: ImageCollection, recipe: Recipe) -> ImageCollecti
     return positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)
 
 
-def check_trainable(collection: ImageCollection, recipe: Recipe) -> None:
+def check_trainable(collection: ImageCollection, recipe: Recipe, awaited: Collection[Path] = ()) -> None:
     """Build what a recipe describes, with its weights, and train nothing.
 
     Args:
         collection: The images; nothing is decoded, so class counts are those of all images.
         recipe: Every setting.
+        awaited: Folders of runs that will be finished before the training, so that they need not exist yet.
 
     Raises:
         InputError: A name or setting is wrong, weights or head do not fit, the recipe cannot train the method, or a run
@@ -36,7 +40,8 @@ def check_trainable(collection: ImageCollection, recipe: Recipe) -> None:
     first_stage, teacher = recipe.backbone.from_run, recipe.method.teacher_run
     for earlier in filter(None, (first_stage, teacher)):
         run = Run.of(str(earlier))
-        run.require(run.summary)
+        if run.folder not in awaited:
+            run.require(run.summary)
     if first_stage is None:
         # A head that keeps a classifier, or features of a trained network, need a first stage.
         FirstStage.of(recipe, collection)

@@ -153,6 +153,8 @@ class GaussianMixtureLikelihood(OneHeadMethod):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return all trainable parameters, with no weight decay for the temperature."""
+        if self.teacher is None:
+            return super().parameter_groups()
         temperature = self.contrast.log_temperature
         others = [value for value in self.parameters() if value.requires_grad and value is not temperature]
         return [{"params": others}, {"params": [temperature], "weight_decay": 0.0}]

@@ -307,9 +307,12 @@ class MultiLabel(Task):
         )
 
 
+_TASKS: Mapping[bool, Task] = {task.multi_label: task for task in (SingleLabel(), MultiLabel())}
+
+
 def task_of(multi_label: bool) -> Task:
     """Return the task of images with any number of labels each, or of one class each."""
-    return MultiLabel() if multi_label else SingleLabel()
+    return _TASKS[multi_label]
 
 
 def _groups(table: pd.DataFrame) -> np.ndarray | None:

@@ -73,7 +73,8 @@ def hardware() -> str:
         return f"{torch.cuda.device_count()} × {torch.cuda.get_device_name()}"
     capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
     name = capabilities.get("cpu_name", "CPU")
-    return f"{name}, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"{name}, {os.cpu_count()} cores, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def peak_memory_mb() -> float:

@@ -15,7 +15,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$", "–": "--", "↓": r"$\downarrow$",
     "→": r"$\rightarrow$", "α": r"$\alpha$", "σ": r"$\sigma$", "μ": r"$\mu$", "≥": r"$\geq$", "≤": r"$\leq$",
-    "×": r"$\times$", "−": r"$-$",
+    "×": r"$\times$", "−": r"$-$", "γ": r"$\gamma$", "τ": r"$\tau$", "λ": r"$\lambda$", "β": r"$\beta$",
 }  # fmt: skip
 
 

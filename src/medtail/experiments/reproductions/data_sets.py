@@ -16,9 +16,16 @@ from medtail.recipes.schema import Settings
 
 @final
 class KnownDataSet(Settings):
-    """An entry of ``data_sets.yaml``."""
+    """An entry of ``data_sets.yaml``.
+
+    Attributes:
+        title: What it is.
+        classes: What its classes are; data sets of the same ones share their names. None where no column names one.
+        stand_ins: Which others may stand in for it, the nearest first.
+    """
 
     title: str
+    classes: str | None = None
     stand_ins: list[str] = Field(default_factory=list)
 
 
@@ -31,11 +38,13 @@ class GivenData:
         name: Under which name they were given.
         data: As :func:`medtail.data.open_collection` takes them.
         stands_in_for: Title of the paper's data set, if these are others.
+        same_classes: Whether the classes are those of the paper's data set.
     """
 
     name: str
     data: str
     stands_in_for: str | None
+    same_classes: bool = True
 
 
 @cache
@@ -71,7 +80,8 @@ def choose_data(name: str, given: Mapping[str, str]) -> GivenData | None:
     entry = known_data_sets()[name]
     for other in entry.stand_ins:
         if other in given:
-            return GivenData(other, given[other], entry.title)
+            same = entry.classes is not None and entry.classes == known_data_sets()[other].classes
+            return GivenData(other, given[other], entry.title, same)
     return None
 
 

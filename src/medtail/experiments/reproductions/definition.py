@@ -71,6 +71,7 @@ class Budget(Settings):
 
     Attributes:
         seeds: How many.
+        folds: The number of folds, if every training is a cross-validation, whose folds are judged each by itself.
         says: What is trained, in a sentence.
         recipe: Name of a data-set recipe; chosen by the data if None.
         set: Settings laid over every recipe.
@@ -80,6 +81,7 @@ class Budget(Settings):
     """
 
     seeds: int = Field(1, ge=1)
+    folds: int | None = Field(None, ge=2)
     says: str
     recipe: str | None = None
     set: dict[str, Any] = Field(default_factory=dict)

@@ -46,7 +46,7 @@ class JudgedSplit:
         return DatasetFacts.load(self.run)
 
     def class_id(self, names: str) -> int | None:
-        """Return the class of one of the names ``a|b``, whatever their case; None if the data have no such class."""
+        """Return the class of one of the names ``a|b``, whatever their case; None if there is no such class."""
         own = [name.casefold() for name in self.predictions.class_names]
         return next((own.index(name) for name in names.casefold().split("|") if name in own), None)
 
@@ -101,6 +101,9 @@ _MEASURES: dict[str, Callable[[JudgedSplit, str], float]] = {
 }
 
 
+_OF_A_CLASS = ("recall", "f1")
+
+
 def check_measure(name: str) -> str:
     """Return the name of a measure, or refuse it.
 
@@ -117,6 +120,17 @@ def check_measure(name: str) -> str:
             f"{nearest(rest, POSITIVE_CLASS_METRICS)}"
         )
     return name
+
+
+def classes_of(name: str) -> str | None:
+    """Return the names of the class that a measure is of; None for a measure of no single class.
+
+    Example:
+        >>> classes_of("recall:ak|akiec"), classes_of("accuracy")
+        ('ak|akiec', None)
+    """
+    head, _, rest = name.partition(":")
+    return rest if head in _OF_A_CLASS else None
 
 
 def measure(judged: JudgedSplit, name: str) -> float:

@@ -1,8 +1,10 @@
 """Reproduce a table or figure: choose the data, check all, train what is missing, put our numbers beside theirs."""
 
+import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
@@ -119,10 +121,13 @@ def reproduce(
     check_names(data)
     check_place(out, name)
     planned = plan(definition, budget, data, out / "runs" if runs is None else runs)
-    jobs = [job for part in planned for job in definition.kind.jobs(part)]
+    first = list({job.run: job for part in planned for job in definition.kind.teachers(part)}.values())
+    rest = [job for part in planned for job in definition.kind.jobs(part)]
+    jobs = [*first, *rest]
     if jobs:
         _log.info(f"{name}: {len(jobs)} trainings, {sum(job.finished for job in jobs)} of them finished")
-    run_jobs(jobs, workers, progress)
+    run_jobs(first, workers, progress)
+    run_jobs(rest, workers, progress)
     found = {part.title: (part, definition.kind.findings(part)) for part in planned}
     parts = [_reproduced(definition, budget, title, found.get(title)) for title in definition.parts]
     return Reproduction(
@@ -179,11 +184,18 @@ def _planned(
     spent = definition.budgets[budget]
     recipe = (part.recipe or spent.recipe) if budget == "paper" else spent.recipe
     rows = [row for row in definition.rows if spent.rows is None or row.label in spent.rows]
-    place = folder / title.replace(" ", "_").replace(",", "")
     stands_in = given is not None and given.stands_in_for is not None
     own = part.stand_in_set.get(given.name, {}) if given is not None and stands_in else part.set
     changes = [nested(spent.set), nested(own)]
-    return PlannedPart(title, given, rows, place, spent.seeds, recipe, changes, spent.grid_points)
+    place = folder / f"{title.replace(' ', '_').replace(',', '')}-{_digest(recipe, changes, spent.folds)}"
+    return PlannedPart(
+        title, given, rows, place, spent.seeds, recipe, changes, spent.grid_points, spent.folds
+    )
+
+
+def _digest(*settings: object) -> str:
+    """A few letters that tell settings apart: tables of one paper share the runs that they train alike."""
+    return sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:6]
 
 
 def _reproduced(

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from medtail.evaluation.comparison.tables import TextTable
 from medtail.evaluation.report.page import Section, number, render_page
 from medtail.experiments.reproductions.kinds.base import Reached
 from medtail.experiments.reproductions.reproduce import ReproducedPart, Reproduction
@@ -119,13 +120,24 @@ def _digits(part: ReproducedPart, column: str) -> int:
 def _text(part: ReproducedPart, row: str, column: str) -> tuple[str, str]:
     """Our number and the printed one, for people."""
     ours, printed = part.findings.cells.get((row, column)), part.printed.get((row, column))
-    left_out = row in part.left_out and ours is None
+    left_out = ours is None and (bool(part.not_run) or row in part.left_out)
     own = "not run" if left_out else _ours(ours, _digits(part, column))
     return own, "–" if printed is None else str(printed)
 
 
-def _tables(done: Reproduction) -> list[tuple[str, ReproducedPart]]:
-    return [(part.title, part) for part in done.parts if part.rows and part.columns]
+def _tabled(done: Reproduction) -> list[ReproducedPart]:
+    return [part for part in done.parts if part.rows and part.columns]
+
+
+def _table(done: Reproduction, part: ReproducedPart) -> TextTable:
+    return TextTable(
+        f"{done.definition.title}: {part.title}. Ours (printed).",
+        ["Row", *part.columns],
+        [
+            [row, *("{} ({})".format(*_text(part, row, column)) for column in part.columns)]
+            for row in part.rows
+        ],
+    )
 
 
 def _about(done: Reproduction) -> list[str]:
@@ -156,62 +168,22 @@ def to_markdown(done: Reproduction) -> str:
     lines = [f"# {done.definition.name}: {done.definition.title}", ""]
     for sentence in _about(done):
         lines += [sentence, ""]
-    for title, part in _tables(done):
-        lines += [f"## {title}", "", "Ours (printed).", ""]
-        lines.append("| Row | " + " | ".join(map(_markdown, part.columns)) + " |")
-        lines.append("| --- |" + " --- |" * len(part.columns))
-        for row in part.rows:
-            cells = ["{} ({})".format(*_text(part, row, column)) for column in part.columns]
-            lines.append(f"| {_markdown(row)} | " + " | ".join(cells) + " |")
-        lines.append("")
+    for part in _tabled(done):
+        lines += [f"## {part.title}", "", "Ours (printed).", "", *_table(done, part).markdown(), ""]
     if any(part.findings.figures for part in done.parts):
         lines += ["The figures are in `reproduction.html`.", ""]
     lines += [f"- {remark}" for remark in _remarks(done)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _markdown(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
 def to_latex(done: Reproduction) -> str:
-    """Return the tables as LaTeX, each number over the printed one in brackets; they need ``booktabs``."""
+    """Return the tables as LaTeX, our number before the printed one in brackets; they need ``booktabs``."""
     lines = [
         f"% {done.definition.name}: {done.definition.title}",
         *(f"% {sentence}" for sentence in _about(done)),
     ]
     lines += [f"% {remark}" for remark in _remarks(done)]
-    for title, part in _tables(done):
-        lines += [
-            r"\begin{table}",
-            rf"\caption{{{_latex(done.definition.title)}: {_latex(title)}. Ours (printed).}}",
-            rf"\begin{{tabular}}{{l{'r' * len(part.columns)}}}",
-            r"\toprule",
-            " & ".join(["", *map(_latex, part.columns)]) + r" \\",
-            r"\midrule",
-        ]
-        for row in part.rows:
-            cells = [_latex("{} ({})".format(*_text(part, row, column))) for column in part.columns]
-            lines.append(" & ".join([_latex(row), *cells]) + r" \\")
-        lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
-    return "\n".join(lines) + "\n"
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "±": r"$\pm$",
-    "–": "--",
-    "γ": r"$\gamma$",
-    "τ": r"$\tau$",
-    "λ": r"$\lambda$",
-    "β": r"$\beta$",
-    "≥": r"$\geq$",
-    **{character: f"\\{character}" for character in "&%$#_{}"},
-}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "\n".join([*lines, *(_table(done, part).latex() for part in _tabled(done))])
 
 
 def to_page(done: Reproduction) -> str:

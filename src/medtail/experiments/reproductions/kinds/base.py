@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, final
 
 import numpy as np
@@ -11,7 +11,10 @@ from markupsafe import Markup
 from medtail.experiments.jobs import Job
 from medtail.experiments.planned_runs import PlannedRun, check_planned, with_seed
 from medtail.experiments.reproductions.plan import PlannedPart, Row
+from medtail.experiments.variants import Variant
+from medtail.recipes.compose import merge
 from medtail.recipes.schema import Settings
+from medtail.runs.run import Run
 
 
 @final
@@ -75,8 +78,16 @@ class Kind(Settings, ABC):
 
     needs_data: ClassVar[bool] = True
 
+    def teachers(self, part: PlannedPart) -> list[Job]:
+        """Return the trainings that others of a part learn from, checked.
+
+        Raises:
+            InputError: As :meth:`jobs`.
+        """
+        return []
+
     def jobs(self, part: PlannedPart) -> list[Job]:
-        """Return the trainings of a part, checked; none for a kind that trains nothing.
+        """Return the trainings of a part, checked; none for a kind that trains nothing. Teachers need not exist yet.
 
         Raises:
             InputError: A recipe is wrong, or a folder holds another run.
@@ -99,15 +110,31 @@ class Kind(Settings, ABC):
 class OfVariants(Kind, ABC):
     """A kind whose rows are trained as one method each; abstract."""
 
-    def jobs(self, part: PlannedPart) -> list[Job]:
+    def teachers(self, part: PlannedPart) -> list[Job]:
+        teachers = [row.teacher for row in part.trained_rows if row.teacher is not None]
         planned = [
-            PlannedRun(
-                f"{part.title}: {row.label}, seed {seed}",
-                run,
-                row.variant.method,
-                with_seed(row.variant.settings, seed),
-            )
-            for row in part.trained_rows
-            for seed, run in enumerate(part.runs(row))
+            replace(_planned(part, teacher.variant, 0, part.trainings(teacher.variant)[0]), folds=None)
+            for teacher in teachers
         ]
         return check_planned(part.collection, planned, recipe=part.recipe, changes=part.changes)
+
+    def jobs(self, part: PlannedPart) -> list[Job]:
+        planned, awaited = [], []
+        for row in part.trained_rows:
+            variant = row.variant
+            if row.teacher is not None:
+                teacher = part.trainings(row.teacher.variant)[0].folder.resolve()
+                awaited.append(teacher)
+                learning = {"method": {"teacher": str(teacher)}}
+                variant = replace(variant, settings=merge(variant.settings, learning))
+            planned += [
+                _planned(part, variant, seed, run) for seed, run in enumerate(part.trainings(variant))
+            ]
+        return check_planned(
+            part.collection, planned, recipe=part.recipe, changes=part.changes, awaited=awaited
+        )
+
+
+def _planned(part: PlannedPart, variant: Variant, seed: int, run: Run) -> PlannedRun:
+    title = f"{part.title}: {variant.label}, seed {seed}"
+    return PlannedRun(title, run, variant.method, with_seed(variant.settings, seed), folds=part.folds)
