@@ -101,29 +101,37 @@ def class_vector(argument: str, values: Any, *, num_classes: int | None = None) 
     return vector
 
 
+def array(values: Any, dtype: type[np.number[Any]] | None = None) -> np.ndarray:
+    """Return ``values`` as an array; tensors may be on any device, of any precision, and need a gradient."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = values.double() if values.is_floating_point() else values
+    return np.asarray(values, dtype=dtype)
+
+
 def class_ids(argument: str, values: ArrayLike, num_classes: int) -> np.ndarray:
     """Return ``values`` as int64 ``(N,)``; they must be class ids below ``num_classes``."""
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise InputError(f"{argument} must be one class id per sample, shape (N,), got shape {array.shape}")
-    if array.size and not np.issubdtype(array.dtype, np.integer) and array.dtype != bool:
-        raise InputError(f"{argument} must be integer class ids, got {array.dtype}; map names to ids first")
-    array = array.astype(np.int64)
-    wrong = array[(array < 0) | (array >= num_classes)]
+    ids = array(values)
+    if ids.ndim != 1:
+        raise InputError(f"{argument} must be one class id per sample, shape (N,), got shape {ids.shape}")
+    if ids.size and not np.issubdtype(ids.dtype, np.integer) and ids.dtype != bool:
+        raise InputError(f"{argument} must be integer class ids, got {ids.dtype}; map names to ids first")
+    ids = ids.astype(np.int64)
+    wrong = ids[(ids < 0) | (ids >= num_classes)]
     if wrong.size:
         raise InputError(f"{argument} must be class ids from 0 to {num_classes - 1}, got {wrong[0]}")
-    return array
+    return ids
 
 
 def float64(argument: str, values: Any) -> np.ndarray:
     """Return a copy of ``values`` as a float64 array; they must be numbers, one per class."""
     try:
-        array = np.array(values)
+        numbers = array(values)
     except ValueError:  # rows of different lengths
-        array = None
-    if array is None or array.dtype.kind not in "biuf":
+        numbers = None
+    if numbers is None or numbers.dtype.kind not in "biuf":
         raise InputError(f"{argument} must be numbers, one per class, got {values!r}")
-    return array.astype(np.float64)
+    return numbers.astype(np.float64)
 
 
 def _then(remedy: str) -> str:

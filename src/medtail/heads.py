@@ -1,7 +1,7 @@
 """Heads: from a backbone's features to the outputs that a loss expects."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -37,6 +37,11 @@ class Head(nn.Module, ABC):
 
     emits: ClassVar[OutputKind]
     keeps_classifier: ClassVar[bool] = False
+
+    if TYPE_CHECKING:
+        # nn.Module's call is typed as Any, which strict type checkers of users refuse.
+        def __call__(self, features: Tensor) -> Tensor:
+            """Return the outputs, as :meth:`forward` does."""
 
     @abstractmethod
     def embed(self, features: Tensor) -> Tensor:

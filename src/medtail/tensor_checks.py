@@ -1,6 +1,7 @@
 """Argument checks of tensors. None of them reads a value on a device, which would make the host wait."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,13 +11,13 @@ from torch import Tensor
 from medtail import checks
 from medtail.errors import InputError
 
-#: Training counts in class-id order.
-ClassCounts: TypeAlias = Sequence[int] | np.ndarray | Tensor
+#: Training counts in class-id order, by class id in any order, or by class name in class-id order.
+ClassCounts: TypeAlias = Sequence[int] | np.ndarray | Tensor | Mapping[int, int] | Mapping[str, int]
 
 
 def class_counts(values: ClassCounts) -> Tensor:
     """Return training counts as float64 ``(C,)`` on the CPU; at least two are needed, and all must be positive."""
-    counts = checks.float64("class_counts", _on_host(values))
+    counts = checks.float64("class_counts", _in_order(_on_host(values)))
     if counts.ndim != 1 or len(counts) < 2:
         raise InputError(
             f"class_counts must list at least 2 classes in one row, got shape {counts.shape}; "
@@ -29,6 +30,28 @@ def class_counts(values: ClassCounts) -> Tensor:
                 "drop the class or pass the counts of the training split"
             )
     return torch.from_numpy(counts)
+
+
+def _in_order(values: Any) -> Any:
+    """Return counts by class id in the order of the ids, and counts by class name in the order of the mapping."""
+    kind, counted = type(values), isinstance(values, Counter) or hasattr(values, "to_dict")
+    if counted and not isinstance(values, Mapping):
+        values = values.to_dict()
+    if not isinstance(values, Mapping):
+        return values
+    if all(isinstance(key, int | np.integer) and not isinstance(key, bool) for key in values):
+        if sorted(values) != list(range(len(values))):
+            raise InputError(
+                f"class_counts by class id must have every id from 0 on, got {sorted(values)}; "
+                "drop the classes without training images from the head, or number the classes anew"
+            )
+        return [values[class_id] for class_id in range(len(values))]
+    if counted or not all(isinstance(key, str) for key in values):
+        raise InputError(
+            f"class_counts must be in class-id order, which a {kind.__name__} of {list(values)[:3]} does not tell; "
+            "pass [counts[name] for name in class_names]"
+        )
+    return list(values.values())
 
 
 def class_vector(argument: str, values: Any, *, num_classes: int | None = None) -> Tensor:

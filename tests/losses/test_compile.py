@@ -1,10 +1,13 @@
 """torch.compile(fullgraph=True): one graph for value and gradient, no break."""
 
+import copy
+
 import pytest
 import torch
 
 from medtail.losses import (
     COMPOSITIONS,
+    LOSSES,
     BalancedContrastiveLoss,
     DistillationLoss,
     GaussianMixtureLoss,
@@ -88,3 +91,22 @@ def test_losses_of_features_are_one_graph(name):
     (compiled_gradient,) = torch.autograd.grad(compiled_value, features)
     torch.testing.assert_close(compiled_value, value, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(compiled_gradient, gradient, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_all_losses_compile_in_one_process():
+    torch._dynamo.reset()
+    outputs, targets = unit(16, 5).requires_grad_(), torch.arange(16) % 4
+    assert len(LOSSES) > torch._dynamo.config.recompile_limit
+    for key in LOSSES:
+        loss = create_loss(key, class_counts=COUNTS).eval()  # a scale that follows the batches stays
+        value = torch.compile(loss, fullgraph=True, backend="eager")(outputs, targets)
+        torch.testing.assert_close(value, loss(outputs, targets))
+
+
+def test_a_copy_of_forward_does_not_keep_a_loss_from_being_saved(tmp_path):
+    loss = build("ldam")
+    torch.save(loss, tmp_path / "loss.pt")
+    outputs, targets = unit(16, 5), torch.arange(16) % 4
+    copies = copy.deepcopy(loss), torch.load(tmp_path / "loss.pt", weights_only=False)
+    assert [one(outputs, targets).item() for one in copies] == [loss(outputs, targets).item()] * 2

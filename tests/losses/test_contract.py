@@ -224,7 +224,9 @@ def test_says_what_it_is_and_where_from(key):
 def test_named_losses_define_only_their_parts():
     for cls in subclasses(PipelineLoss) - {PipelineLoss}:
         own = {name for name, value in vars(cls).items() if callable(value) or isinstance(value, property)}
-        assert own == {"__init__"}, cls
+        # Every class has a copy of the one forward: torch.compile counts compilations per code object.
+        assert vars(cls)["forward"].__code__ == ClassificationLoss.forward.__code__, cls
+        assert own == {"__init__", "forward"}, cls
         assert cls.__doc__
 
 

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import cast, final
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,16 @@ class ClassificationLoss(nn.Module, ABC):
     needs_one_class: str = ""
     unknown_labels: UnknownLabels = "refuse"
     class_counts: Tensor | None
+
+    if TYPE_CHECKING:
+        # nn.Module's call is typed as Any, which strict type checkers of users refuse.
+        def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+            """Return the loss, as :meth:`forward` does."""
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        super().__init_subclass__(**settings)
+        # torch.compile allows a code object eight compilations, and every class of loss needs one of its own.
+        cls.forward = _with_own_code(cls.forward)  # type: ignore[method-assign]
 
     def __init__(
         self, *, expects: OutputKind, reduction: str, class_counts: ClassCounts | None = None
@@ -266,6 +277,16 @@ class ClassificationLoss(nn.Module, ABC):
             )
         counts = self.class_counts.cpu()
         return (counts / counts.sum()).log()
+
+
+def _with_own_code(function: Any) -> Any:
+    """Return a copy of a function that does not share its code object."""
+    copy = FunctionType(
+        function.__code__.replace(), function.__globals__, function.__name__, function.__defaults__
+    )
+    copy.__doc__, copy.__annotations__ = function.__doc__, function.__annotations__
+    copy.__qualname__, copy.__module__ = function.__qualname__, function.__module__
+    return copy
 
 
 class PipelineLoss(ClassificationLoss):

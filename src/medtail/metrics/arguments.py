@@ -45,7 +45,7 @@ def scores_and_positives(targets: ArrayLike, scores: ArrayLike) -> tuple[np.ndar
 
 def finite_scores(scores: ArrayLike) -> np.ndarray:
     """Return scores of any shape as finite float64."""
-    table = np.asarray(scores, dtype=np.float64)
+    table = checks.array(scores, np.float64)
     if not np.isfinite(table).all():
         raise InputError(f"scores must be finite, got {table[~np.isfinite(table)][0]}")
     return table
@@ -53,7 +53,7 @@ def finite_scores(scores: ArrayLike) -> np.ndarray:
 
 def probabilities_and_ids(targets: ArrayLike, probabilities: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return probabilities ``(N, C)`` in [0, 1] and class ids; ``(N,)`` is the probability of class 1 of two."""
-    table = np.asarray(probabilities, dtype=np.float64)
+    table = checks.array(probabilities, np.float64)
     scores_and_positives(targets, table)
     if table.size and not (table.min() >= -_ROUNDING and table.max() <= 1 + _ROUNDING):
         wrong = table.min() if table.min() < 0 else table.max()
@@ -65,7 +65,7 @@ def probabilities_and_ids(targets: ArrayLike, probabilities: ArrayLike) -> tuple
 
 def indicators(argument: str, values: ArrayLike) -> np.ndarray:
     """Return ``values`` as 0/1 ``(N, C)`` int64, one column per label."""
-    array = np.asarray(values)
+    array = checks.array(values)
     if array.ndim != 2:
         raise InputError(
             f"{argument} must be 0/1 of shape (N, C), one column per label, got shape {array.shape}"
@@ -78,7 +78,7 @@ def indicators(argument: str, values: ArrayLike) -> np.ndarray:
 
 def known_labels(argument: str, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return labels as 0/1 ``(N, C)`` int64, 0 where they are NaN, and whether each is known, not NaN, ``(N, C)``."""
-    array = np.asarray(values)
+    array = checks.array(values)
     known = ~np.isnan(array) if np.issubdtype(array.dtype, np.floating) else np.ones(array.shape, dtype=bool)
     return indicators(argument, np.where(known, array, 0)), known
 
@@ -95,7 +95,7 @@ def sample_weights(weights: ArrayLike | None, size: int) -> np.ndarray:
     """Return weights ``(N, R)``, one column per weighting; None gives a single column of ones."""
     if weights is None:
         return np.ones((size, 1))
-    array = np.asarray(weights, dtype=np.float64)
+    array = checks.array(weights, np.float64)
     if array.ndim not in (1, 2) or len(array) != size or not (np.isfinite(array) & (array >= 0)).all():
         raise InputError(
             f"weights must be {size} finite numbers of at least 0, or {size} rows of them, got shape {array.shape}"

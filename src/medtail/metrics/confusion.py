@@ -72,7 +72,7 @@ class Outcomes:
         """
         if isinstance(confusion, Outcomes):
             return confusion
-        counts = np.asarray(confusion)
+        counts = checks.array(confusion)
         if counts.ndim < 2 or counts.shape[-1] != counts.shape[-2]:
             raise InputError(
                 f"confusion must be square, (C, C), or a stack of such matrices, got shape {counts.shape}"

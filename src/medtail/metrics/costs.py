@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.errors import InputError
 from medtail.metrics.arguments import Value, one_or_many, sample_weights, targets_and_predictions
 from medtail.metrics.undefined import ratio
@@ -28,7 +29,7 @@ def expected_cost(
         >>> expected_cost([0, 1, 1], [0, 1, 0], [[0, 1], [30, 0]])
         10.0
     """
-    table = np.asarray(costs, dtype=np.float64)
+    table = checks.array(costs, np.float64)
     if table.ndim != 2 or table.shape[0] != table.shape[1] or not np.isfinite(table).all():
         raise InputError(f"costs must be a finite square table, truth × decision, got shape {table.shape}")
     truth, decided = targets_and_predictions(targets, predictions, len(table))
@@ -59,11 +60,14 @@ def net_benefit(targets: ArrayLike, scores: ArrayLike, thresholds: ArrayLike) ->
         >>> net_benefit([1, 0, 0, 0], [0.9, 0.6, 0.2, 0.1], [0.5, 0.8]).tolist()
         [0.0, 0.25]
     """
-    cases, given, at = np.asarray(targets, dtype=bool), np.asarray(scores), np.asarray(thresholds, np.float64)
+    cases, given, at = (checks.array(values) for values in (targets, scores, thresholds))
+    cases = cases.astype(bool)
     if cases.shape != given.shape or cases.ndim != 1:
         raise InputError(f"targets and scores must be (N,) each, got {cases.shape} and {given.shape}")
     if not ((at >= 0) & (at < 1)).all():
         raise InputError(f"thresholds must be at least 0 and below 1, got {at.tolist()}")
     reached = [np.sort(part) for part in (given[cases], given[~cases])]
     true, false = (len(part) - np.searchsorted(part, at, side="left") for part in reached)
-    return ratio(true, np.asarray(len(cases))) - ratio(false, np.asarray(len(cases))) * at / (1 - at)
+    size = np.asarray(len(cases))
+    benefit: np.ndarray = ratio(true, size) - ratio(false, size) * at / (1 - at)
+    return benefit

@@ -64,7 +64,7 @@ def fisher_separability(
         >>> fisher_separability([[-1.0], [1.0], [3.0], [5.0]], [0, 0, 1, 1], 2)
         array([8., 8.])
     """
-    points = np.asarray(features, dtype=np.float64)
+    points = checks.array(features, np.float64)
     ids = checks.class_ids("targets", targets, num_classes)
     if points.ndim != 2 or len(points) != len(ids):
         raise InputError(f"features must be (N, D) with N = {len(ids)} targets, got shape {points.shape}")
@@ -120,7 +120,7 @@ def _is_singular(matrix: np.ndarray) -> bool:
 
 
 def _directions(name: str, rows: ArrayLike) -> np.ndarray:
-    array = np.asarray(rows, dtype=np.float64)
+    array = checks.array(rows, np.float64)
     if array.ndim != 2 or not np.isfinite(array).all():
         raise InputError(f"{name} must be finite rows of numbers, shape (rows, D), got shape {array.shape}")
     lengths = np.linalg.norm(array, axis=1, keepdims=True)

@@ -94,7 +94,7 @@ def bootstrap(
         ((500,), True)
     """
     resamples = checks.whole_number("resamples", resamples, low=1)
-    labels = np.asarray(units)
+    labels = checks.array(units)
     if labels.ndim != 1 or not len(labels):
         raise InputError(
             f"units must be one group per image, shape (N,) with N ≥ 1, got shape {labels.shape}"
@@ -149,8 +149,8 @@ def centred_interval(values: ArrayLike, estimate: float, confidence: float = 0.9
 
 def _defined(values: ArrayLike) -> np.ndarray:
     """Return the values that are not NaN, or none if half or more are NaN."""
-    array = np.asarray(values, dtype=np.float64)
-    defined = array[~np.isnan(array)]
+    array = checks.array(values, np.float64)
+    defined: np.ndarray = array[~np.isnan(array)]
     return defined if 2 * len(defined) > len(array) else defined[:0]
 
 

@@ -10,6 +10,7 @@ from typing import Self, final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medtail import checks
 from medtail.metrics.arguments import (
     Value,
     check_shapes,
@@ -60,7 +61,7 @@ class LabelOutcomes:
     @classmethod
     def of(cls, targets: ArrayLike, decisions: ArrayLike) -> Self:
         """Count every sample once; the counts are ``(C,)`` each."""
-        stack = cls.weighted(targets, decisions, np.ones((len(np.asarray(targets)), 1)))
+        stack = cls.weighted(targets, decisions, np.ones((len(checks.array(targets)), 1)))
         return cls(*(_first(outcomes) for outcomes in (stack.present, stack.absent)))
 
 

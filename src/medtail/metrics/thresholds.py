@@ -236,7 +236,7 @@ def precisions_at_recalls(
         >>> precisions_at_recalls([0, 1, 0, 1, 1], [0.1, 0.3, 0.4, 0.8, 0.9], [0.5, 0.99])
         array([1.  , 0.75])
     """
-    wanted = np.asarray(recalls, dtype=np.float64)
+    wanted = checks.array(recalls, np.float64)
     if wanted.ndim != 1 or not ((wanted > 0) & (wanted <= 1)).all():
         raise InputError(f"recalls must be numbers in (0, 1], got {recalls!r}; 0.99 is LCT's")
     best = _counts(targets, scores, weights).precisions_at_recalls(wanted)

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
+from medtail import tensor_checks
 from medtail.data.samplers.class_shares import (
     ClassBalancedSampler,
     ClassProbabilitySampler,
@@ -15,6 +17,7 @@ from medtail.data.samplers.class_shares import (
 )
 from medtail.data.samplers.paired import PairedSampler
 from medtail.data.samplers.training_sampler import TrainingSampler
+from medtail.tensor_checks import ClassCounts
 
 __all__ = [
     "SAMPLERS",
@@ -41,7 +44,7 @@ SAMPLERS: dict[str, Callable[..., TrainingSampler]] = {
 }
 
 
-def drawn_prior(name: str, class_counts: np.ndarray, num_epochs: int) -> np.ndarray:
+def drawn_prior(name: str, class_counts: ClassCounts, num_epochs: int) -> np.ndarray:
     """Return the shares in which the last epoch of a training draws the classes ``(C,)``.
 
     Args:
@@ -53,7 +56,8 @@ def drawn_prior(name: str, class_counts: np.ndarray, num_epochs: int) -> np.ndar
         >>> drawn_prior("square_root", np.array([400, 100]), num_epochs=30).round(3)
         array([0.667, 0.333])
     """
-    targets = np.repeat(np.arange(len(class_counts)), class_counts)
+    counts = tensor_checks.class_counts(class_counts).long()
+    targets = torch.arange(len(counts)).repeat_interleave(counts).numpy()
     sampler = SAMPLERS[name](targets, num_epochs=num_epochs)
     sampler.set_epoch(num_epochs - 1)
     return sampler.class_probabilities()
