@@ -146,7 +146,7 @@ def test_the_suggestion_follows_the_imbalance(shared_data: Path) -> None:
     assert ham.suggestion is not None
     assert (ham.suggestion.recipe, ham.suggestion.method) == ("ham10000_28", "balanced_softmax")
     assert any("72 times" in reason for reason in ham.suggestion.reasons)
-    assert any("fewer than 50 images to learn from (3)" in reason for reason in ham.suggestion.reasons)
+    assert any("fewer than 50 images to learn from (3)" in note for note in ham.suggestion.advice)
 
 
 # --- real data

@@ -82,6 +82,17 @@ class TimmNetwork:
             ) from error
         return cls(name, architecture, config, dict(arguments or {}))
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether its published weights are in the cache of the Hub's client, so that no network is needed."""
+        from huggingface_hub import constants, try_to_load_from_cache
+
+        repository = self.config.get("hf_hub_id")
+        files = (constants.SAFETENSORS_SINGLE_FILE, constants.PYTORCH_WEIGHTS_NAME)
+        return bool(repository) and any(
+            isinstance(try_to_load_from_cache(str(repository), file), str) for file in files
+        )
+
     def saved(self) -> dict[str, Any] | None:
         """Return the arguments that rebuild a network of the Hub without the Hub, as JSON; None for timm's names."""
         if not self.name.startswith(_HUB):

@@ -23,8 +23,9 @@ def number(value: float | None) -> str:
 
 
 def reason_lines(suggestion: "Suggestion") -> list[str]:
-    """Why this and no other recipe, one line per reason."""
-    return [f"  because {reason}" for reason in suggestion.reasons]
+    """Why this and no other recipe, and what to do beside, one line each."""
+    reasons = [f"  because {reason}" for reason in suggestion.reasons]
+    return [*reasons, *(f"  note: {advice}" for advice in suggestion.advice)]
 
 
 def _interval(interval: list[float] | None) -> str:

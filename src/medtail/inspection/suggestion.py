@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 #: Below this ratio of the largest to the smallest class, the imbalance does little harm.
 NEARLY_EVEN = 2.0
 
+#: With fewer images in all, the test split is too small to judge by.
+FEW_TO_JUDGE_BY = 1000
+
+#: The recipe that starts from published weights.
+PRETRAINED = "pretrained_images"
+
 #: With fewer training images, the recall of a class is mostly luck.
 FEW_TO_LEARN_FROM = 50
 
@@ -25,59 +31,106 @@ FEW_TO_LEARN_FROM = 50
 @final
 @dataclass(frozen=True)
 class Suggestion:
-    """Names of a data-set recipe and a method recipe, with one sentence per reason."""
+    """What to train first.
+
+    Attributes:
+        recipe: Name of a data-set recipe.
+        method: Name of a method recipe.
+        reasons: Why these, a sentence each.
+        advice: What to do beside the training, a sentence each.
+    """
 
     recipe: str
     method: str
     reasons: tuple[str, ...]
+    advice: tuple[str, ...] = ()
 
 
-def suggest(collection: ImageCollection, counts: np.ndarray) -> Suggestion:
+def suggest(collection: ImageCollection, counts: np.ndarray, *, recipe: str | None = None) -> Suggestion:
     """Suggest recipes.
 
     Args:
         collection: At least one image; all must be readable.
         counts: Number of training images of each class ``(C,)``; of all images if there are no splits.
+        recipe: The data-set recipe, where the user has chosen one.
     """
+    network, because = (recipe, []) if recipe is not None else _suggested_recipe(collection)
+    method, because_of_the_classes = _suggested_method(collection, counts)
+    return Suggestion(network, method, (*because, because_of_the_classes), tuple(_advice(collection, counts)))
+
+
+def _suggested_recipe(collection: ImageCollection) -> tuple[str, list[str]]:
     # Recipes import pydantic, which the rest of the audit does not need.
     from medtail.recipes.choose_recipe import choose_dataset_recipe
+    from medtail.recipes.compose import read_axis
 
-    names = collection.class_names
     recipe = choose_dataset_recipe(collection)
+    if recipe == collection.name:
+        return recipe, [f"medtail has a recipe for {collection.name}"]
     form = collection.typical_form()
-    reasons = [
-        f"medtail has a recipe for {collection.name}"
-        if recipe == collection.name
-        else f"{'an image' if form.depth is None else 'a volume'} of median size has {form.size} "
-        f"{UNITS[len(form.shape)]}"
+    kind = "an image" if form.depth is None else "a volume"
+    size = f"{kind} of median size has {form.size} {UNITS[len(form.shape)]}"
+    if recipe != "images":
+        return recipe, [size]
+    network = read_axis("datasets", PRETRAINED)["backbone"]["name"]
+    if not _is_at_hand(network):
+        return recipe, [
+            size,
+            f"the published weights of {network} are not in the Hugging Face cache of this machine; where they can be "
+            f"fetched, recipe {PRETRAINED} starts from them and reaches more in fewer epochs",
+        ]
+    return PRETRAINED, [
+        size,
+        f"the published weights of {network} are at hand, from which a network reaches more, in fewer epochs, than "
+        f"from random ones",
     ]
-    present = counts[counts > 0]
-    ratio = present.max() / present.min()
-    largest, smallest = names[int(counts.argmax())], names[int(np.where(counts > 0, counts, np.inf).argmin())]
+
+
+def _is_at_hand(network: str) -> bool:
+    from medtail.backbones import TimmNetwork
+
+    return TimmNetwork.of(network).is_at_hand
+
+
+def _suggested_method(collection: ImageCollection, counts: np.ndarray) -> tuple[str, str]:
+    names = collection.class_names
     if collection.multi_label:
-        method = "asl"
-        reasons.append(
+        return "asl", (
             "an image may carry several labels, so each label is a decision of its own; the asymmetric loss keeps the "
             "many images without a label from outweighing the few with it"
         )
-    elif ratio < NEARLY_EVEN:
-        method = "ce"
-        reasons.append(
-            f"classes are nearly even (ratio {ratio:.2g}), so plain cross-entropy is not misled by them"
+    present = counts[counts > 0]
+    ratio = present.max() / present.min()
+    if ratio < NEARLY_EVEN:
+        return (
+            "ce",
+            f"classes are nearly even (ratio {ratio:.2g}), so plain cross-entropy is not misled by them",
         )
-    else:
-        method = "balanced_softmax"
-        reasons.append(
-            f"{largest} has {ratio:.3g} times the images of {smallest}: cross-entropy would favour it; "
-            f"balanced softmax corrects for the counts and has nothing to tune"
-        )
-    few = [name for name, count in zip(names, counts, strict=True) if 0 < count < FEW_TO_LEARN_FROM]
+    largest, smallest = names[int(counts.argmax())], names[int(np.where(counts > 0, counts, np.inf).argmin())]
+    return "balanced_softmax", (
+        f"{largest} has {ratio:.3g} times the images of {smallest}: cross-entropy would favour it; balanced softmax "
+        f"corrects for the counts and has nothing to tune"
+    )
+
+
+def _advice(collection: ImageCollection, counts: np.ndarray) -> list[str]:
+    """What to do beside the training."""
+    advice = []
+    few = [
+        name
+        for name, count in zip(collection.class_names, counts, strict=True)
+        if 0 < count < FEW_TO_LEARN_FROM
+    ]
     if few:
-        reasons.append(
+        advice.append(
             f"classes with fewer than {FEW_TO_LEARN_FROM} images to learn from ({listing(few)}) make the metrics of a "
             f"single run a matter of luck: train several seeds and read the intervals"
         )
-    return Suggestion(recipe, method, tuple(reasons))
+    if "split" not in collection.table and len(collection) < FEW_TO_JUDGE_BY:
+        advice.append(
+            f"{len(collection)} images leave few to be judged by: cross-validation with five folds judges each of them"
+        )
+    return advice
 
 
 def suggested_recipe(
@@ -120,5 +173,7 @@ def suggested_recipe(
         judged = positive_versus_rest(judged, draft.data.positive, draft.data.negative)
     counts = judged.class_counts("train" if "split" in judged.table else None)
     counts = np.minimum(subsample_profile(draft)(counts), counts)
-    suggestion = suggest(judged, counts)
-    return choose_recipe(collection, suggestion.method, recipe, changes), suggestion
+    # The recipe with other weights is for its own network.
+    chosen = draft.recipe.dataset if any("backbone" in change for change in changes) else recipe
+    suggestion = suggest(judged, counts, recipe=chosen)
+    return choose_recipe(collection, suggestion.method, suggestion.recipe, changes), suggestion

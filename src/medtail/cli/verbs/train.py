@@ -129,7 +129,10 @@ def train(
         collection = open_collection(data, columns=chosen_columns(recipe, changes))
         if method is None and not is_recipe_file(recipe):
             chosen, suggestion = suggested_recipe(collection, recipe, changes)
-            typer.echo(f"no --method is given, so it is {suggestion.method}", err=True)
+            typer.echo(
+                f"no --method is given, so it is {suggestion.method}, with recipe {suggestion.recipe}",
+                err=True,
+            )
             for line in reason_lines(suggestion):
                 typer.echo(line, err=True)
         else:
