@@ -56,6 +56,11 @@ class Head(nn.Module, ABC):
     def class_centres(self) -> Tensor:
         """The weights of the last layer ``(C, E)``, one direction per class."""
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether, in training too, the outputs are an affine function of the trained weights, for given features."""
+        return False
+
     def forward(self, features: Tensor) -> Tensor:
         """Return the outputs ``(N, C)``, which autocast does not round: it keeps out of the head."""
         if not torch.is_autocast_enabled(features.device.type):
@@ -102,6 +107,11 @@ class LinearHead(Head):
     def class_centres(self) -> Tensor:
         """The weights ``(C, D)``."""
         return self.linear.weight
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether there is no dropout."""
+        return self.dropout.p == 0
 
 
 @final
@@ -272,6 +282,11 @@ class RescaledHead(Head):
     def class_centres(self) -> Tensor:
         """The scaled weights ``(C, D)``."""
         return self.scale[:, None] * self.weight
+
+    @property
+    def is_linear(self) -> bool:
+        """True: only the scales are trained."""
+        return True
 
     def start_from(self, class_centres: Tensor) -> None:
         """Take the directions of an earlier classifier ``(C, D)``, with scale 1.

@@ -10,7 +10,7 @@ def test_a_classifier_is_trained_again_on_the_features_of_a_run(
 ) -> None:
     folder = tmp_path / "crt"
     options = ("--from-run", digits_run, "--epochs", 2, "--out", folder)
-    result = medtail("train", "digits-lt", "--method", "crt", *options)
+    result = medtail("train", "digits-lt", "--method", "crt", *options, "--cache", tmp_path / "cache")
     assert result.returncode == 0, result.stderr
     settings = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert settings["backbone"]["from_run"] == str(digits_run)

@@ -10,6 +10,7 @@ from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 from medtail.training.build import BuildContext, build_method
 from medtail.training.earlier_runs.first_stage import FirstStage
+from medtail.training.frozen.solver import with_chosen_optimizer
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.optimization.optimizers import build_optimizer
 
@@ -53,4 +54,5 @@ def check_trainable(collection: ImageCollection, recipe: Recipe, awaited: Collec
         # A teacher that exists is checked when it is loaded.
         for_training=teacher is None,
     )
-    build_optimizer(recipe, build_method(context))
+    method = build_method(context)
+    build_optimizer(with_chosen_optimizer(recipe, method), method)

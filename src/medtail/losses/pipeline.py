@@ -98,6 +98,11 @@ class ClassificationLoss(nn.Module, ABC):
         return any(part.uses_batch_statistics for part in self.modules() if isinstance(part, Part))
 
     @property
+    def is_convex(self) -> bool:
+        """Whether it is a convex function of the outputs that stays the same: one linear head then minimises it."""
+        return False
+
+    @property
     def documented_state(self) -> frozenset[str]:
         """The names of the entries of ``state_dict``; there are none, except for scales that follow the training."""
         return frozenset(
@@ -332,6 +337,12 @@ class PipelineLoss(ClassificationLoss):
         self.multi_label = self.likelihood.multi_label and isinstance(self.weighting, NoWeighting)
         reasons = (part.needs_one_class for part in self.modules() if isinstance(part, Part))
         self.needs_one_class = next(filter(None, reasons), "")
+
+    @property
+    @final
+    def is_convex(self) -> bool:
+        """Whether all of its parts keep it convex, as those of a (weighted, adjusted) logistic loss do."""
+        return all(part.convex for part in self.modules() if isinstance(part, Part))
 
     @final
     def compute(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -121,6 +122,14 @@ class Method(nn.Module, ABC):
         """
 
     @property
+    def is_convex_on_features(self) -> bool:
+        """Whether, on the features of a frozen backbone, its loss has one minimum, which does not change in training.
+
+        If so, a solver finds it: whoever trains on features need not take small steps.
+        """
+        return False
+
+    @property
     def conditional(self) -> Conditional | None:
         """The method itself if it can be read at any λ; None for a method without λ."""
         return None
@@ -168,7 +177,18 @@ class Method(nn.Module, ABC):
         Raises:
             InputError: The method cannot be trained on features alone, as it cannot unless it overrides this.
         """
-        raise InputError(
+        raise self._no_single_network()
+
+    def without_backbone(self) -> AbstractContextManager[None]:
+        """Return a context in which ``image`` of a batch holds the backbone's features ``(N, D)``.
+
+        Raises:
+            InputError: As :meth:`take_out_backbone`.
+        """
+        raise self._no_single_network()
+
+    def _no_single_network(self) -> InputError:
+        return InputError(
             f"{type(self).__name__} has no single network to take out; leave out `backbone.cached_features` and "
             f"`backbone.from_run`"
         )

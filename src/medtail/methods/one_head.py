@@ -1,6 +1,8 @@
 """What methods with one backbone, one head and one loss have in common."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import torch
@@ -111,6 +113,15 @@ class OneHeadMethod(Method, ABC):
         """Return the backbone, and pass on features in its place."""
         backbone, self.backbone = self.backbone, nn.Identity()
         return backbone
+
+    @contextmanager
+    def without_backbone(self) -> Iterator[None]:
+        """Pass on features in place of the backbone's for a while."""
+        backbone = self.take_out_backbone()
+        try:
+            yield
+        finally:
+            self.backbone = backbone
 
     def freeze_backbone(self, frozen: bool) -> None:
         """Exclude the backbone from training, or include it again.

@@ -44,6 +44,11 @@ class Supervised(OneHeadMethod):
         """Return the features as they are."""
         return features
 
+    @property
+    def is_convex_on_features(self) -> bool:
+        """Whether the loss is convex in the outputs, and these are linear in the weights of the head."""
+        return self.loss.is_convex and self.head.is_linear
+
     def label_probabilities(self, outputs: Tensor) -> Tensor:
         """Return the probability that the loss reads for each label by itself."""
         return self.loss.label_probabilities(outputs)

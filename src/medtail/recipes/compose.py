@@ -25,7 +25,7 @@ Axis = Literal["datasets", "methods", "grids", "spaces"]
 _OF_THE_METHOD = ("head", "loss", "method", "sampling")
 
 #: Keys that mean the same under any name of their section.
-_WHATEVER_THE_NAME = ("sharpness", "layer_decay", "decay_weights_only", "cached_features")
+_WHATEVER_THE_NAME = ("sharpness", "layer_decay", "decay_weights_only", "cached_features", "cached_views")
 
 
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -55,9 +55,10 @@ from medtail.training.devices import (
     peak_memory_mb,
     with_sync_batch_norm,
 )
-from medtail.training.earlier_runs.cached_features import cache_features
 from medtail.training.earlier_runs.first_stage import FirstStage
 from medtail.training.earlier_runs.teacher import load_teacher
+from medtail.training.frozen.features import FrozenFeatures, judged_features
+from medtail.training.frozen.solver import with_chosen_optimizer, with_saved_optimizer
 from medtail.training.inference.condition_sweep import write_conditions
 from medtail.training.inference.members import write_members
 from medtail.training.inference.trained_model import TrainedModel
@@ -136,7 +137,7 @@ def train_trial(
     progress: Progress | None = None,
     cache: PixelCache | None = None,
 ) -> dict[str, Any]:
-    """Train, and judge the best epoch on validation alone: no test image reaches the model, and there is no report.
+    """Train, and judge the best epoch on validation alone: no test image is judged, and there is no report.
 
     Arguments and errors are those of :func:`train`.
 
@@ -170,12 +171,17 @@ def _trained(
         if collection.multi_label:
             check_multi_label_recipe(recipe, collection)
         data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
-        data, sizes = _fit(
-            data, recipe, run, resume=resume, callbacks=callbacks, loggers=loggers, progress=progress
+        fitted = _fit(
+            data,
+            recipe,
+            run,
+            resume=resume,
+            callbacks=callbacks,
+            loggers=loggers,
+            progress=progress,
+            cache=cache,
         )
-        if not is_main_process():
-            return {}
-        return finish(run, data, started=started, sizes=sizes, progress=progress)
+        return finish(run, fitted, started=started, progress=progress) if is_main_process() else {}
 
     if not is_main_process():
         return work()
@@ -191,6 +197,22 @@ def _trained(
         return work()
 
 
+@final
+@dataclass(frozen=True)
+class _Fitted:
+    """What a training leaves besides its files.
+
+    Attributes:
+        data: With the facts as they were saved.
+        features: Of its images, if the network was frozen throughout.
+        sizes: Numbers of parameters.
+    """
+
+    data: PreparedData
+    features: FrozenFeatures | None
+    sizes: Mapping[str, int]
+
+
 def _fit(
     data: PreparedData,
     recipe: Recipe,
@@ -200,16 +222,18 @@ def _fit(
     callbacks: Sequence[Callback],
     loggers: Sequence[Logger],
     progress: Progress | None,
-) -> tuple[PreparedData, dict[str, int]]:
-    """Train until the last epoch; return the data with the facts as they were saved, and numbers of parameters."""
+    cache: PixelCache | None,
+) -> _Fitted:
+    """Train until the last epoch."""
     data = replace(data, facts=_identified(run, recipe, data.facts, resume=resume))
     teacher = load_teacher(recipe, data.facts)
     first_stage = FirstStage.of(recipe, data.collection)
     # After the data, so that its size does not change which weights are drawn.
     lightning.seed_everything(recipe.training.seed, verbose=False)
     last = run.last_checkpoint if resume and run.last_checkpoint.is_file() else None
-    # A checkpoint holds all weights; only cached features are those of the first ones.
-    restored_later = last is not None and not recipe.backbone.cached_features
+    # A checkpoint holds all weights; only features that are kept are those of the first ones.
+    frozen = recipe.backbone.cached_features or recipe.backbone.frozen_epochs > 0
+    restored_later = last is not None and not frozen
     method = build_method(
         BuildContext.of(
             without_weights(recipe) if restored_later else recipe,
@@ -220,12 +244,18 @@ def _fit(
     )
     if recipe.training.sync_batch_norm:
         method = cast(Method, with_sync_batch_norm(method))
+    recipe = with_chosen_optimizer(recipe, method)
     # The module builds its own when the run has files; this one refuses settings before that.
     build_optimizer(recipe, method)
     data = replace(data, facts=_with_weights(run, data.facts, weights_of(method)))
     parameters = sum(parameter.numel() for parameter in method.parameters())
     module = MethodModule(method, recipe, data.facts)
-    learned_from = cache_features(module, data, progress) if recipe.backbone.cached_features else data
+    known = FrozenFeatures.of(method, recipe, data, progress=progress, cache=cache)
+    if recipe.backbone.cached_features:
+        module.train_on_features()
+        learned_from = known.as_images(data) if known else data
+    else:
+        module.frozen, known, learned_from = known, None, data
     trained = sum(value.numel() for value in method.parameters() if value.requires_grad)
     if recipe.backbone.lora is not None and is_main_process():
         _log.info(f"training {trained:,} of {parameters:,} parameters ({trained / parameters:.2%})")
@@ -260,7 +290,7 @@ def _fit(
             raise damaged(last, f"cannot be continued ({str(error)[:160]})", START_AGAIN) from error
         finally:
             finish_epoch.restore()
-    return data, {"parameters": parameters, "trained_parameters": trained}
+    return _Fitted(data, known, {"parameters": parameters, "trained_parameters": trained})
 
 
 @final
@@ -335,8 +365,9 @@ def check_same_recipe(run: Run, recipe: Recipe) -> None:
     """
     if not run.recipe.is_file():
         return
-    recipe = with_precision(recipe)
-    changes = _differences(load_recipe(run.recipe).model_dump(mode="json"), recipe.model_dump(mode="json"))
+    saved = load_recipe(run.recipe)
+    recipe = with_saved_optimizer(with_precision(recipe), saved)
+    changes = _differences(saved.model_dump(mode="json"), recipe.model_dump(mode="json"))
     if changes:
         raise InputError(
             f"the run in {run.folder} can only continue with its own settings, got {'; '.join(changes)}; "
@@ -476,13 +507,12 @@ def _quiet_lightning() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _finish(
-    run: Run, data: PreparedData, *, started: float, sizes: Mapping[str, int], progress: Progress | None
-) -> dict[str, Any]:
+def _finish(run: Run, fitted: _Fitted, *, started: float, progress: Progress | None) -> dict[str, Any]:
     """Judge the best epoch: the validation split, then once the test split."""
-    model = TrainedModel.load(run)
+    model, data = TrainedModel.load(run), fitted.data
     rows = {split: rows for split in EVALUATED_SPLITS if len(rows := data.collection.rows(split))}
-    features = {split: model.features(data.pixels, rows[split], progress) for split in rows}
+    features_of = judged_features(model, data, fitted.features, progress)
+    features = {split: features_of(rows[split]) for split in rows}
     predictions = {split: model.predictions(data.collection, rows[split], features[split]) for split in rows}
     for split, predicted in predictions.items():
         predicted.write(run.predictions(split))
@@ -508,7 +538,7 @@ def _finish(
         positive=data.facts.positive_id,
     )
     summary |= protocol_summary(RunSettings.load(run))
-    surroundings = {**environment(started), **sizes}
+    surroundings = {**environment(started), **fitted.sizes}
     write_json(run.environment, surroundings)
     write_report(run, read_image(data.collection), summary=summary, environment=surroundings)
     # Last, because it marks a finished run.
@@ -516,18 +546,17 @@ def _finish(
     return summary
 
 
-def _finish_trial(
-    run: Run, data: PreparedData, *, started: float, sizes: Mapping[str, int], progress: Progress | None
-) -> dict[str, Any]:
+def _finish_trial(run: Run, fitted: _Fitted, *, started: float, progress: Progress | None) -> dict[str, Any]:
     """Judge the best epoch on validation."""
-    model = TrainedModel.load(run)
+    model, data = TrainedModel.load(run), fitted.data
     rows = data.collection.rows("validation")
-    predicted = model.predictions(data.collection, rows, model.features(data.pixels, rows, progress))
+    features_of = judged_features(model, data, fitted.features, progress)
+    predicted = model.predictions(data.collection, rows, features_of(rows))
     predicted.write(run.predictions("validation"))
     summary = summarize(
         predicted, "validation", training_counts=data.facts.training_counts, positive=data.facts.positive_id
     )
-    write_json(run.environment, {**environment(started), **sizes})
+    write_json(run.environment, {**environment(started), **fitted.sizes})
     # Last, because it marks a finished run.
     write_json(run.summary, summary)
     return summary

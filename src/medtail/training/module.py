@@ -15,6 +15,8 @@ from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
 from medtail.training.batches.mixing import build_mixing
 from medtail.training.batches.preparation import VIEWS, OtherViews, memory_format
+from medtail.training.frozen.features import FrozenFeatures
+from medtail.training.frozen.views import DrawnView, EveryView, PlainView
 from medtail.training.optimization.optimizers import build_optimizer, learning_rate_schedule
 
 
@@ -33,6 +35,10 @@ class MethodModule(lightning.LightningModule):
         self.class_names = facts.class_names
         self.task = facts.task
         self._backbone_weights: dict[str, Tensor] = {}
+        #: What the network gives in its frozen epochs, if that is known.
+        self.frozen: FrozenFeatures | None = None
+        #: The epoch and batch of the last training step: an optimizer may pass it several times.
+        self._stepped = (-1, -1)
         self._validation: list[tuple[Tensor, Tensor]] = []
         #: Outputs ``(N, C)`` and targets of the whole watched split, usually validation, for callbacks.
         self.validated: tuple[Tensor, Tensor] | None = None
@@ -40,12 +46,16 @@ class MethodModule(lightning.LightningModule):
         self.trained: tuple[Tensor, Tensor] | None = None
 
     def train_on_features(self) -> None:
-        """Take the backbone out: batches hold its features, and checkpoints its weights as if it were here."""
+        """Take the backbone out: batches hold its features, and checkpoints its weights as if it were here.
+
+        Features are ``(N, V, D)``, of V views of each image.
+        """
         backbone = self.method.take_out_backbone()
         self._backbone_weights = {
             f"method.backbone.{name}": value.cpu() for name, value in backbone.state_dict().items()
         }
-        self.preparation = nn.Identity()
+        self.preparation = PlainView()
+        self.mixing = EveryView() if self.recipe.optimizer.whole_split else DrawnView()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["state_dict"] = {**self._backbone_weights, **checkpoint["state_dict"]}
@@ -79,12 +89,19 @@ class MethodModule(lightning.LightningModule):
         torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1)[0]))
 
     def training_step(self, batch: dict[str, Tensor], batch_index: int) -> Tensor:
-        mixed = self.mixing(batch, self.preparation)
-        step = self.method({**mixed, **self.other_views(batch["image"])})
-        if not self._is_second_pass():
+        if self._frozen_now is None:
+            mixed = self.mixing(batch, self.preparation)
+            step = self.method({**mixed, **self.other_views(batch["image"])})
+        else:
+            mixed = {**batch, "image": self._known(batch)}
+            with self.method.without_backbone():
+                step = self.method(mixed)
+        # Further passes of an optimizer, such as SAM or L-BFGS, see moved weights, whose loss is not the model's.
+        if self._stepped != (self.current_epoch, batch_index):
+            self._stepped = self.current_epoch, batch_index
             whole = "partner_target" not in mixed
-            self.trained = (step.outputs.detach(), batch["target"]) if whole else None
-            size = batch["target"].shape[0]
+            self.trained = (step.outputs.detach(), mixed["target"]) if whole else None
+            size = mixed["target"].shape[0]
             logged = {"train_loss": step.loss.detach(), **step.terms}
             self.log_dict(
                 logged, prog_bar=True, on_step=False, on_epoch=True, batch_size=size, sync_dist=True
@@ -92,10 +109,14 @@ class MethodModule(lightning.LightningModule):
         loss: Tensor = step.loss
         return loss
 
-    def _is_second_pass(self) -> bool:
-        """Whether the weights are perturbed, so that the loss is not that of the model itself."""
-        optimizer = self.trainer.optimizers[0]
-        return isinstance(optimizer, SAM) and optimizer.is_perturbed
+    @property
+    def _frozen_now(self) -> FrozenFeatures | None:
+        """The features that stand for images in this epoch; None where the network looks at them."""
+        return self.frozen if self.current_epoch < self.recipe.backbone.frozen_epochs else None
+
+    def _known(self, batch: dict[str, Tensor]) -> Tensor:
+        assert self.frozen is not None
+        return self.frozen.plain(batch["row"]).to(batch["image"].device)
 
     def optimizer_step(
         self,
@@ -112,7 +133,10 @@ class MethodModule(lightning.LightningModule):
         self.method.after_step()
 
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
-        outputs = self.method.predict(self.preparation(batch["image"]))
+        if self._frozen_now is None:
+            outputs = self.method.predict(self.preparation(batch["image"]))
+        else:
+            outputs = self.method.predict_features(self._known(batch))
         self._validation.append((outputs.float(), batch["target"]))
 
     def on_validation_epoch_end(self) -> None:

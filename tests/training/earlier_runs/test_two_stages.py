@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from training.stripes import recipe, stripes
 
 from medtail.data import ImageCollection
+from medtail.data.decoded.cache import PixelCache
 from medtail.errors import InputError
 from medtail.recipes.choose_recipe import choose_recipe
 from medtail.runs.run import Run
@@ -41,7 +42,12 @@ def second(collection, first: Run, tmp_path: Path) -> Callable[..., Run]:
         training = {} if epochs is None else {"epochs": epochs}
         settings = {"backbone": backbone, "training": training, **changes}
         run = Run(tmp_path / name)
-        train(collection, choose_recipe(collection, method, None, [settings]), run)
+        train(
+            collection,
+            choose_recipe(collection, method, None, [settings]),
+            run,
+            cache=PixelCache(tmp_path / "cache"),
+        )
         return run
 
     return start
@@ -127,9 +133,10 @@ def test_a_second_stage_that_was_stopped_goes_on_as_if_it_had_not_been(
         collection, "crt", None, [{"backbone": {"from_run": str(first.folder)}, "training": {"epochs": 3}}]
     )
     stopped = Run(tmp_path / "stopped")
+    cache = PixelCache(tmp_path / "cache")
     with pytest.raises(RuntimeError, match="stopped"):
-        train(collection, settings, stopped, callbacks=[Stop()])
-    train(collection, settings, stopped, resume=True)
+        train(collection, settings, stopped, callbacks=[Stop()], cache=cache)
+    train(collection, settings, stopped, resume=True, cache=cache)
     assert _same(_weights(whole, "head"), _weights(stopped, "head"))
 
 

@@ -91,7 +91,8 @@ def train(
     cache: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where decoded pixels of large sets are kept; the user's cache by default."
+            metavar="DIR",
+            help="Where decoded pixels of large sets and features are kept; the user's cache by default.",
         ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,

@@ -13,26 +13,22 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
 import numpy as np
 
+from medtail.data.decoded.cache_files import allocated, check_outside_data, check_space, locked, readable_size
 from medtail.data.decoded.reading import UnreadableImage
 from medtail.data.fingerprint import length_prefixed
 from medtail.data.formats.sources import ImageSource, UnreadableImageError
-from medtail.errors import InputError
 
 _log = logging.getLogger(__name__)
 
 #: Format of the entries; entries of other formats are never opened.
 FORMAT = 1
-
-#: Bytes that are left free on the disk after an entry is written.
-_MARGIN = 256 * 2**20
 
 _DIGEST_BYTES = 16
 
@@ -104,19 +100,11 @@ class PixelCache:
         Raises:
             InputError: The folder lies in the folder of the data, or the disk is too small.
         """
-        self._check_outside(data)
+        check_outside_data(self.folder, data)
         entry = self.folder / _name(data, ids, form)
-        with _locked(self.folder, entry.name):
+        with locked(self.folder, entry.name):
             found = _valid(entry, source, ids, (len(ids), *shape), reason)
             return found or self._write(entry, source, (len(ids), *shape), decode)
-
-    def _check_outside(self, data: str) -> None:
-        """Refuse to put pictures of patients where somebody may share them, or where they would be taken for data."""
-        place = Path(data)
-        if place.is_dir() and self.folder.resolve().is_relative_to(place.resolve()):
-            raise InputError(
-                f"`cache` must lie outside the data folder {data}, got {self.folder}; choose another folder"
-            )
 
     def _write(
         self,
@@ -129,16 +117,16 @@ class PixelCache:
         # An interrupted run may have left something; whoever holds the lock is the only one who writes.
         for left in self.folder.glob(f".{entry.name}.*"):
             shutil.rmtree(left)
-        self._check_space(size)
+        check_space(self.folder, size, "decoded pixels")
         _log.info(
-            f"decoding {shape[0]} images once into {entry} ({_readable(size)}); later runs read them from there"
+            f"decoding {shape[0]} images once into {entry} ({readable_size(size)}); later runs read them from there"
         )
         temporary = self.folder / f".{entry.name}.new"
         temporary.mkdir()
         try:
             # Before decoding, so that a file that changes meanwhile is noticed next time.
             stamps = file_stamps(source)
-            images = _allocate(temporary / "pixels.npy", shape)
+            images = allocated(temporary / "pixels.npy", shape, np.uint8)
             digests = np.zeros((shape[0], _DIGEST_BYTES), dtype=np.uint8)
 
             def visited(row: int) -> None:
@@ -160,55 +148,11 @@ class PixelCache:
             shutil.rmtree(temporary, ignore_errors=True)
         return CachedPixels(entry / "pixels.npy", tuple(unreadable))
 
-    def _check_space(self, size: int) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if free < size + _MARGIN:
-            raise _too_small(self.folder, size, free)
-
-
-def _too_small(folder: Path, size: int, free: int) -> InputError:
-    return InputError(
-        f"decoded pixels need {_readable(size)} in {folder} beside {_readable(_MARGIN)} that stay free, but only "
-        f"{_readable(free)} are free; choose another folder for `cache`, or decode again in every epoch with "
-        f"`data.cache=never`"
-    )
-
-
-def _readable(size: int) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
-
 
 def _name(data: str, ids: Sequence[str], form: str) -> str:
     place = Path(data)
     parts = [str(FORMAT), str(place.resolve()) if place.exists() else data, form, *ids]
     return hashlib.blake2b(length_prefixed(parts), digest_size=_DIGEST_BYTES).hexdigest()
-
-
-@contextmanager
-def _locked(folder: Path, name: str) -> Iterator[None]:
-    """Let one process at a time handle an entry; the lock ends with its process, however the process ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.lock").open("w") as file:
-        try:
-            import fcntl
-        except ModuleNotFoundError:  # Windows: two runs may then do the same work twice.
-            yield
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
-
-
-def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A file of zeros with all its blocks, so that a full disk is an error here, not a crash when a page is written."""
-    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        with path.open("r+b") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-            except OSError as error:
-                size = path.stat().st_size
-                raise _too_small(path.parent.parent, size, shutil.disk_usage(path.parent).free) from error
-    return images
 
 
 def _replace(entry: Path, temporary: Path) -> None:

@@ -19,6 +19,8 @@ class Adjustment(Part, ABC):
     """
 
     removed_power: float
+    # Affine maps keep convexity.
+    convex = True
 
     @abstractmethod
     def forward(self, logits: Tensor) -> Tensor:

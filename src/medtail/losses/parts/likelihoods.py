@@ -43,6 +43,8 @@ class Likelihood(Part, ABC):
 class CrossEntropy(Likelihood):
     r""":math:`-\log p_y`."""
 
+    convex = True
+
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values ``(N,)``."""
         return functional.cross_entropy(logits, targets)
@@ -150,6 +152,7 @@ class SigmoidFocal(BinaryLikelihood):
     def __init__(self, gamma: float, alpha_positive: float = 1.0, alpha_negative: float = 1.0) -> None:
         super().__init__()
         self.gamma = gamma
+        self.convex = gamma == 0
         self.alpha_positive = alpha_positive
         self.alpha_negative = alpha_negative
 

@@ -148,6 +148,7 @@ class NoMargin(Margin):
     """Leave the outputs unchanged."""
 
     needs_one_class: ClassVar[str] = ""
+    convex = True
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the outputs."""

@@ -34,6 +34,8 @@ class Scale(Part, ABC):
 class NoScale(Scale):
     """Leave the scores unchanged."""
 
+    convex = True
+
     def sharpen(self, scores: Tensor) -> Tensor:
         """Return the scores."""
         return scores
@@ -42,6 +44,8 @@ class NoScale(Scale):
 @final
 class FixedScale(Scale):
     """A constant factor s."""
+
+    convex = True
 
     def __init__(self, value: float) -> None:
         super().__init__()

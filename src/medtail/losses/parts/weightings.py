@@ -41,6 +41,8 @@ class Weighting(Part, ABC):
 class NoWeighting(Weighting):
     """Every sample has weight 1."""
 
+    convex = True
+
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return 1 ``()``."""
         return self.per_class(outputs)
@@ -53,6 +55,7 @@ class NoWeighting(Weighting):
 class FixedWeighting(Weighting):
     """A fixed weight for each class, abstract."""
 
+    convex = True
     class_weights: Tensor
 
     def __init__(self, class_weights: Tensor) -> None:

@@ -46,9 +46,11 @@ from medtail.recipes.schema.network import (
     TwoLayerHeadSettings,
 )
 from medtail.recipes.schema.optimization import (
+    LBFGS,
     SGD,
     Adam,
     AdamW,
+    AutoOptimizer,
     ConstantSchedule,
     CosineSchedule,
     OptimizerSettings,
@@ -61,12 +63,14 @@ from medtail.recipes.schema.recipe import Names, Recipe
 from medtail.recipes.schema.training import Sampling, Training
 
 __all__ = [
+    "LBFGS",
     "SGD",
     "Adam",
     "AdamW",
     "AffineSettings",
     "Augmentation",
     "AutoHead",
+    "AutoOptimizer",
     "Backbone",
     "BalancedContrastiveSettings",
     "BinarySubsample",

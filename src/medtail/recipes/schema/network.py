@@ -36,7 +36,10 @@ class Backbone(Settings):
     )
     cached_features: bool = Field(
         False,
-        description="train only the head, on features of the images, which are computed once, not augmented",
+        description="train only the head, on features of the images, which are computed once",
+    )
+    cached_views: int = Field(
+        0, ge=0, le=1000, description="augmented views of each image besides itself whose features are cached"
     )
 
 

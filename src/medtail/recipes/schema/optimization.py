@@ -1,7 +1,7 @@
 """Settings of a recipe: optimizers and schedules of the learning rate."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag
 
@@ -19,6 +19,9 @@ class Sharpness(Settings):
 class OptimizerSettings(Settings):
     """What all optimizers have in common; abstract."""
 
+    #: Whether a step is taken on all training images together.
+    whole_split: ClassVar[bool] = False
+
     name: str
     learning_rate: float = Field(gt=0.0)
     weight_decay: float = Field(ge=0.0)
@@ -33,14 +36,51 @@ class OptimizerSettings(Settings):
     )
     sharpness: Sharpness | None = None
 
+    def choices(self) -> "tuple[OptimizerSettings, ...]":
+        """Return what it may stand for; the first of them where the loss is convex in what is trained."""
+        return (self,)
 
-class SGD(OptimizerSettings):
-    """Stochastic gradient descent."""
 
-    name: Literal["sgd"]
+class _SGD(OptimizerSettings):
+    """The settings of stochastic gradient descent, under whatever name."""
+
     weight_decay: float = Field(5e-4, ge=0.0)
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
     nesterov: bool = False
+
+
+class SGD(_SGD):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"]
+
+
+class LBFGS(OptimizerSettings):
+    """L-BFGS on all training images together: :class:`medtail.training.optimization.lbfgs.PenalisedLBFGS`."""
+
+    whole_split: ClassVar[bool] = True
+
+    name: Literal["lbfgs"]
+    learning_rate: float = Field(1.0, gt=0.0, description="where each search along a line begins")
+    weight_decay: float = Field(
+        5e-4, ge=0.0, description="λ of λ/2 ‖W‖²; scikit-learn's C is 1/(λN) for N images"
+    )
+    iterations: int = Field(20, ge=1, le=10_000, description="steps per epoch")
+    layer_decay: None = None
+    head_learning_rate: None = None
+    sharpness: None = None
+
+
+class AutoOptimizer(_SGD):
+    """L-BFGS where a loss on cached features is convex, SGD with these settings elsewhere."""
+
+    name: Literal["auto"]
+
+    def choices(self) -> tuple[OptimizerSettings, ...]:
+        """Return L-BFGS with the same weight decay, and SGD."""
+        sgd = SGD(name="sgd", **self.model_dump(exclude={"name"}))
+        # Whoever asks for SAM wants its flat minimum.
+        return (sgd,) if self.sharpness else (LBFGS(name="lbfgs", weight_decay=self.weight_decay), sgd)
 
 
 class Adam(OptimizerSettings):
@@ -67,7 +107,7 @@ class TimmOptimizer(OptimizerSettings):
     weight_decay: float = Field(0.0, ge=0.0)
 
 
-_OWN_NAMES = ("sgd", "adam", "adamw")
+_OWN_NAMES = ("sgd", "adam", "adamw", "lbfgs", "auto")
 
 #: Beginnings of the names of timm's optimizers that the trainer has no use for.
 _UNUSABLE = {
@@ -114,6 +154,8 @@ AnyOptimizer = Annotated[
     Annotated[SGD, Tag("sgd")]
     | Annotated[Adam, Tag("adam")]
     | Annotated[AdamW, Tag("adamw")]
+    | Annotated[LBFGS, Tag("lbfgs")]
+    | Annotated[AutoOptimizer, Tag("auto")]
     | Annotated[TimmOptimizer, Tag("timm")],
     Field(discriminator=Discriminator(_kind)),
     BeforeValidator(_known),

@@ -176,6 +176,7 @@ class Recipe(Settings):
                 "backbone.lora must be null with backbone.cached_features=true: only the head is trained; leave one of "
                 "them out"
             )
+        self._check_solver()
         if self.method.name == "tau_normalized" and self.training.average_decay is not None:
             raise ValueError(
                 f"training.average_decay must be null with method.name=tau_normalized, got "
@@ -185,6 +186,34 @@ class Recipe(Settings):
         if self.method.name == "tau_normalized" and self.head.name != "rescaled":
             raise ValueError(
                 f"head.name must be rescaled with method.name=tau_normalized, got {self.head.name}; leave it out"
+            )
+
+    @property
+    def takes_whole_split(self) -> bool:
+        """Whether the loop can give all training images to one step, as they are."""
+        training = self.training
+        unchanged = training.average_decay is None and training.gradient_clip_norm is None
+        return self.sampling.name == "uniform" and training.devices == 1 and unchanged
+
+    def _check_solver(self) -> None:
+        """Refuse what solvers on cached features cannot do."""
+        name = self.optimizer.name
+        if self.backbone.cached_views and not self.backbone.cached_features:
+            raise ValueError(
+                f"backbone.cached_views must be 0 without backbone.cached_features=true, got "
+                f"{self.backbone.cached_views}: only features that are computed once have views that are; leave it out"
+            )
+        if name in ("lbfgs", "auto") and not self.backbone.cached_features:
+            raise ValueError(
+                f"optimizer.name={name} needs backbone.cached_features=true: its steps are on all images together; "
+                f"take adamw or sgd"
+            )
+        if self.optimizer.whole_split and not self.takes_whole_split:
+            raise ValueError(
+                f"optimizer.name={name} needs sampling.name=uniform, training.devices=1 and neither average_decay nor "
+                f"gradient_clip_norm, got {self.sampling.name}, {self.training.devices}, "
+                f"{self.training.average_decay} and {self.training.gradient_clip_norm}: its steps are on all images "
+                f"together; weight the loss instead of drawing classes, or take sgd"
             )
 
     def save(self, path: Path) -> None:

@@ -48,7 +48,7 @@ class RunData(lightning.LightningDataModule):
             )
         training = self.recipe.training
         images = self._images("train")
-        share = training.batch_size // training.devices
+        share = len(images) if self.recipe.optimizer.whole_split else training.batch_size // training.devices
         sampler = self._sampler(self.recipe.sampling.name, images.targets, training.seed)
         # Batch normalisation cannot take statistics of a single image.
         drop_last = len(sampler) > share and len(sampler) % share == 1

@@ -79,6 +79,11 @@ class ImagePreparation(nn.Module):
         """Return the same preparation with one more change of the image in evaluation, before it is normalised."""
         return ImagePreparation(self.augmentation, self.normalize, nn.Sequential(self.view, view))
 
+    @property
+    def changes_in_training(self) -> bool:
+        """Whether training sees other images than evaluation."""
+        return any(True for _ in self.augmentation.children()) or not isinstance(self.view, nn.Identity)
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Return float images ``(N, channels, H, W)``, or volumes, from uint8 ones."""
         normalized: Tensor = self.normalize(self.augmented(pixels))

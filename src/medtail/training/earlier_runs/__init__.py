@@ -1,1 +1,1 @@
-"""What a training takes from a run that came before: a first stage, cached features, a teacher."""
+"""What a training takes from a run that came before: a first stage, a teacher."""

@@ -13,6 +13,7 @@ from medtail.methods import Method
 from medtail.naming import nearest
 from medtail.recipes.schema import OptimizerSettings, Recipe
 from medtail.sam import SAM
+from medtail.training.optimization.lbfgs import PenalisedLBFGS
 from medtail.training.optimization.parameter_groups import parameter_groups
 from medtail.training.optimization.schedules import SCHEDULES
 
@@ -20,6 +21,7 @@ _OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "lbfgs": PenalisedLBFGS,
 }
 
 #: What timm's factory gives optimizers that have a momentum.
@@ -89,6 +91,9 @@ def learning_rate_schedule(
         optimizer: All rates of its groups are multiplied by the same factor.
         count_steps: Gives the number of steps of an epoch; called if the schedule moves at every step.
     """
+    if recipe.optimizer.whole_split:
+        # It searches along lines for the length of each step.
+        return {"scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)}
     settings = recipe.schedule
     factor = partial(
         SCHEDULES[settings.name],
