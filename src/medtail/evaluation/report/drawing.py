@@ -11,6 +11,7 @@ import matplotlib as mpl
 from cycler import cycler
 from markupsafe import Markup
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -24,6 +25,8 @@ _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", SURFACE: "surface"} | {
 _STYLE: dict[Any, Any] = {  # Matplotlib 3.11 types the keys, earlier ones do not
     "svg.fonttype": "none",
     "text.parse_math": False,  # a class may be called "$x$"
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
     "font.size": 10.0,
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
@@ -64,7 +67,8 @@ def draw(paint: Callable[[Figure], None], *, width: float, height: float, descri
         warnings.filterwarnings("ignore", "Glyph .* missing from")
         figure = Figure(figsize=(width, height), layout="constrained")
         paint(figure)
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        # savefig would draw every figure twice, the first time to lay it out, which drawing does anyway.
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return _inline(buffer.getvalue(), width, description)
 
 
