@@ -3,15 +3,24 @@ BIN := .venv/bin
 
 .PHONY: setup demo test test-all check docs constraints clean
 
-# Quick when nothing changed: the marker is newer than what decides the environment.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+# Quick when nothing changed: the markers are newer than what decides the environment. `demo` needs what a user needs,
+# everything else also the extras and the tools of development.
 setup: .venv/.installed
 
-.venv/.installed: pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+$(BIN)/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.installed-user: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) .
 	touch $@
 
-demo: setup
+.venv/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) '.[dev]'
+	touch .venv/.installed-user $@
+
+demo: .venv/.installed-user
 	rm -rf runs/demo
 	$(BIN)/medtail train digits-lt --method dbm_bs --out runs/demo
 
@@ -21,8 +30,9 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Two workers with one thread each: more threads than cores wait for one another.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
+# Two workers with one thread each: more threads than cores wait for one another. The processes that tests start need not
+# compile every module again.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 test: check
 	$(PYTEST) -m 'not slow'
