@@ -94,20 +94,10 @@ def test_variants_of_a_file_are_rows(medtail, refuses, tmp_path: Path) -> None:
 
 def test_several_data_sets_have_a_table_each_and_ranks(medtail, class_folders: Path, tmp_path: Path) -> None:
     """Of other classes; each training is a cross-validation, and its images are judged out of their fold."""
-    arguments = (
-        "--methods",
-        "ce,dbm_bs",
-        "--seeds",
-        1,
-        "--epochs",
-        1,
-        "--folds",
-        2,
-        "--out",
-        tmp_path / "out",
-    )
+    arguments = ("--methods", "ce,dbm_bs", "--seeds", 1, "--epochs", 1, "--folds", 2)
+    one_process = ("--jobs", 1, "--out", tmp_path / "out")
     named = ("--metrics", "balanced_accuracy,iba_0.1", "--json")
-    result = medtail("compare", "digits-lt", class_folders, *arguments, *named)
+    result = medtail("compare", "digits-lt", class_folders, *arguments, *one_process, *named)
     assert result.returncode == 0, result.stderr
     content = json.loads(result.stdout)
     digits, skin = content["data_sets"]

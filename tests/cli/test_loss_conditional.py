@@ -34,6 +34,7 @@ def test_evaluating_reads_the_run_again(medtail, lct_run: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow  # tests/distributed has the same of two ranks, in less time
 def test_two_processes_draw_what_one_draws(medtail, lct_run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "two"
     arguments = ("--method", "vs_lct", "--epochs", 1, "--set", "training.devices=2", "--out", folder)

@@ -50,6 +50,7 @@ def settings(teacher):
 
 
 @pytest.mark.parametrize("method", ["bcl", "dbm_bcl", "gml", "dbm_gml", "ncl", "dbm_ncl"])
+@pytest.mark.usefixtures("rendered_figures")
 def test_it_learns_from_start_to_report(collection, settings, tmp_path: Path, method: str) -> None:
     run = Run(tmp_path / "run")
     summary = train(collection, settings(method, "training.epochs=5"), run)

@@ -49,6 +49,7 @@ class Watch(Callback):
 
 
 @pytest.mark.parametrize("method", ["ce", "dal", "dbm_bs", "ldam_drw", "soft_mcc", "asl"])
+@pytest.mark.usefixtures("rendered_figures")
 def test_every_kind_of_loss_trains_from_start_to_report(collection, tmp_path: Path, method: str) -> None:
     run = Run(tmp_path / "run")
     summary = train(collection, recipe(method, "training.epochs=6"), run)

@@ -42,6 +42,7 @@ def run(collection, tmp_path_factory) -> Run:
 
 
 @pytest.mark.parametrize("method", ["focal_lct", "dal_lct", "dbm_bs_lct", "vs_lct_without_film"])
+@pytest.mark.usefixtures("rendered_figures")
 def test_every_recipe_trains_from_start_to_report(collection, tmp_path: Path, method: str) -> None:
     run = Run(tmp_path / "run")
     summary = train(collection, recipe(method, "training.epochs=5"), run)
