@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: A command for each extra that is refused without it; the others belong to development.
 NEED_EXTRAS = {
-    "adapters": "train digits-lt --method ce --set backbone.lora.rank=4 --out {new}",
+    "adapters": "train digits-lt --method ce --set backbone.lora.rank=4 --set backbone.from_run={run} --out {new}",
     "cluster": "compare digits-lt --methods ce --seeds 1 --cluster auto --out {new}",
     "dicom": "train {dicom} --method ce --out {new}",
     "explain": "predict {run} {images} --explain {new}",
@@ -27,7 +27,7 @@ NEED_EXTRAS = {
     "label-errors": "inspect {run}",
     "medmnist": "inspect pneumoniamnist",
     "serve": "serve {run} --port 0",
-    "tensorboard": "train digits-lt --method ce --set training.tensorboard=true --out {new}",
+    "tensorboard": "train digits-lt --method ce --set training.logger=tensorboard --out {new}",
     "tune": "tune digits-lt --method ce --trials 1 --out {new}",
     "volumes": "train {volumes} --method ce --out {new}",
 }
