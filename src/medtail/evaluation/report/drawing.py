@@ -68,7 +68,7 @@ def draw(paint: Callable[[Figure], None], *, width: float, height: float, descri
         figure = Figure(figsize=(width, height), layout="constrained")
         paint(figure)
         # savefig would draw every figure twice, the first time to lay it out, which drawing does anyway.
-        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})  # type: ignore[no-untyped-call]
     return _inline(buffer.getvalue(), width, description)
 
 
