@@ -29,6 +29,14 @@ COLUMNS = (
 HELP = ("-m", "medtail", "--help")
 TORCH = ("-c", "import torch, timm")
 
+#: What a prediction cannot do without.
+FORWARD = (
+    "-c",
+    "import torch, timm\n"
+    "model = timm.create_model('resnet18', num_classes=10, in_chans=1).eval()\n"
+    "with torch.inference_mode(): model(torch.rand(1, 1, 32, 32))",
+)
+
 
 def cpu_seconds(arguments: tuple[str, ...], repeats: int) -> float:
     """CPU seconds of a Python process, system calls included."""
@@ -64,6 +72,16 @@ def opening_seconds(rows: int, repeats: int) -> tuple[float, float]:
             opening.append(middle - start)
             reading.append(time.process_time() - middle)
     return statistics.median(opening), statistics.median(reading)
+
+
+def trained(folder: Path, backbone: str) -> tuple[Path, Path]:
+    """A run of one epoch on the built-in digits at 32 pixels, and an image."""
+    image, run = folder / "image.png", folder / backbone
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(image)
+    options = ("--method", "ce", "--backbone", backbone, "--epochs", "1", "--image-size", "32", "--out", run)
+    command = [sys.executable, "-m", "medtail", "train", "digits-lt", *map(str, options)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return run, image
 
 
 def main() -> None:
@@ -103,6 +121,15 @@ def main() -> None:
 
         for what, command, reference, other in pairs:
             row(what, reference, cpu_seconds(command, options.repeats), cpu_seconds(other, options.repeats))
+        with tempfile.TemporaryDirectory() as folder:
+            for backbone in ("resnet8", "resnet18"):
+                command = ("-m", "medtail", "predict", *map(str, trained(Path(folder), backbone)))
+                row(
+                    f"predict of one image, {backbone}",
+                    "import torch, timm; forward pass of resnet18",
+                    cpu_seconds(command, options.repeats),
+                    cpu_seconds(FORWARD, options.repeats),
+                )
         row(
             f"opening {options.rows} images",
             "pandas.read_csv",

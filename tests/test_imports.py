@@ -27,7 +27,7 @@ NO_TORCH = {"torch", *PLOTS_AND_TRAINING}
         ("medtail.adaptation", NO_TORCH),
         ("medtail.losses.descriptions", {*NO_TORCH, "numpy"}),
         ("medtail.data.datasets.descriptions", {*NO_TORCH, "pandas", "numpy"}),
-        ("medtail.inference.loading", {"lightning", "matplotlib", "sklearn"}),
+        ("medtail.inference.loading", {"lightning", "matplotlib", "sklearn", "scipy"}),
     ],
 )
 def test_an_import_loads_nothing_heavy(package: str, heavy: set[str]) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import numpy as np
-from scipy.special import expit
 
 from medtail.data.formats.base import RefusedError
 from medtail.data.formats.dicom_elements import frame_element, num_frames, pydicom_package
@@ -92,6 +91,9 @@ class _Window:
         if self.width < 1 if self.function == "LINEAR" else self.width <= 0:
             raise RefusedError(f"has a window of width {self.width:g} (WindowWidth)")
         if self.function == "SIGMOID":
+            # Imported here: few images need it, and it costs as much as pandas.
+            from scipy.special import expit
+
             return np.asarray(255 * expit(4 * (values - self.center) / self.width))
         # LINEAR counts the pixels of its width, LINEAR_EXACT measures between their centres.
         shift = (0.5, 1.0) if self.function == "LINEAR" else (0.0, 0.0)
