@@ -125,18 +125,24 @@ def _text(part: ReproducedPart, row: str, column: str) -> tuple[str, str]:
     return own, "–" if printed is None else str(printed)
 
 
+def _form(part: ReproducedPart) -> str:
+    return "Ours (printed)." if part.printed else "Ours; the paper prints no numbers."
+
+
+def _in_one_cell(part: ReproducedPart, row: str, column: str) -> str:
+    ours, printed = _text(part, row, column)
+    return f"{ours} ({printed})" if part.printed else ours
+
+
 def _tabled(done: Reproduction) -> list[ReproducedPart]:
     return [part for part in done.parts if part.rows and part.columns]
 
 
 def _table(done: Reproduction, part: ReproducedPart) -> TextTable:
     return TextTable(
-        f"{done.definition.title}: {part.title}. Ours (printed).",
+        f"{done.definition.title}: {part.title}. {_form(part)}",
         ["Row", *part.columns],
-        [
-            [row, *("{} ({})".format(*_text(part, row, column)) for column in part.columns)]
-            for row in part.rows
-        ],
+        [[row, *(_in_one_cell(part, row, column) for column in part.columns)] for row in part.rows],
     )
 
 
@@ -169,7 +175,7 @@ def to_markdown(done: Reproduction) -> str:
     for sentence in _about(done):
         lines += [sentence, ""]
     for part in _tabled(done):
-        lines += [f"## {part.title}", "", "Ours (printed).", "", *_table(done, part).markdown(), ""]
+        lines += [f"## {part.title}", "", _form(part), "", *_table(done, part).markdown(), ""]
     if any(part.findings.figures for part in done.parts):
         lines += ["The figures are in `reproduction.html`.", ""]
     lines += [f"- {remark}" for remark in _remarks(done)]
@@ -204,6 +210,7 @@ def to_page(done: Reproduction) -> str:
                 "reproduction_part.html",
                 {
                     "not_run": part.not_run,
+                    "printed": bool(part.printed),
                     "columns": part.columns,
                     "rows": [
                         (
