@@ -145,13 +145,10 @@ def _sections(comparison: Comparison) -> list[Section]:
             confusions(best) if one_class else None,
         ),
         ("angles", "Angles over scales", "comparison_angles.html", angles(comparison)),
-        (
-            "features",
-            "Features",
-            "comparison_features.html",
-            embeddings(best) if one_class and comparison.split == "test" else None,
-        ),
     )
+    planes = embeddings(best) if one_class and comparison.split == "test" else {}
+    if planes:
+        sections.append(Section("features", "Features", "comparison_features.html", {"planes": planes}))
     return [
         *sections,
         Section("costs", "Cost", "comparison_costs.html", {"rows": costs(comparison)}),
