@@ -9,6 +9,7 @@ from typing import Annotated, Any, final
 from pydantic import Field, TypeAdapter, ValidationError
 
 from medtail.errors import InputError
+from medtail.losses.descriptions import UNAVAILABLE_LOSSES
 from medtail.naming import is_plain, nearest
 from medtail.recipes.compose import merge, read_settings, recipe_names
 from medtail.recipes.schema import Settings
@@ -51,6 +52,10 @@ class Variant:
                 f"named by it, got {self.label!r}; shorten it"
             )
         known = recipe_names("methods")
+        if self.method in UNAVAILABLE_LOSSES:
+            raise InputError(
+                f"method {self.method} is {UNAVAILABLE_LOSSES[self.method]}; choose one of {', '.join(known)}"
+            )
         if self.method not in known:
             raise InputError(
                 f"method of {self.label} must be one of {', '.join(known)}, got {self.method!r}"

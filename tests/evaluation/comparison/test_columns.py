@@ -91,5 +91,7 @@ def test_settings_that_make_no_table_are_refused(runs: list[Run]) -> None:
         compare_runs(runs, rows="loss.name", columns="method")
     with pytest.raises(InputError, match=r"got sampling\.nam; did you mean sampling\.name"):
         compare_runs(runs, rows="loss.name", columns="sampling.nam")
+    with pytest.raises(InputError, match=r"must be two settings, got loss\.name twice"):
+        compare_runs(runs, rows="loss.name", columns="loss.name")
     with pytest.raises(InputError, match="give both, or neither"):
         compare_runs(runs, rows="loss.name")

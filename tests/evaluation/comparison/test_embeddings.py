@@ -29,7 +29,7 @@ class PlaneOfTwoFeatures:
     """What UMAP is called as."""
 
     def __init__(self, *, n_neighbors: int, random_state: int, n_jobs: int) -> None:
-        assert 1 < n_neighbors and random_state == 0 and n_jobs == 1
+        assert n_neighbors > 1 and random_state == 0 and n_jobs == 1
 
     def fit_transform(self, features: np.ndarray) -> np.ndarray:
         return features[:, :2]

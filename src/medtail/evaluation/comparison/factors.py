@@ -69,8 +69,10 @@ def check_factors(rows: str | None, columns: str | None) -> None:
     """Refuse one setting without another.
 
     Raises:
-        InputError: One is missing.
+        InputError: One is missing, or both are the same.
     """
+    if rows is not None and rows == columns:
+        raise InputError(f"`rows` and `columns` must be two settings, got {rows} twice; name another one")
     if (rows is None) != (columns is None):
         raise InputError("`rows` and `columns` make one table of two settings; give both, or neither")
 
