@@ -113,6 +113,18 @@ def test_the_paragraph_says_how_the_run_was_trained(evidence: Evidence) -> None:
     assert "None" not in text
 
 
+def test_the_paragraph_says_what_was_trained_of_a_network(evidence: Evidence) -> None:
+    values = evidence.settings.values
+    backbone = {**values["backbone"], "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.0}}
+    training = {**values["training"], "average_decay": 0.99}
+    settings = replace(evidence.settings, values={**values, "backbone": backbone, "training": training})
+    sizes = {**evidence.environment, "parameters": 3_471_347, "trained_parameters": 100_339}
+    text = methods_text(replace(evidence, settings=settings, environment=sizes))
+    assert "(LoRA, rank 4, alpha 8): 100,339 of 3,471,347 parameters were trained" in text
+    assert "an exponential moving average over the steps of training (decay 0.99)" in text
+    assert "LoRA" not in methods_text(evidence) and "moving average" not in methods_text(evidence)
+
+
 def test_items_of_the_guidelines_are_filled(evidence: Evidence) -> None:
     items = {(row["guideline"], row["item"]): row["report"] for row in reporting_items(evidence)}
     assert "train 862; validation 86; test 172" in items["TRIPOD+AI", "10"]

@@ -41,6 +41,7 @@ def _sentences(evidence: Evidence) -> Iterator[str]:
         f"{_others(settings.get('optimizer'))}), the {settings.get('schedule.name')} schedule, "
         f"{settings.get('sampling.name')} sampling and seed {settings.seed}."
     )
+    yield from _fine_tuning_sentences(evidence)
     augmentation = _changed(settings.get("augmentation"))
     yield (
         f"Training images were augmented ({augmentation})." if augmentation else "Images were not augmented."
@@ -69,6 +70,21 @@ def _weights(evidence: Evidence) -> str:
         return "from random weights"
     source = (evidence.facts.weights or {}).get("source", weights)
     return f"from the weights in {source}"
+
+
+def _fine_tuning_sentences(evidence: Evidence) -> Iterator[str]:
+    """Say what was trained in place of all weights, and which weights were kept."""
+    settings, sizes = evidence.settings, evidence.environment
+    lora = settings.get("backbone.lora")
+    if lora is not None:
+        yield (
+            f"The network was frozen but for low-rank adapters (LoRA, rank {lora['rank']}, alpha {lora['alpha']:g}): "
+            f"{sizes.get('trained_parameters', 0):,} of {sizes.get('parameters', 0):,} parameters were trained, those "
+            f"of the head among them."
+        )
+    decay = settings.get("training.average_decay")
+    if decay is not None:
+        yield f"The weights are an exponential moving average over the steps of training (decay {decay:g})."
 
 
 def splits_sentence(evidence: Evidence) -> str:
