@@ -87,7 +87,7 @@ class Reproduction:
         for part in self.parts:
             if part.given is not None and part.given.stands_in_for is not None:
                 title = known_data_sets()[part.given.name].title
-                sentences.append(f"{part.title}: {title} stands in for {part.given.stands_in_for}.")
+                sentences.append(f"{part.title}: {title} in the place of {part.given.stands_in_for}.")
             if part.not_run:
                 sentences.append(f"{part.title}: not run, {part.not_run}.")
         return sentences
