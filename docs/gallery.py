@@ -69,7 +69,7 @@ def photograph(window: Page, page: Path, part: str, picture: Path) -> None:
     window.goto(page.resolve().as_uri())
     box = window.locator(part).first.bounding_box()
     assert box is not None, f"{page} has no {part}"
-    clip = {"x": 0, "y": max(0, box["y"] - 16), "width": width, "height": min(HEIGHT, box["height"] + 16)}
+    clip = {"x": 0, "y": box["y"], "width": width, "height": min(HEIGHT, box["height"])}
     window.screenshot(path=picture, full_page=True, clip=clip)
     with Image.open(picture) as shot:
         shot.convert("RGB").quantize(64).save(picture, optimize=True)
