@@ -64,7 +64,7 @@ def test_what_was_not_run_says_why(tiny: Path) -> None:
     table = (tiny / "reproduction.md").read_text()
     assert "- PF: not run, formula not public." in table
     assert "| PF | not run (0.7357) |" in table
-    assert "- LDAM: not run, left out of this budget." in table
+    assert "- Focal; LDAM; CB; CCE; AWB: not run, left out of this budget." in table
     assert "- APTOS: not run, left out of the quick budget." in table
     kept = json.loads((tiny / "reproduction.json").read_text())
     assert kept["budget"] == "quick" and kept["hardware"] and kept["training_seconds"] > 0

@@ -164,9 +164,14 @@ def _duration(seconds: float) -> str:
 
 
 def _remarks(done: Reproduction) -> list[str]:
-    left_out = {f"{label}: not run, {why}." for part in done.parts for label, why in part.left_out.items()}
+    labels_of: dict[str, dict[str, None]] = {}
+    for part in done.parts:
+        for label, why in part.left_out.items():
+            labels_of.setdefault(why, {})[label] = None
+    # Labels hold commas.
+    left_out = [f"{'; '.join(labels)}: not run, {why}." for why, labels in labels_of.items()]
     remarks = [remark for part in done.parts for remark in part.findings.remarks]
-    return [*dict.fromkeys([*done.stand_ins, *sorted(left_out), *remarks, *done.definition.notes])]
+    return [*dict.fromkeys([*done.stand_ins, *left_out, *remarks, *done.definition.notes])]
 
 
 def to_markdown(done: Reproduction) -> str:
