@@ -186,3 +186,23 @@ def test_the_page_shows_the_card(run: Run) -> None:
     assert "Model card and methods" in page.headings
     assert "It is no medical device" in page.text
     assert ["TRIPOD+AI", "10", "Sample size", "Images: train 862; validation 86; test 172."] in page.rows
+
+
+def test_more_classes_than_can_be_read_are_not_all_named(make_run, tmp_path) -> None:
+    names = [f"class {index:03d}" for index in range(120)]
+    run = make_run(tmp_path / "run", class_names=names, train=range(130, 10, -1), test=[4] * 120, resamples=2)
+    write_report(run)
+    card = run.model_card.read_text(encoding="utf-8")
+    assert "class 049 and 70 more" in card and "class 049 (4) and 70 more" in card
+    page = run.report.read_text(encoding="utf-8")
+    assert "Faint lines are 100 of the 120 classes" in page
+    mistakes = pd.read_csv(run.tables / "confusion.csv")
+    assert mistakes.columns.tolist() == ["true class", "decided class", "images", "share_of_true_class"]
+    test = Predictions.read(run.predictions("test"))
+    assert (mistakes["true class"] != mistakes["decided class"]).all()
+    assert mistakes["images"].sum() == min(500, (~test.right).sum()) or len(mistakes) == 500
+    first = mistakes.iloc[0]
+    pair = [names.index(first[column]) for column in ("true class", "decided class")]
+    together = (test.targets == pair[0]) & (test.decisions == pair[1])
+    assert first["images"] == together.sum() == mistakes["images"].max()
+    assert first["share_of_true_class"] == pytest.approx(together.sum() / 4)

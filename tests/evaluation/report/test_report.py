@@ -13,8 +13,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from medtail.errors import InputError
 from medtail.evaluation.report.class_curves import precision_recall_line, roc_line
+from medtail.evaluation.report.evidence import Evidence
+from medtail.evaluation.report.page import render_page
 from medtail.evaluation.report.report import write_report
+from medtail.evaluation.report.sections.performance.confusion import confusion
 from medtail.evaluation.summaries.summary import summarize
+from medtail.metrics.thresholds import RankedScores
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
 from references.pages import Page, read_page, what_a_page_needs_from_elsewhere
@@ -128,10 +132,25 @@ def test_curves_have_the_areas_beside_them(seed: int) -> None:
     positive = generator.random(300) < 0.2
     scores = (generator.normal(size=300) + positive).round(1)  # with ties
     grid = np.linspace(0, 1, 20_001)
-    precision = precision_recall_line(positive, scores, grid)
+    counts = RankedScores.of(positive, scores).counts(np.ones((len(scores), 1)))
+    precision = precision_recall_line(counts, grid)
     assert precision.mean() == pytest.approx(average_precision_score(positive, scores), abs=1e-3)
-    rate = roc_line(positive, scores, grid)
+    rate = roc_line(counts, grid)
     assert rate.mean() == pytest.approx(roc_auc_score(positive, scores), abs=1e-3)
+
+
+def test_a_confusion_matrix_of_too_many_classes_is_not_drawn(make_run, tmp_path) -> None:
+    sections = {}
+    for size in (300, 301):
+        names = [f"class {index}" for index in range(size)]
+        run = make_run(
+            tmp_path / str(size), class_names=names, train=[50] * size, test=[2] * size, epochs=1, resamples=1
+        )
+        sections[size] = confusion(Evidence.read(run))
+    assert sections[300].content["figure"] and len(sections[300].content["mistakes"]) == 10
+    assert sections[301].content["figure"] is None and len(sections[301].content["mistakes"]) == 50
+    page = render_page("", "", [sections[301]])
+    assert "A matrix of 301 classes has too many cells to see" in page
 
 
 def test_mistakes_are_ranked_by_share_then_number(run: Run, page: Page) -> None:

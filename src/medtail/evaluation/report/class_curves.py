@@ -9,19 +9,22 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from medtail import metrics
 from medtail.evaluation.report.drawing import GRID, INK, SERIES, draw, shortened
 from medtail.evaluation.report.sections.layout import CLASSES_IN_COLOUR
+from medtail.metrics.thresholds import RankedScores, ThresholdCounts
 from medtail.runs.predictions import SavedPredictions
 
-#: From a class's 0/1 targets, its scores and a grid to the values of its curve on the grid.
-Line = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+#: From what the thresholds of a class find and a grid to the values of its curve on the grid.
+Line = Callable[[ThresholdCounts, np.ndarray], np.ndarray]
 
 #: From a class's 0/1 targets and decisions to a place on its curve.
 Place = Callable[[np.ndarray, np.ndarray], tuple[float, float]]
 
 #: Points of a curve on the page; more could not be seen.
 _POINTS = 200
+
+#: The most classes whose own curves are drawn under the means of groups; more would only darken the figure.
+MOST_FAINT = 100
 
 #: What marks the first and the second set of decisions.
 _MARKS = ("o", "D")
@@ -46,33 +49,37 @@ class ClassCurves:
 
     def figures(self) -> list[Markup]:
         """Return the precision-recall and the ROC curves."""
+        # Of many classes and images these fill memory, and are computed whenever they are asked for.
+        known, carried, scores = self.predictions.known, self.predictions.carried, self.predictions.scores
+        once = self.predictions.once()
+        found = {
+            index: RankedScores.of(carried[:, index], scores[:, index], known[:, index]).counts(once)
+            for index in self.drawn
+        }
         return [
             self._figure(
-                precision_recall_line, metrics.average_precision, _recall_and_precision,
+                found, precision_recall_line, ThresholdCounts.average_precision, _recall_and_precision,
                 "Precision and recall, AP", ("recall", "precision"),
             ),
             self._figure(
-                roc_line, metrics.roc_auc, _rates, "ROC, AUC", ("false positive rate", "true positive rate")
+                found, roc_line, ThresholdCounts.roc_auc, _rates,
+                "ROC, AUC", ("false positive rate", "true positive rate"),
             ),
         ]  # fmt: skip
 
     def _figure(
         self,
+        found: Mapping[int, ThresholdCounts],
         line: Line,
-        area: Callable[[np.ndarray, np.ndarray], float | np.ndarray],
+        area: Callable[[ThresholdCounts], np.ndarray],
         place: Place,
         title: str,
         labels: tuple[str, str],
     ) -> Markup:
         """One line per class, or with more classes than colours, one per group of classes over faint ones."""
         grid = np.linspace(0, 1, _POINTS)
-        lines, areas = {}, {}
-        for index in self.drawn:
-            known = self.predictions.known[:, index]
-            positive = self.predictions.carried[known, index]
-            scores = self.predictions.scores[known, index]
-            lines[index] = line(positive, scores, grid)
-            areas[index] = float(area(positive.astype(np.int64), scores))
+        lines = {index: line(counts, grid) for index, counts in found.items()}
+        areas = {index: float(area(counts)[0]) for index, counts in found.items()}
         names = self.predictions.class_names
         if len(self.drawn) <= CLASSES_IN_COLOUR:
             shown = {names[index]: [index] for index in self.drawn}
@@ -86,7 +93,7 @@ class ClassCurves:
         def paint(figure: Figure) -> None:
             axes = figure.subplots()
             if len(self.drawn) > CLASSES_IN_COLOUR:
-                for faint in lines.values():
+                for faint in evenly(list(lines.values()), MOST_FAINT):
                     axes.plot(grid, faint, color=GRID, linewidth=0.8)
             for colour, (name, members) in zip(SERIES, shown.items(), strict=False):
                 mean = np.mean([lines[index] for index in members], axis=0)
@@ -134,26 +141,35 @@ class ClassCurves:
             )
 
 
-def precision_recall_line(positive: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> np.ndarray:
+def evenly(values: Sequence[np.ndarray], most: int) -> list[np.ndarray]:
+    """At most so many of the values, spread evenly over all.
+
+    Example:
+        >>> evenly([np.array(value) for value in range(5)], 3)
+        [array(0), array(2), array(4)]
+    """
+    places = np.linspace(0, len(values) - 1, min(most, len(values))).round().astype(int)
+    return [values[place] for place in places]
+
+
+def precision_recall_line(counts: ThresholdCounts, grid: np.ndarray) -> np.ndarray:
     """Precision of the highest threshold that reaches each recall of the grid: steps, whose mean is the AP.
 
     Joining the points with straight lines instead would promise precisions that no threshold has.
     """
-    from sklearn.metrics import precision_recall_curve
-
-    precisions, recalls, _ = precision_recall_curve(positive, scores)
-    # From the highest threshold to the lowest, without the last point, which has no threshold.
-    precisions, recalls = precisions[-2::-1], recalls[-2::-1]
-    line: np.ndarray = precisions[np.searchsorted(recalls, grid, side="left")]
+    hits, alarms = counts.true_positives[:, 0], counts.false_positives[:, 0]
+    line: np.ndarray = (hits / (hits + alarms))[np.searchsorted(hits / counts.positives, grid, side="left")]
     return line
 
 
-def roc_line(positive: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> np.ndarray:
+def roc_line(counts: ThresholdCounts, grid: np.ndarray) -> np.ndarray:
     """True positive rate at each false positive rate of the grid, ties joined by straight lines."""
-    from sklearn.metrics import roc_curve
-
-    false_positives, true_positives, _ = roc_curve(positive, scores)
-    line: np.ndarray = np.interp(grid, false_positives, true_positives)
+    hits, alarms = counts.true_positives[:, 0], counts.false_positives[:, 0]
+    # Before each threshold lie the negatives between it and the next higher one, which add no hit.
+    before = np.stack([alarms - counts.tied[:, 0], hits - counts.at[:, 0]], axis=1)
+    corners = np.stack([before, np.stack([alarms, hits], axis=1)], axis=1).reshape(-1, 2)
+    corners = np.concatenate([[[0.0, 0.0]], corners, [[counts.negatives[0], counts.positives[0]]]])
+    line: np.ndarray = np.interp(grid, *(corners / [counts.negatives[0], counts.positives[0]]).T)
     return line
 
 

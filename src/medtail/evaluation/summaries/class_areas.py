@@ -7,10 +7,10 @@ import numpy as np
 from medtail import metrics
 from medtail.evaluation.summaries.frequency_groups import MANY_CLASSES
 from medtail.evaluation.summaries.json_values import defined, defined_interval
-from medtail.metrics import average_precision_per_class, roc_auc_per_class
+from medtail.metrics.thresholds import RankedScores, ThresholdCounts
 from medtail.runs.predictions import SavedPredictions
 
-_AREAS = {"auc": roc_auc_per_class, "average_precision": average_precision_per_class}
+_AREAS = {"auc": ThresholdCounts.roc_auc, "average_precision": ThresholdCounts.average_precision}
 
 
 def class_areas(
@@ -28,27 +28,31 @@ def class_areas(
         For each class ``auc``, ``auc_interval``, ``average_precision`` and ``average_precision_interval``; None where
         a class has no images or no others, and for the intervals that were left out.
     """
+    # Of many classes and images these fill memory, and are computed whenever they are asked for.
+    columns = predictions.known.T, predictions.carried.T, predictions.scores.T
+    drawn = 0 if len(predictions.class_names) >= MANY_CLASSES else resamples
     return [
-        _areas_of(predictions, index, seed=seed, resamples=resamples)
-        for index in range(len(predictions.class_names))
+        _areas_of(positive[known], scores[known], predictions.units[known], seed=seed, resamples=drawn)
+        for known, positive, scores in zip(*columns, strict=True)
     ]
 
 
-def _areas_of(predictions: SavedPredictions, index: int, *, seed: int, resamples: int) -> dict[str, Any]:
-    known = predictions.known[:, index]
-    targets = predictions.carried[known, index].astype(np.int64)
-    scores = predictions.scores[known, index]
-    if not 0 < targets.sum() < len(targets):
+def _areas_of(
+    positive: np.ndarray, scores: np.ndarray, units: np.ndarray, *, seed: int, resamples: int
+) -> dict[str, Any]:
+    if not 0 < positive.sum() < len(positive):
         return dict.fromkeys(f"{name}{suffix}" for name in _AREAS for suffix in ("", "_interval"))
+    ranked = RankedScores.of(positive, scores)
 
     def areas(weights: np.ndarray) -> np.ndarray:
-        return np.stack([area(targets, scores, weights=weights)[:, 0] for area in _AREAS.values()], axis=-1)
+        counts = ranked.counts(weights)
+        return np.stack([area(counts) for area in _AREAS.values()], axis=-1)
 
-    values = areas(np.ones((len(targets), 1)))[0]
-    if len(predictions.class_names) >= MANY_CLASSES:
+    values = areas(np.ones((len(positive), 1)))[0]
+    if not resamples:
         intervals: list[list[float] | None] = [None] * len(_AREAS)
     else:
-        drawn = metrics.bootstrap(areas, predictions.units[known], resamples=resamples, seed=seed)
+        drawn = metrics.bootstrap(areas, units, resamples=resamples, seed=seed)
         intervals = [defined_interval(metrics.percentile_interval(column)) for column in drawn.T]
     return {
         key: content

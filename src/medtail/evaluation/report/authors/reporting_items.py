@@ -1,7 +1,9 @@
 """Items of guidelines that a run can fill: TRIPOD+AI (Collins et al. 2024) and STARD 2015 (Bossuyt et al.)."""
 
+from medtail.evaluation.report.authors.limits import MOST_NAMED
 from medtail.evaluation.report.authors.methods_text import choice_sentence, loss_sentence, splits_sentence
 from medtail.evaluation.report.evidence import Evidence
+from medtail.naming import listing
 from medtail.operating_point import OperatingPoint
 
 
@@ -17,7 +19,7 @@ def reporting_items(evidence: Evidence) -> list[dict[str, str]]:
         for split in ("train", "validation", "test")
         if facts.num_images[split]
     )
-    carried = ", ".join(f"{entry['name']} {entry['n']}" for entry in summary["classes"])
+    carried = listing((f"{entry['name']} {entry['n']}" for entry in summary["classes"]), most=MOST_NAMED)
     unreadable = f"{len(facts.unreadable)} images were left out because they could not be read"
     unknown = "; unknown labels were left out of loss and metrics" if facts.known_labels is not None else ""
     subgroups = (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import pandas as pd
 
 from medtail import metrics
@@ -16,6 +17,9 @@ from medtail.files import replacing, with_cells, write_text
 
 #: Longer cells are sentences.
 _LONGEST = 40
+
+#: The most classes of which the whole confusion matrix is a table, and the mistakes that are listed of more.
+MOST_CROSSED, _MISTAKES = 100, 500
 
 
 @final
@@ -100,9 +104,7 @@ def author_tables(evidence: Evidence) -> list[AuthorTable]:
         AuthorTable("metrics", f"Metrics on {split} with 95 % intervals", _metrics(evidence)),
         AuthorTable("classes", f"Each {_noun(evidence)}, from frequent to rare", class_rows(evidence)),
         AuthorTable("subgroups", f"Recall in subgroups of {split}", subgroup_rows(evidence)),
-        AuthorTable(
-            "confusion", "Images by true class (rows) and decided class (columns)", _confusion(evidence)
-        ),
+        _confusion(evidence),
         AuthorTable("operating_point", f"Decisions on {split} before and after", _point(evidence)),
         AuthorTable("reporting_items", "Items of TRIPOD+AI and STARD 2015", reporting_items(evidence)),
     ]
@@ -157,15 +159,38 @@ def subgroup_rows(evidence: Evidence) -> list[dict[str, Any]]:
     return subgroup_recalls(evidence.test, evidence.attributes)
 
 
-def _confusion(evidence: Evidence) -> list[dict[str, Any]]:
+def _confusion(evidence: Evidence) -> AuthorTable:
+    """The confusion matrix, or the most frequent mistakes among more classes than a table has columns."""
     if evidence.facts.multi_label:
-        return []
+        return AuthorTable("confusion", "", [])
     names, order = evidence.class_names, evidence.from_frequent_to_rare
     counts = metrics.confusion_matrix(evidence.test.targets, evidence.test.decisions, len(names))
-    return [
-        {"true class": names[row], **{names[column]: int(counts[row, column]) for column in order}}
-        for row in order
-    ]
+    if len(names) > MOST_CROSSED:
+        mistakes = counts * (1 - np.eye(len(names), dtype=counts.dtype))
+        most = np.argsort(-mistakes, axis=None, kind="stable")[:_MISTAKES]
+        caption = f"The most frequent mistakes, up to {_MISTAKES}"
+        return AuthorTable(
+            "confusion",
+            caption,
+            [
+                {
+                    "true class": names[row],
+                    "decided class": names[column],
+                    "images": int(counts[row, column]),
+                    "share_of_true_class": float(counts[row, column] / counts[row].sum()),
+                }
+                for row, column in zip(*np.unravel_index(most, counts.shape), strict=True)
+                if mistakes[row, column]
+            ],
+        )
+    return AuthorTable(
+        "confusion",
+        "Images by true class (rows) and decided class (columns)",
+        [
+            {"true class": names[row], **{names[column]: int(counts[row, column]) for column in order}}
+            for row in order
+        ],
+    )
 
 
 def _point(evidence: Evidence) -> list[dict[str, Any]]:

@@ -18,18 +18,21 @@ _STRONG = 0.55
 
 _LISTED = 10
 
+#: With more classes, a cell of the figure would be smaller than a pixel and only mistakes are shown, more of them.
+_MOST_DRAWN, _LISTED_INSTEAD = 300, 50
+
 
 def confusion(evidence: Evidence) -> Section | None:
     """The confusion matrix of the test split and the largest mistakes; None for labels.
 
-    The matrix is a table, or a figure where there are many classes.
+    The matrix is a table, a figure where there are many classes, and left out where there are too many to see.
     """
     if evidence.facts.multi_label:
         return None
     order = evidence.from_frequent_to_rare
     names = [evidence.class_names[index] for index in order]
     counts, shares = _counts_and_shares(evidence.test, order)
-    many = len(names) >= MANY_CLASSES
+    many, drawn = len(names) >= MANY_CLASSES, len(names) <= _MOST_DRAWN
     return Section(
         "confusion",
         "Confusion matrix",
@@ -37,8 +40,9 @@ def confusion(evidence: Evidence) -> Section | None:
         {
             "names": names,
             "rows": [] if many else confusion_rows(evidence.test, order),
-            "figure": _figure(shares, evidence) if many else None,
-            "mistakes": _mistakes(counts, shares, names),
+            "figure": _figure(shares, evidence) if many and drawn else None,
+            "most_drawn": _MOST_DRAWN,
+            "mistakes": _mistakes(counts, shares, names, _LISTED if drawn else _LISTED_INSTEAD),
         },
     )
 
@@ -66,10 +70,10 @@ def _counts_and_shares(predictions: SavedPredictions, order: list[int]) -> tuple
     return counts, counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def _mistakes(counts: np.ndarray, shares: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
+def _mistakes(counts: np.ndarray, shares: np.ndarray, names: list[str], most: int) -> list[dict[str, Any]]:
     """Mistakes by their share of the true class, so that those on rare classes are not drowned out."""
     wrong = counts * (1 - np.eye(len(names), dtype=counts.dtype))
-    ranked = np.lexsort((-counts.ravel(), -(shares * (wrong > 0)).ravel()))[:_LISTED]
+    ranked = np.lexsort((-counts.ravel(), -(shares * (wrong > 0)).ravel()))[:most]
     return [
         {
             "truth": names[row],

@@ -1,6 +1,6 @@
 """The results of other thresholds: precision-recall and ROC curves, one class against the rest."""
 
-from medtail.evaluation.report.class_curves import ClassCurves
+from medtail.evaluation.report.class_curves import MOST_FAINT, ClassCurves
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.report.sections.layout import CLASSES_IN_COLOUR
@@ -20,6 +20,7 @@ def curves(evidence: Evidence) -> Section:
         "section_curves.html",
         {
             "binary": evidence.class_names[drawn[0]] if evidence.test.binary and drawn else None,
+            "faint": f"{MOST_FAINT} of the {len(drawn)} classes" if len(drawn) > MOST_FAINT else "classes",
             "each": len(drawn) <= CLASSES_IN_COLOUR,
             "areas": named if drawn and len(named) < MANY_CLASSES else [],
             "multi_label": evidence.facts.multi_label,
