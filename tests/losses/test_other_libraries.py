@@ -64,7 +64,7 @@ def test_sigmoid_focal(gamma):
     logits = 3 * torch.randn(20, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     truth = torch.nn.functional.one_hot(torch.arange(20) % 5, 5).double()
     torch.testing.assert_close(
-        functional.sigmoid_focal(logits, truth, gamma),
+        functional.sigmoid_focal(torch.where(truth > 0, logits, -logits), gamma),
         sigmoid_focal_loss(logits, truth, alpha=-1, gamma=gamma),
     )
     loss = ClassBalancedLoss([4] * 5, likelihood="focal", gamma=gamma, reduction="sum")

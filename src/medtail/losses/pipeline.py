@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast, final
 
@@ -147,8 +148,8 @@ class ClassificationLoss(nn.Module, ABC):
         if not outputs.shape[0] and number_of_ranks() == 1:
             # A sum over nothing. A rank without samples takes part in the sums of the others.
             return outputs.sum(1) if self.reduction == "none" else outputs.sum()
-        with torch.autocast(outputs.device.type, enabled=False):
-            return self.compute(outputs.clamp(-LARGEST_OUTPUT, LARGEST_OUTPUT), targets)
+        with without_autocast(outputs):
+            return self.compute(_bounded(outputs), targets)
 
     def _check_outputs(self, outputs: Tensor) -> None:
         """Refuse logits where cosines are expected, once per epoch, because the host waits for the device."""
@@ -284,6 +285,22 @@ class ClassificationLoss(nn.Module, ABC):
         return (counts / counts.sum()).log()
 
 
+def without_autocast(outputs: Tensor) -> AbstractContextManager[Any]:
+    """Return the context in which autocast, if it is on, leaves the outputs in their precision."""
+    kind = outputs.device.type
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()
+
+
+def _bounded(outputs: Tensor) -> Tensor:
+    """Return the outputs with at most the largest magnitude that scales and sums keep finite."""
+    if tensor_checks.readable(outputs) and outputs.numel():
+        # Reading takes a fraction of what a clamp costs forward and backward. Comparisons with NaN are false.
+        low, high = outputs.detach().aminmax()
+        if float(low) >= -LARGEST_OUTPUT and float(high) <= LARGEST_OUTPUT:
+            return outputs
+    return outputs.clamp(-LARGEST_OUTPUT, LARGEST_OUTPUT)
+
+
 def _with_own_code(function: Any) -> Any:
     """Return a copy of a function that does not share its code object."""
     copy = FunctionType(
@@ -356,8 +373,7 @@ class PipelineLoss(ClassificationLoss):
         return self._of_labels if self.multi_label else self._of_class_probabilities
 
     def _of_class_ids(self, outputs: Tensor, logits: Tensor, targets: Tensor) -> SampleLosses:
-        weights = self.weighting(outputs, targets)
-        return SampleLosses(weights * self.likelihood(logits, targets), weights)
+        return self.weighting.weighted(self.likelihood(logits, targets), outputs, targets)
 
     def _of_class_probabilities(self, outputs: Tensor, logits: Tensor, targets: Tensor) -> SampleLosses:
         weights = targets * self.weighting.per_class(outputs)

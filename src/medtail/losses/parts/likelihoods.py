@@ -122,23 +122,29 @@ class BinaryLikelihood(Likelihood):
     multi_label: ClassVar[bool] = True
 
     @abstractmethod
-    def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the values of positive and of negative labels, ``(N, C)`` each."""
+    def positive_costs(self, logits: Tensor) -> Tensor:
+        """Return the values of positive labels, of any shape."""
+
+    @abstractmethod
+    def negative_costs(self, logits: Tensor) -> Tensor:
+        """Return the values of negative labels, of any shape."""
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values ``(N,)`` of class ids, or of labels ``(N, C)`` in [0, 1] or NaN, linear in between."""
-        positive, negative = self.costs(logits)
         if targets.ndim == 1:
-            return torch.lerp(negative, positive, functional.indicators(logits, targets)).sum(1)
+            own = self.positive_costs(functional.target_entries(logits, targets))
+            return functional.replace_target_entries(self.negative_costs(logits), targets, own).sum(1)
         unknown = targets.isnan()
-        values = torch.lerp(negative, positive, targets.masked_fill(unknown, 0.0))
+        values = torch.lerp(
+            self.negative_costs(logits), self.positive_costs(logits), targets.masked_fill(unknown, 0.0)
+        )
         return values.masked_fill(unknown, 0.0).sum(1)
 
     @final
     def per_class(self, logits: Tensor) -> Tensor:
         """Return the values ``(N, C)``."""
-        positive, negative = self.costs(logits)
-        return positive - negative + negative.sum(1, keepdim=True)
+        negative = self.negative_costs(logits)
+        return self.positive_costs(logits) - negative + negative.sum(1, keepdim=True)
 
     def log_scores(self, scores: Tensor) -> Tensor:
         """Return log σ(scores)."""
@@ -156,13 +162,17 @@ class SigmoidFocal(BinaryLikelihood):
         self.alpha_positive = alpha_positive
         self.alpha_negative = alpha_negative
 
-    def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the values ``(N, C)``."""
-        truth = torch.ones_like(logits)
-        return (
-            self.alpha_positive * functional.sigmoid_focal(logits, truth, self.gamma),
-            self.alpha_negative * functional.sigmoid_focal(logits, 1 - truth, self.gamma),
-        )
+    def positive_costs(self, logits: Tensor) -> Tensor:
+        """Return the focal values of positive labels."""
+        return self._costs(logits, self.alpha_positive)
+
+    def negative_costs(self, logits: Tensor) -> Tensor:
+        """Return the focal values of negative labels."""
+        return self._costs(-logits, self.alpha_negative)
+
+    def _costs(self, logits: Tensor, alpha: float) -> Tensor:
+        values = functional.sigmoid_focal(logits, self.gamma)
+        return values if alpha == 1 else alpha * values
 
 
 @final
@@ -175,13 +185,14 @@ class Hill(BinaryLikelihood):
         self.margin = margin
         self.gamma = gamma
 
-    def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the values ``(N, C)``."""
+    def positive_costs(self, logits: Tensor) -> Tensor:
+        """Return the focal values of positive labels."""
+        return functional.sigmoid_focal(logits - self.margin, self.gamma)
+
+    def negative_costs(self, logits: Tensor) -> Tensor:
+        """Return the values of negative labels."""
         probability = logits.sigmoid()
-        return (
-            functional.sigmoid_focal(logits - self.margin, torch.ones_like(logits), self.gamma),
-            (self.hill - probability) * probability.square(),
-        )
+        return (self.hill - probability) * probability.square()
 
 
 class FocusedBinaryLikelihood(BinaryLikelihood):
@@ -204,28 +215,47 @@ class FocusedBinaryLikelihood(BinaryLikelihood):
         self.detach_focusing = checks.boolean("detach_focusing", detach_focusing)
 
     @abstractmethod
-    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the substitutes for log p of positives and log(1 - p) of negatives, ``(N, C)`` each."""
+    def positive_terms(self, logits: Tensor) -> Tensor:
+        """Return the substitute for log p of positives, of any shape."""
+
+    @abstractmethod
+    def negative_terms(self, logits: Tensor) -> Tensor:
+        """Return the substitute for log(1 - p) of negatives, of any shape."""
 
     @final
-    def costs(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the values ``(N, C)``."""
-        positive_focus, negative_focus = functional.asymmetric_focusing(
-            logits, self.gamma_positive, self.gamma_negative, self.clip
+    def positive_costs(self, logits: Tensor) -> Tensor:
+        r"""Return the terms weighted by :math:`(1-p)^{\gamma_+}`."""
+        return self._focused(lambda: (-logits).sigmoid(), self.gamma_positive, self.positive_terms(logits))
+
+    @final
+    def negative_costs(self, logits: Tensor) -> Tensor:
+        r"""Return the terms weighted by :math:`q^{\gamma_-}`."""
+        return self._focused(
+            lambda: functional.shifted_probability(logits, self.clip),
+            self.gamma_negative,
+            self.negative_terms(logits),
         )
-        if self.detach_focusing:
-            positive_focus, negative_focus = positive_focus.detach(), negative_focus.detach()
-        positive, negative = self.terms(logits)
-        return -positive_focus * positive, -negative_focus * negative
+
+    def _focused(self, base: Callable[[], Tensor], gamma: float, terms: Tensor) -> Tensor:
+        if gamma == 0:
+            return -terms
+        # Without a gradient, nothing of the weights is kept for the backward pass.
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach_focusing):
+            focus = functional.power(base(), gamma)
+        return focus * -terms
 
 
 @final
 class Asymmetric(FocusedBinaryLikelihood):
     """ASL: the logarithms themselves, with shifted negatives."""
 
-    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return log p and log(1 - q)."""
-        return torch_functional.logsigmoid(logits), functional.log_shifted_complement(logits, self.clip)
+    def positive_terms(self, logits: Tensor) -> Tensor:
+        """Return log p."""
+        return torch_functional.logsigmoid(logits)
+
+    def negative_terms(self, logits: Tensor) -> Tensor:
+        """Return log(1 - q)."""
+        return functional.log_shifted_complement(logits, self.clip)
 
 
 @final
@@ -239,11 +269,13 @@ class AsymmetricPolynomial(FocusedBinaryLikelihood):
         self.positive_coefficients = positive_coefficients
         self.negative_coefficient = negative_coefficient
 
-    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sums of logarithms and polynomials."""
-        return functional.polynomial_logarithms(
-            logits, self.clip, self.positive_coefficients, self.negative_coefficient
-        )
+    def positive_terms(self, logits: Tensor) -> Tensor:
+        """Return the sum of the logarithm and a polynomial of degree two."""
+        return functional.positive_polynomial_logarithm(logits, *self.positive_coefficients)
+
+    def negative_terms(self, logits: Tensor) -> Tensor:
+        """Return the sum of the logarithm and a linear term."""
+        return functional.negative_polynomial_logarithm(logits, self.clip, self.negative_coefficient)
 
 
 Coefficients = tuple[float, float, float]
@@ -290,18 +322,20 @@ class PadeAsymmetric(FocusedBinaryLikelihood):
         self.coefficients = coefficients
         self.hill = hill
 
-    def terms(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the focused rational functions."""
-        return functional.pade_terms(
-            logits,
-            alpha=self.alpha,
-            beta=self.beta,
-            gamma_positive=self.gamma_positive,
-            gamma_negative=self.gamma_negative,
-            clip=self.clip,
-            coefficients=self.coefficients,
-            hill=self.hill,
-        )
+    def positive_terms(self, logits: Tensor) -> Tensor:
+        r"""Return :math:`\alpha\,r^{\gamma_+}(a_0 + a_1 p)/(1 + b_1 p)`, r = min(1 - p + clip, 1)."""
+        terms = self.alpha * functional.rational(logits.sigmoid(), self.coefficients[0])
+        if self.gamma_positive == 0:
+            return terms
+        shifted = functional.shifted_complement(logits, self.clip)
+        return functional.power(shifted, self.gamma_positive) * terms
+
+    def negative_terms(self, logits: Tensor) -> Tensor:
+        r"""Return :math:`\beta\,p^{\gamma_-}((c_0 + c_1 r)/(1 + d_1 r) - \lambda p)` (ALPA eq. 11 without W)."""
+        probability = logits.sigmoid()
+        terms = functional.rational(functional.shifted_complement(logits, self.clip), self.coefficients[1])
+        terms = terms if self.hill == 0 else terms - self.hill * probability
+        return self.beta * functional.power(probability, self.gamma_negative) * terms
 
 
 #: Choices for ``likelihood`` of the class-balanced loss, as functions of γ.

@@ -12,6 +12,7 @@ from medtail import checks, tensor_checks
 from medtail.errors import InputError
 from medtail.losses import functional
 from medtail.losses.parts.base import Part
+from medtail.losses.parts.reductions import SampleLosses
 from medtail.tensor_checks import ClassCounts
 
 
@@ -27,6 +28,11 @@ class Weighting(Part, ABC):
     @abstractmethod
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the weights of class ids ``(N,)``, or a single weight ``()`` for all samples."""
+
+    def weighted(self, losses: Tensor, outputs: Tensor, targets: Tensor) -> SampleLosses:
+        """Return the losses ``(N,)`` of class ids times their weights."""
+        weights = self(outputs, targets)
+        return SampleLosses(weights * losses, weights)
 
     def per_class(self, outputs: Tensor) -> Tensor:
         """Return the weight of each class ``(C,)``, or one for all ``()``; not called where ``needs_one_class``."""
@@ -46,6 +52,10 @@ class NoWeighting(Weighting):
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return 1 ``()``."""
         return self.per_class(outputs)
+
+    def weighted(self, losses: Tensor, outputs: Tensor, targets: Tensor) -> SampleLosses:
+        """Return the losses as they are."""
+        return SampleLosses(losses, self.per_class(outputs))
 
     def per_class(self, outputs: Tensor) -> Tensor:
         """Return 1 ``()``."""
