@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from sklearn import metrics as reference
 
-from medtail.errors import InputError
-from medtail.evaluation import MultiLabelPredictions, compare_runs, summarize, write_report
+from medtail.evaluation import MultiLabelPredictions, summarize, write_report
 from medtail.runs.run import Run
 from references.labels import changed, draw
 
@@ -86,11 +85,3 @@ def test_a_report_of_many_labels_and_of_two_can_be_written(label_run) -> None:
     for names in (tuple(f"finding {number}" for number in range(14)), ("edema", "mass")):
         page = write_report(label_run(draw(200, names))).read_text()
         assert all(name in page for name in names)
-
-
-def test_runs_of_several_labels_are_not_compared(label_run) -> None:
-    with pytest.raises(
-        InputError,
-        match=r"holds several labels per image, which only `train\(\)`, `evaluate\(\)` and `predict\(\)`",
-    ):
-        compare_runs([label_run(draw())])
