@@ -735,6 +735,7 @@ SETTINGS = (
     "training.seed=4294967296",
     "training.seed=99999999999999999999",
     "training.seed=-1",
+    "augmentation.shift=4",
     "augmentation.shift=100000",
     "augmentation.shift=1000000000000",
     "augmentation.cutout=100000000000",

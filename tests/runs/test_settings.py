@@ -33,3 +33,16 @@ def test_a_recipe_of_an_earlier_version_is_read(tmp_path: Path) -> None:
     assert load_recipe(run.recipe).backbone.weights == "published"
     assert load_recipe(run.recipe, {"backbone": {"weights": "a.pth"}}).backbone.weights == "a.pth"
     assert RunSettings.load(run).get("backbone.weights") == "published"
+
+
+def test_a_shift_in_pixels_of_an_earlier_version_is_read_as_the_share_that_it_was() -> None:
+    augmentation = {"shift": 4, "contrast_view": {"shift": 2, "crop": 16}}
+    today = migrated({"data": {"image_size": 28}, "augmentation": augmentation})["augmentation"]
+    assert today == {"shift": 4 / 28, "contrast_view": {"shift": 0.125, "crop": 16}}
+    # As many pixels as before at every size.
+    assert all(round(pixels / size * size) == pixels for size in range(8, 300) for pixels in range(1, size))
+    same = {"data": {"image_size": 28}, "augmentation": {"shift": 0.125}}
+    assert migrated(same) == same
+    assert migrated(migrated({"data": {"image_size": 28}, "augmentation": {"shift": 4}})) == migrated(
+        {"data": {"image_size": 28}, "augmentation": {"shift": 4}}
+    )

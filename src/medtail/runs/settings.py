@@ -15,12 +15,26 @@ def migrated(settings: Mapping[str, Any]) -> dict[str, Any]:
         >>> migrated({"backbone": {"name": "resnet18", "pretrained": True}})
         {'backbone': {'name': 'resnet18', 'weights': 'published'}}
     """
-    backbone = settings.get("backbone")
-    if not isinstance(backbone, Mapping) or "pretrained" not in backbone:
-        return dict(settings)
-    kept = {key: value for key, value in backbone.items() if key != "pretrained"}
-    weights = "published" if backbone["pretrained"] else "none"
-    return {**settings, "backbone": {**kept, "weights": weights}}
+    today = dict(settings)
+    backbone, augmentation = settings.get("backbone"), settings.get("augmentation")
+    if isinstance(backbone, Mapping) and "pretrained" in backbone:
+        kept = {key: value for key, value in backbone.items() if key != "pretrained"}
+        today["backbone"] = {**kept, "weights": "published" if backbone["pretrained"] else "none"}
+    if isinstance(augmentation, Mapping):
+        today["augmentation"] = _shares(augmentation, settings.get("data"))
+    return today
+
+
+def _shares(augmentation: Mapping[str, Any], data: Any) -> dict[str, Any]:
+    """Settings of an augmentation whose shift was a number of pixels."""
+    today, view = dict(augmentation), augmentation.get("contrast_view")
+    if isinstance(view, Mapping):
+        today["contrast_view"] = _shares(view, data)
+    size = augmentation.get("crop") or (data.get("image_size") if isinstance(data, Mapping) else None)
+    shift = augmentation.get("shift")
+    if isinstance(shift, int) and shift >= 1 and isinstance(size, int) and size > shift:
+        today["shift"] = shift / size
+    return today
 
 
 @final

@@ -48,7 +48,7 @@ EVERYTHING = {
     "quarter_turn": 0.5,
     "affine": {},
     "crop": 12,
-    "shift": 2,
+    "shift": 0.125,
     "brightness": 0.5,
     "contrast": 0.5,
     "gamma": {},
@@ -105,7 +105,7 @@ def test_shifts_are_whole_pixels_over_black(shape: tuple[int, int]) -> None:
     padded = torch.nn.functional.pad(images, [pixels] * 4)
     height, width = shape
     candidates = [padded[:, :, dy : dy + height, dx : dx + width] for dy in range(5) for dx in range(5)]
-    chosen = which(RandomShift(pixels)(images), candidates)
+    chosen = which(RandomShift(pixels / min(shape))(images), candidates)
     counts = torch.bincount(chosen, minlength=25)
     assert counts.min() > 0  # all 25 shifts occur
     assert counts.max() < COUNT / 25 * 2.5
@@ -330,7 +330,7 @@ def test_only_what_is_asked_for_is_built() -> None:
     defaults = Augmentation().model_dump(include=set(AUGMENTATION))
     assert [type(part) for part in build_augmentation(defaults)] == [RandomHorizontalFlip]
     assert len(build_augmentation(dict.fromkeys(AUGMENTATION, 0))) == 0
-    names = [name for name, _ in build_augmentation({"contrast": 0.1, "shift": 1}).named_children()]
+    names = [name for name, _ in build_augmentation({"contrast": 0.1, "shift": 0.1}).named_children()]
     assert names == ["shift", "contrast"]
 
 
@@ -368,7 +368,7 @@ def test_recipes_and_transforms_have_the_same_defaults() -> None:
         ({"horizontal_flips": 0.5}, "did you mean horizontal_flip?"),
         ({"vertical_flip": 1.5}, "vertical_flip must be a number in [0, 1], got 1.5"),
         ({"quarter_turn": -0.1}, "quarter_turn must be a number in [0, 1], got -0.1"),
-        ({"shift": -1}, "shift must be a whole number of at least 0, got -1"),
+        ({"shift": 4}, "shift must be a number in [0, 1), got 4"),
         ({"brightness": 1.0}, "brightness must be a number in [0, 1), got 1.0"),
         ({"contrast": -0.2}, "contrast must be a number in [0, 1), got -0.2"),
         ({"depth_flip": 2}, "depth_flip must be a number in [0, 1], got 2"),

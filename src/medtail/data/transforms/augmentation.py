@@ -94,7 +94,7 @@ def build_augmentation(
         InputError: A key is unknown or a value is out of range.
 
     Example:
-        >>> build_augmentation({"shift": 2, "gamma": {"low": 0.7}})
+        >>> build_augmentation({"shift": 0.125, "gamma": {"low": 0.7}})
         Sequential(
           (shift): RandomShift()
           (gamma): RandomGamma()

@@ -135,20 +135,25 @@ class RandomAffine(nn.Module):
 
 @final
 class RandomShift(nn.Module):
-    """Pad with black on all sides and crop back at a random place (He et al. 2016, §4.2: 4 pixels for CIFAR).
+    """Pad with black on all sides and crop back at a random place (He et al. 2016, §4.2: 4 of 32 pixels for CIFAR).
 
     Args:
-        pixels: Padding of each side; shifts are whole numbers, uniform in [-pixels, pixels] along every axis.
+        share: Padding of each side, as a share of the image's shorter side, rounded to p pixels; shifts are whole
+            numbers of pixels, uniform in [-p, p] along every axis.
+
+    Raises:
+        InputError: The share is not in [0, 1).
     """
 
-    def __init__(self, pixels: int = 4) -> None:
+    def __init__(self, share: float = 0.125) -> None:
         super().__init__()
-        self.pixels = whole_number("shift", pixels, low=0, remedy="e.g. 4")
+        self.share = check_strength("shift", share)
 
     def forward(self, images: Tensor) -> Tensor:
         sides = images.shape[2:]
-        padded = functional.pad(images, [self.pixels] * 2 * len(sides))
-        corners = torch.randint(0, 2 * self.pixels + 1, (len(sides), images.shape[0]), device=images.device)
+        pixels = round(self.share * min(sides))
+        padded = functional.pad(images, [pixels] * 2 * len(sides))
+        corners = torch.randint(0, 2 * pixels + 1, (len(sides), images.shape[0]), device=images.device)
         return _windows(padded, corners, sides)
 
 

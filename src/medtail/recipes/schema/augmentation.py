@@ -113,8 +113,11 @@ class ViewAugmentation(Settings):
     resized_crop: ResizedCropSettings | None = Field(
         None, description="a part of random size, enlarged to the whole"
     )
-    shift: int = Field(
-        0, ge=0, le=4096, description="pixels: pad by this many, then crop back at a random place"
+    shift: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of the side: pad by so much, then crop back at a random place",
     )
     auto_augment: Literal["cifar10"] | None = Field(None, description="policy of AutoAugment")
     rand_augment: RandAugmentSettings | None = Field(None, description="random operations of one magnitude")
