@@ -15,6 +15,7 @@ from medtail.recipes.compose import (
     read_recipe,
     recipe_names,
 )
+from medtail.recipes.fitted import fitted
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 
@@ -95,7 +96,7 @@ def choose_recipe(
     if recipe is None and first is not None:
         return compose_second_stage(Run.of(first).require(Run.of(first).recipe), str(method), *changes)
     dataset = choose_dataset_recipe(collection) if recipe is None else recipe
-    return compose(dataset, str(method), _of_the_data(collection), *changes)
+    return compose(dataset, str(method), fitted(dataset, collection), _channels(collection), *changes)
 
 
 def first_stage_of(changes: Sequence[Mapping[str, Any]]) -> str | None:
@@ -104,7 +105,7 @@ def first_stage_of(changes: Sequence[Mapping[str, Any]]) -> str | None:
     return next((str(run) for run in reversed(named) if run is not None), None)
 
 
-def _of_the_data(collection: ImageCollection) -> Mapping[str, Any]:
+def _channels(collection: ImageCollection) -> Mapping[str, Any]:
     """The number of channels, if the channels are quantities of their own, whatever a recipe of images says."""
     form = collection.form_or_none()
     return {} if form is None or form.channels is None else {"data": {"channels": form.channels}}
