@@ -19,6 +19,7 @@ def test_settings_of_a_run_are_read_by_their_paths(tmp_path: Path) -> None:
 def test_runs_from_before_monitors_took_balanced_accuracy() -> None:
     assert RunSettings({"training": {"seed": 0}}).monitor == "balanced_accuracy"
     assert RunSettings({"training": {"seed": 0, "monitor": "auc"}}).monitor == "auc"
+    assert RunSettings({"training": {"seed": 0}}).monitor_window == 1
 
 
 def test_settings_of_earlier_versions_have_the_names_of_today() -> None:

@@ -90,18 +90,25 @@ def test_early_stopping_is_off_by_default_and_stops_when_asked(collection, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("monitor", "expected", "wording"),
+    ("monitor", "window", "expected", "wording"),
     [
-        ("balanced_accuracy", 0, "had the best validation balanced accuracy (0.333) and is"),
-        ("auc", 1, "had the best validation area under ROC (0.900) and is"),
-        ("last_epoch", 2, "the last, is judged here"),
+        ("balanced_accuracy", 1, 0, "had the best validation balanced accuracy (0.333) and is"),
+        (
+            "balanced_accuracy",
+            3,
+            3,
+            "balanced accuracy (0.333, the mean of it and the 2 epochs before) and is",
+        ),
+        ("auc", 1, 1, "had the best validation area under ROC (0.900) and is"),
+        ("auc", 2, 2, "area under ROC (0.850, the mean of it and the epoch before) and is"),
+        ("last_epoch", 1, 3, "the last, is judged here"),
     ],
 )
 def test_the_epoch_that_is_kept_is_the_one_asked_for(
-    collection, tmp_path: Path, monkeypatch, monitor, expected, wording
+    collection, tmp_path: Path, monkeypatch, monitor, window, expected, wording
 ) -> None:
-    """Where one class is decided throughout, recalls say nothing, and areas rise, then fall."""
-    areas, judge = iter([0.6, 0.9, 0.7]), SingleLabel.validation_metrics
+    """Where one class is decided throughout, recalls say nothing, and areas have one high value that is noise."""
+    areas, judge = iter([0.6, 0.9, 0.8, 0.85]), SingleLabel.validation_metrics
 
     def staged(self, *arguments) -> dict[str, float]:
         said = {"validation_balanced_accuracy": 1 / 3, "validation_auc": next(areas)}
@@ -109,14 +116,15 @@ def test_the_epoch_that_is_kept_is_the_one_asked_for(
 
     monkeypatch.setattr(SingleLabel, "validation_metrics", staged)
     run = Run(tmp_path / "run")
-    train(collection, recipe("ce", f"training.monitor={monitor}"), run)
+    settings = (f"training.monitor={monitor}", f"training.monitor_window={window}", "training.epochs=4")
+    train(collection, recipe("ce", *settings), run)
     assert torch.load(run.best_checkpoint, weights_only=True)["epoch"] == expected
     assert wording in " ".join(re.sub(r"<[^>]*>", "", run.report.read_text()).split())
 
 
 def test_the_area_on_validation_is_that_of_the_kept_epochs_probabilities(collection, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
-    train(collection, recipe("ce", "training.monitor=auc"), run)
+    train(collection, recipe("ce", "training.monitor=auc", "training.monitor_window=1"), run)
     validation = Predictions.read(run.predictions("validation"))
     area = metrics.roc_auc(validation.targets, validation.probabilities)
     assert area == pytest.approx(pd.read_csv(run.metrics)["validation_auc"].max(), abs=2e-3)

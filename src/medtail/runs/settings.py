@@ -20,6 +20,9 @@ def migrated(settings: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(backbone, Mapping) and "pretrained" in backbone:
         kept = {key: value for key, value in backbone.items() if key != "pretrained"}
         today["backbone"] = {**kept, "weights": "published" if backbone["pretrained"] else "none"}
+    training = settings.get("training")
+    if isinstance(training, Mapping) and "monitor_window" not in training:
+        today["training"] = {**training, "monitor_window": 1}
     if isinstance(augmentation, Mapping):
         today["augmentation"] = _shares(augmentation, settings.get("data"))
     return today
@@ -95,6 +98,11 @@ class RunSettings:
     def monitor(self) -> str:
         """What chose the epoch; runs from before there was a choice took balanced accuracy."""
         return str(self.get("training.monitor") or "balanced_accuracy")
+
+    @property
+    def monitor_window(self) -> int:
+        """Over how many epochs the metric that chose was averaged; runs from before compared single epochs."""
+        return int(self.get("training.monitor_window") or 1)
 
     @property
     def validation(self) -> str:

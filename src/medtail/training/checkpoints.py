@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any, final
 
+import lightning
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from medtail.files import replacing
 from medtail.runs.run import Run
@@ -53,8 +55,24 @@ class WholeCheckpoints(TorchCheckpointIO):
         return content
 
 
-def checkpoints(run: Run, monitored: str | None) -> list[ModelCheckpoint]:
-    """Keep the last epoch and the one with the highest value in a column, the first of equals (the last for None)."""
+@final
+class _LatestOfBest(ModelCheckpoint):
+    """Keeps the last of equally good epochs, whose learning rate had fallen furthest."""
+
+    def check_monitor_top_k(self, trainer: lightning.Trainer, current: Tensor | None = None) -> bool:
+        best = self.best_model_score
+        as_good = current is not None and best is not None and bool(current == best)
+        return as_good or super().check_monitor_top_k(trainer, current)
+
+
+def checkpoints(run: Run, monitored: str | None, window: int) -> list[ModelCheckpoint]:
+    """Keep the last epoch and the one with the highest value in a column.
+
+    Args:
+        run: The run.
+        monitored: The column; the last epoch is the best for None.
+        window: Over how many epochs the column is a mean. Of equals, the last is kept; for single epochs the first.
+    """
     folder = run.best_checkpoint.parent
     common: dict[str, Any] = {
         "dirpath": folder,
@@ -62,6 +80,7 @@ def checkpoints(run: Run, monitored: str | None) -> list[ModelCheckpoint]:
         "enable_version_counter": False,
         "save_on_train_epoch_end": True,
     }
-    best = ModelCheckpoint(filename=run.best_checkpoint.stem, monitor=monitored, mode="max", **common)
+    kind = ModelCheckpoint if window == 1 else _LatestOfBest
+    best = kind(filename=run.best_checkpoint.stem, monitor=monitored, mode="max", **common)
     last = ModelCheckpoint(filename=run.last_checkpoint.stem, monitor=None, **common)
     return [best, last]

@@ -27,7 +27,7 @@ from medtail.data.collection_images import read_image
 from medtail.data.decoded.cache import PixelCache
 from medtail.errors import InputError
 from medtail.evaluation.report.report import write_report
-from medtail.evaluation.summaries.chosen_epoch import MONITORED
+from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_column, monitored_window
 from medtail.evaluation.summaries.summary import protocol_summary, summarize
 from medtail.files import remove_left_over, write_json
 from medtail.methods import Method
@@ -70,6 +70,7 @@ from medtail.training.optimization.optimizers import build_optimizer
 from medtail.training.prepare import PreparedData, prepare
 from medtail.training.watching.augmented_batch import AugmentedBatch
 from medtail.training.watching.loggers import check_logger, loggers_of
+from medtail.training.watching.monitor import MonitoredMean
 
 _log = logging.getLogger(__name__)
 
@@ -450,11 +451,15 @@ def _trainer(
     identity: str | None,
 ) -> lightning.Trainer:
     training = recipe.training
+    column = MONITORED[training.monitor]
+    window = monitored_window(training.monitor, training.monitor_window)
+    monitored = chosen_column(training.monitor, training.monitor_window)
     watch: list[Callback] = [
+        *([] if column is None else [MonitoredMean(column, window)]),
         MetricsTable(run.metrics),
         AngleTable(run.angles),
         *([] if recipe.backbone.cached_features else [AugmentedBatch(run.augmented)]),
-        *checkpoints(run, MONITORED[training.monitor]),
+        *checkpoints(run, monitored, window),
     ]
     if training.average_decay is not None:
         watch.append(MovingAverage(training.average_decay))
@@ -462,9 +467,8 @@ def _trainer(
         watch.append(RichProgressBar(leave=True, console_kwargs={"stderr": True}))
     else:
         watch.append(EpochLine(recipe.data.watched_split))
-    watched = MONITORED[training.monitor]
-    if training.early_stopping_patience is not None and watched is not None:
-        watch.append(EarlyStopping(watched, mode="max", patience=training.early_stopping_patience))
+    if training.early_stopping_patience is not None and monitored is not None:
+        watch.append(EarlyStopping(monitored, mode="max", patience=training.early_stopping_patience))
     return lightning.Trainer(
         default_root_dir=run.folder,
         max_epochs=training.epochs,
@@ -488,7 +492,10 @@ def _trainer(
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Leave out Lightning's notices on hardware and loaders, which name nothing that our users can change."""
+    """Leave out Lightning's notices on hardware and loaders, which name nothing that our users can change.
+
+    Every other warning is shown once, though each epoch may raise it again.
+    """
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -500,11 +507,24 @@ def _quiet_lightning() -> Iterator[None]:
             ".*LeafSpec.*is deprecated.*",
         ):
             warnings.filterwarnings("ignore", message)
+        warnings.showwarning = _once(warnings.showwarning)
         try:
             yield
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+def _once(show: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows a warning unless it has shown one of the same text."""
+    shown: set[str] = set()
+
+    def show_new(message: Warning | str, *arguments: Any, **settings: Any) -> None:
+        if str(message) not in shown:
+            shown.add(str(message))
+            show(message, *arguments, **settings)
+
+    return show_new
 
 
 def _finish(run: Run, fitted: _Fitted, *, started: float, progress: Progress | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from medtail.errors import InputError
-from medtail.evaluation.summaries.chosen_epoch import MONITORED
+from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_column
 from medtail.evaluation.summaries.class_areas import class_areas
 from medtail.evaluation.summaries.frequency_groups import FEW_BELOW, MANY_ABOVE, frequency_groups
 from medtail.runs.facts import DatasetFacts
@@ -126,7 +126,11 @@ class Evidence:
             predictions[split] = facts.task.read_predictions(run.predictions(split))
             facts.check_classes(run.predictions(split), predictions[split].class_names)
         settings = RunSettings.load(run)
-        watched = MONITORED.get(settings.monitor)
+        watched = (
+            chosen_column(settings.monitor, settings.monitor_window)
+            if settings.monitor in MONITORED
+            else None
+        )
         return cls(
             run=run,
             facts=facts,

@@ -42,6 +42,11 @@ class Training(Settings):
         "balanced_accuracy",
         description="the validation metric that chooses the epoch to keep; best_test takes the test accuracy",
     )
+    monitor_window: int = Field(
+        3,
+        ge=1,
+        description="epochs whose mean of that metric chooses, the last of them being kept; 1 takes single epochs",
+    )
     early_stopping_patience: int | None = Field(
         None, ge=1, description="epochs without a better validation metric"
     )

@@ -118,9 +118,9 @@ def choice_sentence(evidence: Evidence) -> str:
     if not evidence.chosen_by_validation:
         return "The last epoch was kept, and the test images were read once."
     criterion = _CRITERIA.get(settings.monitor, settings.monitor)
-    return (
-        f"The epoch with the highest {criterion} on validation was kept, and the test images were read once."
-    )
+    window = settings.monitor_window
+    mean = "" if window == 1 else f", as a mean of {window} epochs,"
+    return f"The epoch with the highest {criterion} on validation{mean} was kept, and the test images were read once."
 
 
 def _others(section: Mapping[str, Any] | None, first: str = ", ") -> str:

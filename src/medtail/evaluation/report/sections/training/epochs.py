@@ -9,7 +9,7 @@ from medtail.evaluation.report.drawing import INK, MUTED, SERIES, draw, shortene
 from medtail.evaluation.report.evidence import Evidence
 from medtail.evaluation.report.page import Section
 from medtail.evaluation.report.sections.layout import CLASSES_IN_COLOUR
-from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_row
+from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_column, chosen_row, monitored_window
 
 _CRITERIA = {
     "validation_balanced_accuracy": "balanced accuracy",
@@ -22,7 +22,8 @@ def epochs(evidence: Evidence) -> Section:
     """Losses, validation metrics, the learning rate, and the recall of each class where lines can be told apart."""
     table = evidence.epochs
     monitor = evidence.settings.monitor
-    best, column = chosen_row(table, monitor), MONITORED[monitor]
+    window = monitored_window(monitor, evidence.settings.monitor_window)
+    best, column = chosen_row(table, monitor, window), MONITORED[monitor]
     chosen = int(table["epoch"].iloc[best])
     # Columns are named after validation, whichever split was watched.
     watched = "test" if evidence.settings.validation == "test" else "validation"
@@ -62,7 +63,8 @@ def epochs(evidence: Evidence) -> Section:
             "chosen": chosen,
             "watched": watched if evidence.settings.validation != "none" else None,
             "criterion": None if column is None else _CRITERIA[column],
-            "value": None if column is None else float(table[column].iloc[best]),
+            "window": window,
+            "value": None if column is None else float(table[chosen_column(monitor, window)].iloc[best]),
             "figures": panels,
             "at_the_end": column is not None and chosen == int(table["epoch"].iloc[-1]) and len(table) > 1,
         },
