@@ -191,3 +191,21 @@ def test_of_two_classes_the_rare_one_is_positive(medtail, tmp_path: Path) -> Non
     table = medtail("compare", run).stdout
     assert "Positive class: **9**." in table
     assert "Precision at recall ≥ 0.99" in table
+
+
+def test_the_last_epoch_is_judged_on_the_same_images(medtail, refuses, own_run: Path, tmp_path: Path) -> None:
+    from medtail.runs.run import Run
+
+    run = Run(own_run)
+    before = run.best_checkpoint.read_bytes()
+    last = json.loads(medtail("evaluate", own_run, "--checkpoint", "last", "--json").stdout)
+    best = json.loads((own_run / "summary.json").read_text())
+    assert (last["checkpoint"], last["n"]) == ("last", best["n"])
+    assert {key for key in last if key != "checkpoint"} == set(best)
+    # With the weights of the last epoch in the place of the best, both are the same.
+    run.last_checkpoint.write_bytes(before)
+    again = json.loads(medtail("evaluate", own_run, "--checkpoint", "last", "--json").stdout)
+    assert again["accuracy"] == best["accuracy"]
+    assert again["auc"] == pytest.approx(best["auc"], abs=1e-6)
+    message = refuses("evaluate", own_run, "--checkpoint", "last", "--operating-point")
+    assert "--checkpoint last judges one run on its own data as it is, got --operating-point" in message

@@ -79,25 +79,55 @@ def judge_own(
     Raises:
         InputError: As :func:`judge_saved`, or the data are not at hand.
     """
-    from medtail.data.collection_images import own_collection
-
     saved = _same_images(runs, split)[0]
     check_unseen(runs, saved.ids, split)
-    collection = own_collection(runs[0])
-    row_of = {str(name): row for row, name in enumerate(collection.table["id"])}
-    missing = [str(name) for name in saved.ids if str(name) not in row_of]
-    if missing:
-        raise InputError(
-            f"the data of {runs[0].folder} must be at hand to see its {split} images in other views, but "
-            f"{collection.data} has no image {missing[0]}; restore it"
-        )
-    images = collection.select(np.asarray([row_of[str(name)] for name in saved.ids]))
+    images = _saved_images(runs[0], saved, split)
     opinions = classifier.opinions(
         saved.ids, classifier.decoded(images, progress=progress), np.arange(len(images))
     )
     logs = classifier.combination.combine(opinions.log_probabilities, classifier.facts.task)
     predictions = replace(saved, probabilities=np.exp(logs), log_probabilities=logs)
     return JudgedTogether(predictions, str(classifier.words), dict(classifier.combined or {}), split=split)
+
+
+def judge_last_epoch(run: Run, split: EvaluatedSplit, progress: "Progress | None" = None) -> SavedPredictions:
+    """Predict the images of one split of a run again, by the weights of its last epoch instead of the chosen one.
+
+    Args:
+        run: A finished run.
+        split: ``"validation"`` or ``"test"``.
+        progress: Told about decoding and predicting.
+
+    Returns:
+        The predictions, in the order of the saved ones.
+
+    Raises:
+        InputError: The run is not finished, has no such split, or its data are not at hand.
+    """
+    from medtail.training.inference.trained_model import TrainedModel
+
+    saved = _same_images([run], split)[0]
+    images = _saved_images(run, saved, split)
+    model = TrainedModel.load(run, "last")
+    pixels = model.read_pixels(images, progress=progress)
+    features = model.features(pixels, np.arange(len(images)), progress)
+    logs = model.feature_log_probabilities(features, saved.ids)
+    return replace(saved, probabilities=np.exp(logs), log_probabilities=logs)
+
+
+def _saved_images(run: Run, saved: SavedPredictions, split: EvaluatedSplit) -> "ImageCollection":
+    """The images of a run's own data that predictions were saved for, in their order."""
+    from medtail.data.collection_images import own_collection
+
+    collection = own_collection(run)
+    row_of = {str(name): row for row, name in enumerate(collection.table["id"])}
+    missing = [str(name) for name in saved.ids if str(name) not in row_of]
+    if missing:
+        raise InputError(
+            f"the data of {run.folder} must be at hand to see its {split} images again, but {collection.data} has no "
+            f"image {missing[0]}; restore it"
+        )
+    return collection.select(np.asarray([row_of[str(name)] for name in saved.ids]))
 
 
 def judge_other(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
@@ -21,6 +22,14 @@ from medtail.cli.options import (
     TestTimeAugmentation,
 )
 from medtail.errors import InputError
+
+
+class Checkpoint(StrEnum):
+    """Checkpoints that a run keeps."""
+
+    best = "best"
+    last = "last"
+
 
 if TYPE_CHECKING:
     from medtail.data import TableColumns
@@ -46,6 +55,9 @@ def evaluate(
     split: Annotated[
         Split, typer.Option(help="The split to judge; for other data without splits, all images.")
     ] = Split.test,
+    checkpoint: Annotated[
+        Checkpoint, typer.Option(help="The chosen epoch, or the last one, on the run's own data.")
+    ] = Checkpoint.best,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     group_column: GroupColumn = None,
@@ -94,6 +106,19 @@ def evaluate(
     if out is not None:
         taken = [DatasetFacts.load(member).data for member in members]
         check_output(out, overwrite=overwrite, data=[*taken, *([data] if data else [])])
+    if checkpoint is Checkpoint.last:
+        others = {
+            "a second RUN": len(members) > 1,
+            "--data": data is not None,
+            "--test-time-augmentation": test_time_augmentation is not None,
+            "--explain": explain,
+            "--operating-point": operating_point,
+        }
+        for option, value in others.items():
+            if value:
+                raise InputError(
+                    f"--checkpoint last judges one run on its own data as it is, got {option}; leave it out"
+                )
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     point = asked_point(members, operating_point, operating_point_file, test_time_augmentation)
     if len(members) > 1 or test_time_augmentation is not None:
@@ -127,6 +152,8 @@ def evaluate(
         )
     passed = None if own else _passed(folder, str(data), split.value, columns, skip_unreadable)
     read = _own_predictions(folder, split.value) if passed is None else passed.predictions
+    if checkpoint is Checkpoint.last:
+        read = _last_epoch(folder, split.value)
     plain, adapted = read(None), None
     if point is not None:
         adapted = point.applied_to(read(point.condition))
@@ -145,6 +172,8 @@ def evaluate(
         summary |= protocol_summary(RunSettings.load(folder))
     if passed is not None:
         summary = {"data": passed.collection.name, **summary}
+    if checkpoint is Checkpoint.last:
+        summary = {"checkpoint": checkpoint.value, **summary}
     if adapted is not None:
         summary["before"] = judge(plain)
     if as_json:
@@ -237,6 +266,18 @@ def _own_predictions(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
         from medtail.adaptation.run_predictions import RunPredictions
 
         return RunPredictions(run).predictions(split, condition)
+
+    return read
+
+
+def _last_epoch(run: "Run", split: "EvaluatedSplit") -> "ReadPredictions":
+    """Return a reader of the run's own data by the weights of its last epoch."""
+    from medtail.cli.progress import progress_bar
+    from medtail.inference.judging import judge_last_epoch
+
+    def read(condition: Mapping[str, float] | None) -> "SavedPredictions":
+        with progress_bar() as progress:
+            return judge_last_epoch(run, split, progress)
 
     return read
 

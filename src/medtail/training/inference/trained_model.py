@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import torch
@@ -43,10 +43,14 @@ class TrainedModel:
     run: Run | None = None
 
     @classmethod
-    def load(cls, run: Run) -> "TrainedModel":
-        """Rebuild the model of a run from its recipe, its facts and its best checkpoint.
+    def load(cls, run: Run, checkpoint: Literal["best", "last"] = "best") -> "TrainedModel":
+        """Rebuild the model of a run from its recipe, its facts and a checkpoint.
 
         The checkpoint is read as tensors and plain values: nothing in it is executed.
+
+        Args:
+            run: A finished run.
+            checkpoint: Of the epoch that was chosen, or of the last one.
 
         Raises:
             InputError: The run is not finished, or a file of it is damaged or of another run.
@@ -54,7 +58,7 @@ class TrainedModel:
         recipe = load_recipe(run.require(run.recipe))
         facts = DatasetFacts.load(run)
         method = build_method(BuildContext.of(recipe, facts, for_training=False))
-        path = run.require(run.best_checkpoint)
+        path = run.require({"best": run.best_checkpoint, "last": run.last_checkpoint}[checkpoint])
         weights = read_checkpoint(path, facts.identity)["state_dict"]
         if recipe.backbone.lora is not None:
             weights = merge_low_rank(weights, recipe.backbone.lora)
