@@ -59,3 +59,13 @@ def test_recipes_of_data_sets_and_papers_stay_as_they_are() -> None:
 
 def test_without_splits_most_images_are_for_training() -> None:
     assert fitted("small_images", images(300, 8)) == fitted("small_images", images(300, 8, 210))
+
+
+def test_few_images_are_trained_with_adamw_unless_the_method_says_otherwise() -> None:
+    few = images(100, 8)
+    assert choose_recipe(few, "ce", None).optimizer.name == "adamw"
+    sharp = choose_recipe(few, "vs_sam", None).optimizer
+    assert sharp.name == "adamw" and sharp.sharpness is not None
+    assert choose_recipe(images(4_000, 8), "ce", None).optimizer.name == "sgd"
+    second = choose_recipe(few, "tau_normalized", "small_images")
+    assert (second.training.epochs, second.training.monitor_window, second.optimizer.name) == (11, 1, "sgd")

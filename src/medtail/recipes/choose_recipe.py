@@ -96,7 +96,9 @@ def choose_recipe(
     if recipe is None and first is not None:
         return compose_second_stage(Run.of(first).require(Run.of(first).recipe), str(method), *changes)
     dataset = choose_dataset_recipe(collection) if recipe is None else recipe
-    return compose(dataset, str(method), fitted(dataset, collection), _channels(collection), *changes)
+    # What is fitted to the data stands between the two axes: the method has the last word.
+    of_the_data = merge(fitted(dataset, collection), read_axis("methods", str(method)))
+    return compose(dataset, str(method), of_the_data, _channels(collection), *changes)
 
 
 def first_stage_of(changes: Sequence[Mapping[str, Any]]) -> str | None:
