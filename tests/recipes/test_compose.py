@@ -79,7 +79,7 @@ def test_merge_leaves_its_inputs_alone() -> None:
         (["optimizer.learning_rate=-1"], r"optimizer\.learning_rate: .*greater than 0, got -1"),
         (
             ["optimizer.name=sdg"],
-            r"optimizer\.name must be one of sgd, adam, adamw, or of timm's, .*, got 'sdg'; did you mean sgd\?",
+            r"name must be one of sgd, adam, adamw, lbfgs, auto, or of timm's, .*, got 'sdg'; did you mean sgd\?",
         ),
         (["optimizer.name=adahessian"], r"must not be adahessian: it needs second derivatives"),
         (["optimizer.name=lamb"], r"optimizer\.learning_rate is required"),
