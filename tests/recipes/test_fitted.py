@@ -46,6 +46,12 @@ def test_few_images_make_small_batches_and_more_epochs(training: int, batch: int
     assert (chosen.batch_size, chosen.epochs) == (batch, epochs)
 
 
+def test_few_images_are_seen_more_often_from_published_weights_too() -> None:
+    chosen = choose_recipe(images(215, 96, 211), "ce", "pretrained_images")
+    assert (chosen.data.image_size, chosen.training.batch_size, chosen.training.epochs) == (96, 16, 47)
+    assert (chosen.optimizer.name, chosen.optimizer.decay_weights_only) == ("adamw", True)
+
+
 def test_what_the_user_asks_for_comes_last() -> None:
     asked = {"training": {"epochs": 3, "batch_size": 8}, "data": {"image_size": 12}}
     chosen = choose_recipe(images(40, 40), "ce", None, [asked])

@@ -8,7 +8,7 @@ from medtail.data import ImageCollection
 from medtail.recipes.compose import read_axis
 
 #: By general recipe, the fewest and the most pixels per side that images are decoded to; between them, their own size.
-_SIDES = {"small_images": (28, 40), "images": (64, 128)}
+_SIDES = {"small_images": (28, 40), "images": (64, 128), "pretrained_images": (64, 128)}
 
 #: A batch is small enough for so many steps an epoch, unless it would be smaller than the smallest.
 _STEPS = 20
@@ -33,7 +33,7 @@ def fitted(dataset: str, collection: ImageCollection) -> Mapping[str, Any]:
 
     Images keep their size within the recipe's limits. The batch, a power of two, is that of the recipe or so small
     that an epoch has 20 steps, but not below 16; where an epoch has fewer steps still, there are more epochs.
-    Smaller batches are trained with AdamW.
+    Smaller batches are trained with AdamW, as those of published weights always are.
 
     Args:
         dataset: Name of a data-set recipe.
@@ -51,11 +51,13 @@ def fitted(dataset: str, collection: ImageCollection) -> Mapping[str, Any]:
     epochs = min(
         max(training["epochs"], math.ceil(_LEAST_STEPS / steps)), max(_MOST_EPOCHS, training["epochs"])
     )
-    return {
+    settings: dict[str, Any] = {
         "data": {"image_size": min(max(own, least), most)},
         "training": {"batch_size": batch, "epochs": epochs},
-        **({"optimizer": _OF_FEW_IMAGES[dataset]} if batch < training["batch_size"] else {}),
     }
+    if batch < training["batch_size"] and dataset in _OF_FEW_IMAGES:
+        settings["optimizer"] = _OF_FEW_IMAGES[dataset]
+    return settings
 
 
 def _training_images(collection: ImageCollection) -> int:
