@@ -188,7 +188,6 @@ def test_resuming_nothing_is_refused(refuses, tmp_path: Path) -> None:
         (("--method", "dal", "--set", "head.name=linear"), "expects cosines, LinearHead emits logits"),
         (("--method", "ce", "--epochs", "0"), "training.epochs"),
         (("--method", "ce", "--recipe", "digits"), "dataset recipe must be one of"),
-        (("--from-run", "nowhere"), "--method is required with backbone.from_run"),
         (("--method", "ce", "--pretrained"), "resnet8 has no published weights"),
         (("--method", "ce", "--set", "backbone.weights=none.pth"), "must be none, published or a file"),
         (
@@ -205,6 +204,12 @@ def test_wrong_settings_are_one_sentence_and_leave_no_run(
     folder = tmp_path / "run"
     assert message in refuses("train", "digits-lt", "--out", folder, *arguments)
     assert not folder.exists()
+
+
+def test_a_second_stage_needs_a_method(refuses, digits_run: Path, tmp_path: Path) -> None:
+    message = refuses("train", "digits-lt", "--from-run", digits_run, "--out", tmp_path / "run")
+    assert "--method is required with backbone.from_run" in message
+    assert not (tmp_path / "run").exists()
 
 
 def test_without_a_method_the_data_decide_and_the_reasons_are_told(medtail, tmp_path: Path) -> None:
