@@ -13,7 +13,7 @@ def test_inspect_counts_and_suggests(medtail) -> None:
     result = medtail("inspect", "digits-lt")
     assert result.returncode == 0, result.stderr
     assert "imbalance ratio: 50" in result.stdout
-    assert "medtail train digits-lt --method" in result.stdout
+    assert "medtail train digits-lt --out RUN (method balanced_softmax, recipe digits-lt)" in result.stdout
 
 
 def test_inspect_as_json(medtail) -> None:

@@ -128,7 +128,7 @@ def test_inspect_says_how_many_labels_images_carry(medtail, stripes: Path) -> No
     result = medtail("inspect", stripes)
     assert result.returncode == 0, result.stderr
     assert "labels per image: " in result.stdout
-    assert "--method asl" in result.stdout
+    assert "(method asl, recipe " in result.stdout
 
 
 def test_other_sigmoid_losses_train_too(medtail, stripes: Path, tmp_path: Path) -> None:
@@ -178,11 +178,6 @@ def test_data_of_other_labels_is_not_judged(refuses, copy, stripes_run: Path) ->
     fewer = copy(lambda table: table.drop(columns="label_red"))
     message = refuses("evaluate", stripes_run, "--data", fewer)
     assert "(label_blue, label_green, label_red) and no others" in message
-
-
-def test_methods_are_not_compared_on_several_labels(refuses, stripes: Path, tmp_path: Path) -> None:
-    message = refuses("compare", stripes, "--methods", "asl", "--out", tmp_path / "compared")
-    assert "methods are compared on one class per image" in message
 
 
 def test_methods_are_compared_on_labels(medtail, refuses, stripes: Path, tmp_path: Path) -> None:

@@ -63,7 +63,9 @@ def test_sharpness_is_around_any_optimizer() -> None:
     assert compose("images", "vs_sam", parse_assignments(without)).optimizer.sharpness is None
 
 
-@pytest.mark.parametrize("dataset", ["dermoscopy", "alpa", "lct_cifar", "scholz_fundus", "cifar", "imagenet_lt"])
+@pytest.mark.parametrize(
+    "dataset", ["dermoscopy", "alpa", "lct_cifar", "scholz_fundus", "cifar", "imagenet_lt"]
+)
 def test_recipes_that_follow_a_paper_compare_single_epochs(dataset: str) -> None:
     assert compose(dataset, "ce").training.monitor_window == 1
     assert compose("images", "ce").training.monitor_window == 3

@@ -194,7 +194,7 @@ def test_several_labels_per_image_are_refused(refuses) -> None:
             [5, 5],
             "minority_share must be a number in (0, 1)",
         ),
-        ("pareto", {"alpha": 0.0}, [5, 5], "alpha must be a number in (0, inf), got 0.0"),
+        ("pareto", {"alpha": 0.0}, [5, 5], "alpha must be a number in [0.05, inf), got 0.0"),
         ("pareto", {"smallest": 0}, [5, 5], "smallest must be a whole number of at least 1, got 0"),
         (
             "binary",

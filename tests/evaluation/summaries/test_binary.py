@@ -134,7 +134,7 @@ def test_a_comparison_shows_them_when_runs_are_of_two_classes(make_run, tmp_path
     assert row["binary_max_f1_sd"] == pytest.approx(np.std(expected, ddof=1))
     write_comparison(comparison, tmp_path / "out")
     page = read_page((tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")).text
-    assert "The last six metrics are of the positive class, melanoma." in page
+    assert "The positive class is melanoma." in page
     saved = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert saved["positive"] == "melanoma"
     assert not math.isnan(saved["methods"][0]["metrics"]["binary_precision_at_recall_0.99"]["mean"])

@@ -17,6 +17,8 @@ class PairedSampler(DistributedSampler[tuple[int, int]]):
         partners: Draws what they are paired with, with another seed, so that the two draws are independent.
 
     Example:
+        >>> import numpy as np
+        >>> from medtail.data.samplers import ClassBalancedSampler, UniformSampler
         >>> targets = np.array([0, 0, 0, 1])
         >>> len(list(PairedSampler(UniformSampler(targets), ClassBalancedSampler(targets, seed=1))))
         4

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from medtail.checks import number, positive, whole_number
+from medtail.checks import number, whole_number
 from medtail.data.collection import DataWarning, ImageCollection
 from medtail.errors import InputError
 from medtail.naming import listing
@@ -61,14 +61,14 @@ def pareto_counts(class_counts: np.ndarray, alpha: float = 6.0, smallest: int = 
 
     Args:
         class_counts: Number of training images of each class ``(C,)``.
-        alpha: Power α; ImageNet-LT: 6.
+        alpha: Power α, at least 0.05; ImageNet-LT: 6.
         smallest: Fewest images of a class; ImageNet-LT: 5.
 
     Returns:
         As :func:`exponential_counts`.
 
     Raises:
-        InputError: A class has no image, α is not positive or ``smallest`` is below 1.
+        InputError: A class has no image, α is below 0.05 or ``smallest`` is below 1.
 
     Example:
         >>> counts = pareto_counts(np.full(1000, 1280))
@@ -76,7 +76,7 @@ def pareto_counts(class_counts: np.ndarray, alpha: float = 6.0, smallest: int = 
         (117137, [1280, 5])
     """
     counts = _positive_counts(class_counts)
-    alpha = positive("alpha", alpha, remedy="ImageNet-LT has 6")
+    alpha = number("alpha", alpha, low=0.05, remedy="ImageNet-LT has 6")
     smallest = whole_number("smallest", smallest, low=1, remedy="ImageNet-LT has 5")
     survival = np.arange(1, len(counts) + 1) / (len(counts) + 1)
     # expm1 and log keep the digits that a power near 1 would lose.

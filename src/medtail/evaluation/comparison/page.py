@@ -111,6 +111,7 @@ def _sections(comparison: Comparison) -> list[Section]:
             "comparison_metrics.html",
             {
                 "methods": [(row["method"], row["seeds"]) for row in rows],
+                "positive": comparison.positive,
                 "rows": [
                     (metric.heading, [comparison.reached(row, name) for row in rows])
                     for name, metric in comparison.metrics.items()

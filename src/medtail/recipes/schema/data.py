@@ -49,7 +49,7 @@ class ParetoSubsample(Settings):
     """:func:`medtail.data.splitting.long_tail.pareto_counts`."""
 
     name: Literal["pareto"]
-    alpha: float = Field(6.0, gt=0.0)
+    alpha: float = Field(6.0, ge=0.05)
     smallest: int = Field(5, ge=1)
     seed: int = Field(0, ge=0)
 
