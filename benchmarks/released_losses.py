@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from measuring import results_file
+from measuring import paired_seconds, results_file
 from torch import Tensor
 from torch.nn import functional
 
@@ -65,7 +65,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     for num_classes in arguments.num_classes:
         for batch_size in arguments.batch_sizes:
             for key in arguments.losses:
-                pairs = list(timed_pairs(key, num_classes, batch_size, arguments.pairs))
+                pairs = timed_pairs(key, num_classes, batch_size, arguments.pairs)
                 yield {
                     "loss": key,
                     "num_classes": num_classes,
@@ -77,8 +77,8 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
                 }
 
 
-def timed_pairs(key: str, num_classes: int, batch_size: int, pairs: int) -> Iterator[tuple[float, float]]:
-    """Yield the seconds of our loss and of the formula, one after the other."""
+def timed_pairs(key: str, num_classes: int, batch_size: int, pairs: int) -> list[tuple[float, float]]:
+    """Return the CPU seconds of our loss and of the formula, one after the other."""
     generator = torch.Generator().manual_seed(0)
     outputs = (1.8 * torch.rand(batch_size, num_classes, generator=generator) - 0.9).requires_grad_()
     ids = torch.randint(0, num_classes, (batch_size,), generator=generator)
@@ -94,20 +94,7 @@ def timed_pairs(key: str, num_classes: int, batch_size: int, pairs: int) -> Iter
         outputs.grad = None
         formula(outputs, targets).backward()
 
-    for _ in range(3):
-        own()
-        released()
-    repeats = max(1, int(5e-3 / max(seconds(released, 1), 1e-9)))
-    for _ in range(pairs):
-        yield seconds(own, repeats), seconds(released, repeats)
-
-
-def seconds(run: Callable[[], None], repeats: int) -> float:
-    """Return the CPU seconds of one call, averaged over repeats."""
-    start = time.process_time()
-    for _ in range(repeats):
-        run()
-    return (time.process_time() - start) / repeats
+    return paired_seconds(own, released, pairs, "cpu", time.process_time)
 
 
 # --- softmax losses
