@@ -33,6 +33,9 @@ from medtail.evaluation.report.sections.training.settings import settings
 #: Writes one section, or returns None where the evidence has nothing for it.
 Part = Callable[[Evidence], Section | None]
 
+#: On every page: how images with labels are decided, and how far the probabilities can be trusted.
+_OF_DECISIONS: tuple[Part, ...] = (recalls, labels, confusion, curves, calibration)
+
 #: Of a run.
 RUN: tuple[Part, ...] = (
     overview,
@@ -41,11 +44,7 @@ RUN: tuple[Part, ...] = (
     copies,
     operating_point,
     positive_class,
-    recalls,
-    labels,
-    confusion,
-    curves,
-    calibration,
+    *_OF_DECISIONS,
     conditions,
     members,
     epochs,
@@ -60,11 +59,7 @@ RUN: tuple[Part, ...] = (
 #: Of a cross-validation: about test images, which all images are once.
 CROSS_VALIDATION: tuple[Part, ...] = (
     cross_validation,
-    recalls,
-    labels,
-    confusion,
-    curves,
-    calibration,
+    *_OF_DECISIONS,
     gallery,
     settings,
 )
@@ -76,11 +71,7 @@ EXTERNAL: tuple[Part, ...] = (
     overall,
     operating_point,
     positive_class,
-    recalls,
-    labels,
-    confusion,
-    curves,
-    calibration,
+    *_OF_DECISIONS,
     gallery,
     settings,
 )
@@ -91,10 +82,6 @@ COMBINED: tuple[Part, ...] = (
     external,
     overall,
     positive_class,
-    recalls,
-    labels,
-    confusion,
-    curves,
-    calibration,
+    *_OF_DECISIONS,
     gallery,
 )
