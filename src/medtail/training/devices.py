@@ -3,7 +3,8 @@
 import os
 import resource
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -12,8 +13,6 @@ from torch import nn
 from medtail.errors import InputError
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-
-_AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def device() -> torch.device:
@@ -34,10 +33,19 @@ def choose_precision() -> Precision:
     return "bf16-mixed" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32-true"
 
 
-def autocast(precision: str) -> AbstractContextManager[Any]:
-    """Return the context that a forward pass runs in, the same in training and in inference."""
-    dtype = _AUTOCAST.get(precision)
-    return nullcontext() if dtype is None else torch.autocast(device().type, dtype)
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute in float32, whatever the precision of training: in this every model is judged.
+
+    Autocast is off, and so is TF32, in which PyTorch convolves on some GPUs by default.
+    """
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.autocast(device().type, enabled=False):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
 
 
 def check_sync_batch_norm() -> None:

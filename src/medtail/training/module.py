@@ -15,6 +15,7 @@ from medtail.runs.facts import DatasetFacts
 from medtail.sam import SAM
 from medtail.training.batches.mixing import build_mixing
 from medtail.training.batches.preparation import VIEWS, OtherViews, memory_format
+from medtail.training.devices import full_precision
 from medtail.training.frozen.features import FrozenFeatures
 from medtail.training.frozen.views import DrawnView, EveryView, PlainView
 from medtail.training.optimization.optimizers import build_optimizer, learning_rate_schedule
@@ -132,6 +133,7 @@ class MethodModule(lightning.LightningModule):
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
         self.method.after_step()
 
+    @full_precision()
     def validation_step(self, batch: dict[str, Tensor], batch_index: int) -> None:
         if self._frozen_now is None:
             outputs = self.method.predict(self.preparation(batch["image"]))

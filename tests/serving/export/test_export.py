@@ -60,7 +60,7 @@ def used_without_medtail(file: Path, form: str, pixels: np.ndarray, *condition: 
 
 def some_images(run: Run, condition: dict[str, float] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Pixels of three test images, and what the run gives for them in float32."""
-    model = exporting._in_float32(TrainedModel.load(run)).at(condition)
+    model = TrainedModel.load(run).at(condition)
     collection = open_collection(model.facts.data)
     pixels = model.read_pixels(collection.select(collection.rows("test")[[0, 12, 25]]))
     return pixels.read(np.arange(3)).numpy(), model.probabilities(pixels, np.arange(3))

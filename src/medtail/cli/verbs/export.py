@@ -46,10 +46,8 @@ def export(
         typer.echo(sentence)
     typer.echo(
         f"checked on {agreement.images} {agreement.split} images: probabilities differ by at most "
-        f"{agreement.difference:.1e} from the run's in float32, {agreement.decisions} decisions differ"
+        f"{agreement.difference:.1e} from the run's, {agreement.decisions} decisions differ"
     )
     if agreement.saved_difference is not None:
-        typer.echo(
-            f"the saved predictions ({written.precision}) differ by at most {agreement.saved_difference:.1e}"
-        )
+        typer.echo(f"the saved predictions differ by at most {agreement.saved_difference:.1e}")
     typer.echo(f"{written.path}: {written.size / 1e6:.2f} MB")

@@ -6,7 +6,6 @@ from itertools import pairwise, product
 from typing import Self, final
 
 import numpy as np
-import torch
 
 from medtail.data import Pixels
 from medtail.data.collection_images import own_collection
@@ -85,11 +84,11 @@ class Agreement:
     Attributes:
         split: The split that was compared.
         images: How many images of it.
-        difference: The largest difference of a probability from the runs' in float32, over all λ that were compared.
+        difference: The largest difference of a probability from the runs', over all λ that were compared.
         decisions: How many decisions differ from the runs', of all images and λ: a probability on a threshold may be
             rounded to either side.
-        saved_difference: The largest difference from the saved predictions, which have the precision of the training;
-            None where none were saved for this file.
+        saved_difference: The largest difference from the saved predictions, which older versions computed in the
+            precision of training; None where none were saved for this file.
     """
 
     split: str
@@ -110,7 +109,7 @@ def compare(
 
     Args:
         loaded: The file.
-        models: The runs, in float32.
+        models: The runs.
         point: What decides; None for several labels per image.
         condition: λ that the file is best used at; None if it has no such input. The ends of the densities that λ was
             drawn from are compared too.
@@ -159,11 +158,9 @@ def _expected(
     models: Sequence[TrainedModel], point: OperatingPoint | None, condition: Condition | None, images: Images
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities and decisions of the runs, computed as ``predict`` does."""
-    # By default PyTorch multiplies with fewer digits on some GPUs.
-    with torch.backends.cudnn.flags(allow_tf32=False):
-        probabilities = np.mean(
-            [model.at(condition).probabilities(images.pixels, images.rows) for model in models], axis=0
-        )
+    probabilities = np.mean(
+        [model.at(condition).probabilities(images.pixels, images.rows) for model in models], axis=0
+    )
     if point is None:
         return probabilities, (probabilities >= THRESHOLD).astype(np.int64)
     return point.apply(probabilities), point.decide(probabilities)

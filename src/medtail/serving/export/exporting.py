@@ -1,7 +1,7 @@
 """Exporting runs to one file, which is compared with them before it gets its name."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
@@ -35,14 +35,12 @@ class Export:
         path: The file.
         size: Bytes.
         agreement: How it compares with the runs.
-        precision: The precision of the saved predictions.
         words: What the file does with the probabilities of the network, one sentence each.
     """
 
     path: Path
     size: int
     agreement: Agreement
-    precision: str
     words: tuple[str, ...]
 
 
@@ -81,10 +79,9 @@ def export(
     form.check()
     if not runs:
         raise InputError("runs must be at least one finished run, got none; name its folder")
-    trained = [TrainedModel.load(run) for run in runs]
-    for model in trained:
+    models = [TrainedModel.load(run) for run in runs]
+    for model in models:
         model.check_needs_no_masks()
-    models = [_in_float32(model) for model in trained]
     _check_alike(models)
     point = _point(models)
     rule = Rule.of_labels() if point is None else Rule.of(point)
@@ -112,12 +109,7 @@ def export(
                 f"try the other `format`"
             )
         size = temporary.stat().st_size
-    return Export(out, size, agreement, trained[0].precision, tuple(description["words"]))
-
-
-def _in_float32(model: TrainedModel) -> TrainedModel:
-    training = model.recipe.training.model_copy(update={"precision": "32-true"})
-    return replace(model, recipe=model.recipe.model_copy(update={"training": training}))
+    return Export(out, size, agreement, tuple(description["words"]))
 
 
 def _check_alike(models: Sequence[TrainedModel]) -> None:

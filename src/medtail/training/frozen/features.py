@@ -15,7 +15,7 @@ from medtail.methods import Method
 from medtail.progress import Progress
 from medtail.recipes.schema import Recipe
 from medtail.training.batches.preparation import ImagePreparation
-from medtail.training.devices import autocast, device
+from medtail.training.devices import device, full_precision
 from medtail.training.frozen.cache import FeatureCache, feature_key
 from medtail.training.inference import TrainedModel
 from medtail.training.prepare import PreparedData
@@ -64,7 +64,7 @@ class FrozenFeatures:
         shape = (len(data.pixels), views, method.num_features)
 
         def compute(features: np.ndarray) -> None:
-            _look(method, preparation, recipe.training.precision, data.pixels, features, progress)
+            _look(method, preparation, data.pixels, features, progress)
 
         if recipe.data.cache == "never":
             values = np.empty(shape, dtype=np.float32)
@@ -117,17 +117,16 @@ def _dependencies(recipe: Recipe, data: PreparedData) -> dict[str, object]:
         ],
         "statistics": [facts.mean, facts.standard_deviation],
         "crop": recipe.augmentation.crop,
-        "precision": recipe.training.precision,
         "device": device().type,
         "views": [views, settings["augmentation"]] if views else None,
     }
 
 
 @torch.inference_mode()
+@full_precision()
 def _look(
     method: Method,
     preparation: ImagePreparation,
-    precision: str,
     pixels: Pixels,
     features: np.ndarray,
     progress: Progress | None,
@@ -140,7 +139,7 @@ def _look(
         preparation.train(view > 0)
         for start in range(0, count, _BATCH):
             images = pixels.read(np.arange(start, min(start + _BATCH, count))).to(device())
-            with torch.random.fork_rng(), autocast(precision):
+            with torch.random.fork_rng():
                 torch.manual_seed(int(np.random.SeedSequence([view, start]).generate_state(1)[0]))
                 part = method.features(preparation(images))
             features[start : start + len(images), view] = part.float().cpu().numpy()

@@ -156,8 +156,7 @@ def write_conditions(
     for split, images in predictions.items():
         kept = BackboneFeatures(images.ids, images.targets, features[split].numpy(), images.groups)
         kept.write(run.backbone_features(split))
-        with model.autocast():
-            conditions, probabilities = sweep(method, features[split], grid)
+        conditions, probabilities = sweep(method, features[split], grid)
         table = conditions_table(conditions, probabilities, images.targets, positive=model.facts.positive_id)
         table.insert(0, "split", split)
         tables.append(table)

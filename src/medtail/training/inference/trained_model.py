@@ -1,9 +1,8 @@
 """A finished run as a model that predicts."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from typing import Literal, final
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from medtail.runs.stored_files import damaged
 from medtail.training.batches.preparation import ImagePreparation, memory_format
 from medtail.training.build import BuildContext, build_method
 from medtail.training.checkpoint_reading import read_checkpoint
-from medtail.training.devices import autocast, choose_precision, device
+from medtail.training.devices import device, full_precision
 from medtail.training.inference.typicality import Typicality, described
 from medtail.training.optimization.low_rank import merge_low_rank
 
@@ -34,7 +33,10 @@ _METHOD_PREFIX = "method."
 @final
 @dataclass(frozen=True)
 class TrainedModel:
-    """A method with the weights of a run's best epoch, and the preparation that its images need."""
+    """A method with the weights of a run's best epoch, and the preparation that its images need.
+
+    It computes in float32, whatever the precision of training.
+    """
 
     method: Method
     preparation: ImagePreparation
@@ -121,16 +123,6 @@ class TrainedModel:
         facts = self.facts
         return WorkingForm(facts.image_size, facts.channels, facts.dimensions, self.recipe.data.fit)
 
-    def autocast(self) -> AbstractContextManager[Any]:
-        """Return a context with the precision of training."""
-        return autocast(self.precision)
-
-    @property
-    def precision(self) -> str:
-        """The precision of training, on this machine."""
-        precision = self.recipe.training.precision
-        return choose_precision() if precision == "auto" else precision
-
     def read_pixels(
         self,
         collection: ImageCollection,
@@ -155,14 +147,14 @@ class TrainedModel:
         )
 
     @torch.inference_mode()
+    @full_precision()
     def features(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> Tensor:
         """Return the backbone's features ``(len(rows), D)``, float32 on the CPU; needs at least one row."""
         batch_size = self.recipe.training.batch_size
         parts = []
         for start in range(0, len(rows), batch_size):
             images = pixels.read(rows[start : start + batch_size]).to(device())
-            with self.autocast():
-                parts.append(self.method.features(self.preparation(images)).float().cpu())
+            parts.append(self.method.features(self.preparation(images)).float().cpu())
             if progress is not None:
                 progress("predicting", min(start + batch_size, len(rows)), len(rows))
         return torch.cat(parts)
@@ -182,13 +174,13 @@ class TrainedModel:
         return None if typicality is None else typicality.atypicality(self.described(pixels, rows, features))
 
     @torch.inference_mode()
+    @full_precision()
     def _after_features(self, compute: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
         """Apply ``compute`` to features in batches of the size they were made in; float32 on the CPU."""
-        with self.autocast():
-            parts = [
-                compute(part.to(device())).float().cpu()
-                for part in torch.split(features, self.recipe.training.batch_size)
-            ]
+        parts = [
+            compute(part.to(device())).float().cpu()
+            for part in torch.split(features, self.recipe.training.batch_size)
+        ]
         return torch.cat(parts)
 
     def probabilities(self, pixels: Pixels, rows: np.ndarray, progress: Progress | None = None) -> np.ndarray:
@@ -202,13 +194,13 @@ class TrainedModel:
         return probabilities
 
     @torch.inference_mode()
+    @full_precision()
     def member_log_probabilities(self, features: Tensor) -> np.ndarray | None:
         """Return the logarithms of each member's probabilities ``(E, N, C)``; None if the method is no ensemble."""
-        with self.autocast():
-            outputs = [
-                self.method.member_outputs(part.to(device()))
-                for part in torch.split(features, self.recipe.training.batch_size)
-            ]
+        outputs = [
+            self.method.member_outputs(part.to(device()))
+            for part in torch.split(features, self.recipe.training.batch_size)
+        ]
         members = [part for part in outputs if part is not None]
         if not members:
             return None
