@@ -45,18 +45,23 @@ def test_gradients_pass_every_shortcut_of_volumes() -> None:
     assert backbone.conv1.weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(
-    "shape", [(1, 1, 1), (2, 1, 1), (1, 2, 2), (2, 2, 2), (3, 2, 2), (2, 3, 3), (3, 3, 3)]
+    "shape",
+    [(1, 1, 1), (2, 1, 1), (1, 2, 2), (2, 2, 2), (3, 2, 2), (2, 3, 3), (3, 3, 3), (4, 1, 2), (2, 2, 1)],
 )
-def test_gradients_of_small_maps_are_those_of_float32(shape: tuple[int, ...]) -> None:
+def test_gradients_of_small_maps_are_those_of_float32(shape: tuple[int, ...], stride: int) -> None:
     backbone = create_backbone("resnet18_3d", channels=1, dimensions=3)
-    convolution = backbone.layer2[1].conv1.to(memory_format=torch.channels_last_3d)
+    convolution = {1: backbone.layer2[1].conv1, 2: backbone.layer3[0].conv1}[stride]
+    assert convolution.stride[0] == stride
+    convolution.to(memory_format=torch.channels_last_3d)
     maps = torch.randn(8, 128, *shape).contiguous(memory_format=torch.channels_last_3d)
-    up = torch.randn(8, 128, *shape)
+    with torch.no_grad():
+        up = torch.randn_like(convolution(maps))
 
     def gradient(enabled: bool) -> torch.Tensor:
         convolution.zero_grad()
-        rubbish = [torch.full((size,), float("nan")) for size in (1_000, 100_000, 500_000)]
+        rubbish = [torch.full((size,), float("nan")) for size in (1_000, 100_000, 500_000, 1_000_000)]
         del rubbish
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             outputs = convolution(maps)

@@ -12,13 +12,15 @@ from medtail.errors import InputError
 class _Convolution3d(nn.Conv3d):
     """A 3D convolution that avoids bfloat16 where oneDNN's is broken.
 
-    On CPUs, the gradient of the weights reads uninitialised memory when the maps are 2 voxels deep (torch 2.15), so it
-    is sometimes NaN and sometimes wrong. Such maps are small, so float32 costs little. Shallower maps are computed
-    correctly; they have the largest weights, for which float32 would take several times as long.
+    On CPUs, the gradient of the weights reads uninitialised memory when the maps are 2 voxels deep, or with a stride of
+    2 when a side of them is 1 voxel (torch 2.15), so it is sometimes NaN and sometimes wrong. Such maps are small, so
+    float32 costs little. Other maps of 1 voxel are computed correctly; they have the largest weights, for which float32
+    would take several times as long.
     """
 
     def forward(self, maps: Tensor) -> Tensor:
-        if maps.device.type != "cpu" or maps.shape[2] != 2:
+        broken = maps.shape[2] == 2 if self.stride[0] == 1 else 1 in maps.shape[2:]
+        if maps.device.type != "cpu" or not broken:
             return super().forward(maps)
         with torch.autocast("cpu", enabled=False):
             return super().forward(maps.float())
