@@ -82,8 +82,7 @@ def test_a_sweep_is_what_the_model_predicts_at_each_condition(run: Run, collecti
     assert isinstance(model.method, LossConditional)
     kept = BackboneFeatures.read(run, "test")
     before = dict(model.method.condition)
-    with model.autocast():
-        conditions, probabilities = sweep(model.method, kept.features, {"gamma": [0, 0.3], "tau": [0, 2, 4]})
+    conditions, probabilities = sweep(model.method, kept.features, {"gamma": [0, 0.3], "tau": [0, 2, 4]})
     assert conditions == [{"gamma": gamma, "tau": tau} for gamma in (0, 0.3) for tau in (0, 2, 4)]
     assert probabilities.shape == (6, len(kept.ids), 3) and probabilities.dtype == np.float64
     assert dict(model.method.condition) == before
@@ -100,8 +99,7 @@ def test_the_saved_predictions_are_those_of_the_default_condition(run: Run) -> N
     assert isinstance(model.method, LossConditional)
     grid = {name: [value] for name, value in model.method.condition.items()}
     kept = BackboneFeatures.read(run, "test")
-    with model.autocast():
-        _, probabilities = sweep(model.method, kept.features, grid)
+    _, probabilities = sweep(model.method, kept.features, grid)
     saved = Predictions.read(run.predictions("test"))
     np.testing.assert_allclose(probabilities[0], saved.probabilities, atol=1e-6)
 
@@ -110,8 +108,7 @@ def test_the_rows_are_the_metrics_of_their_probabilities(run: Run) -> None:
     model = TrainedModel.load(run)
     assert isinstance(model.method, LossConditional)
     kept = BackboneFeatures.read(run, "validation")
-    with model.autocast():
-        _, probabilities = sweep(model.method, kept.features, {"gamma": [0.2], "tau": [3]})
+    _, probabilities = sweep(model.method, kept.features, {"gamma": [0.2], "tau": [3]})
     table = pd.read_csv(run.conditions).set_index(["split", "gamma", "tau"]).loc[("validation", 0.2, 3)]
     one_versus_rest = [
         metrics.precision_at_recall(kept.targets == index, probabilities[0][:, index], recall=0.9)
