@@ -8,10 +8,14 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from medtail.data import open_collection
+from medtail.inspection import near_copies
 from medtail.inspection.cropped_copies import fit_windows, windows_of
 from medtail.inspection.near_copies import likenesses, thumbnail
+from medtail.inspection.search.crowds import MOST_PARTNERS
 from references.benchmarks import benchmark
 
 
@@ -102,6 +106,31 @@ def test_pairs_of_16_000_images_are_those_of_comparing_all(searches) -> None:
     thumbnails = searches.imagined(16_000)
     assert len(pairs(thumbnails)) == 1000
     assert pairs(thumbnails) == set(searches.brute_force(thumbnails))
+
+
+def test_a_crowd_is_connected_by_few_pairs(monkeypatch) -> None:
+    generator = np.random.default_rng(0)
+    film, title = np.zeros((1, 32, 32), dtype=np.int16), generator.integers(40, 256, (9, 14))
+    film[0, 4:13, 6:20] = title
+    frames = (film + generator.integers(0, 2, (700, 1, 32, 32))).clip(0, 255).astype(np.uint8)
+    others = generator.integers(0, 256, (100, 1, 32, 32), dtype=np.uint8)
+    thumbnails = np.concatenate([frames, others])
+    most = 0
+
+    def watched(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        nonlocal most
+        most = max(most, len(first))
+        return correlations(first, second)
+
+    correlations = near_copies._correlations
+    monkeypatch.setattr(near_copies, "_correlations", watched)
+    found = pairs(thumbnails)
+    assert most <= 4096
+    assert len(found) <= 700 * (MOST_PARTNERS + 1)
+    graph = coo_array((np.ones(len(found)), np.array(list(found)).T), shape=(800, 800))
+    _, component = connected_components(graph, directed=False)
+    assert len(set(component[:700])) == 1
+    assert len(set(component[700:])) == 100
 
 
 def test_progress_reaches_all_images() -> None:

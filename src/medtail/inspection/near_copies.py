@@ -27,6 +27,7 @@ from medtail.inspection.cropped_copies import (
     windows_of,
 )
 from medtail.inspection.search.close_pairs import close_pairs, close_pairs_within, projected
+from medtail.inspection.search.crowds import Crowds
 from medtail.inspection.search.spectra import Spectra
 from medtail.inspection.search.symmetries import SYMMETRIES, unturned
 from medtail.progress import Progress
@@ -45,8 +46,8 @@ LIMITS = ((0.88, 0.98), (0.8, 0.995))
 #: Least cosine of the hash of a picture's middle and that of a crop by up to 8 %, before the window is fitted.
 LEAST_AGREEMENT_OF_MIDDLE = 0.7
 
-#: Windows that are fitted at a time.
-_BATCH = 1000
+#: Windows that are fitted, and pairs of thumbnails that are correlated, at a time.
+_BATCH, _PAIRS = 1000, 4096
 
 
 @final
@@ -100,23 +101,27 @@ def _picture(image: np.ndarray) -> np.ndarray:
 def likenesses(thumbnails: np.ndarray, progress: Progress | None = None) -> Iterator[Likeness]:
     """Yield pairs of thumbnails that show the same, each once, by their positions.
 
+    Of a crowd of thumbnails that all look the same, some pairs are left out (see :class:`Crowds`).
+
     Args:
         thumbnails: uint8 ``(N, P, 32, 32)``.
         progress: Called after every few thumbnails.
     """
     if len(thumbnails) < 2:
         return
-    spectra = Spectra.of(thumbnails)
+    spectra, crowds = Spectra.of(thumbnails), Crowds(len(thumbnails))
     finders = (_turned, _cropped) if thumbnails.shape[1] == 1 else (_turned,)
     found: dict[tuple[int, int], Likeness] = {}
     for finder in finders:
-        for likeness in finder(thumbnails, spectra, progress):
+        for likeness in finder(thumbnails, spectra, crowds, progress):
             found.setdefault((likeness.first, likeness.second), likeness)
     for _, likeness in sorted(found.items()):
         yield likeness
 
 
-def _turned(thumbnails: np.ndarray, spectra: Spectra, progress: Progress | None) -> Iterator[Likeness]:
+def _turned(
+    thumbnails: np.ndarray, spectra: Spectra, crowds: Crowds, progress: Progress | None
+) -> Iterator[Likeness]:
     """Pairs that are alike in one of the eight positions."""
     hashes = spectra.hashes
     turned = [hashes.turned(symmetry) for symmetry in SYMMETRIES]
@@ -125,28 +130,35 @@ def _turned(thumbnails: np.ndarray, spectra: Spectra, progress: Progress | None)
     least_agreement, least_correlation = np.min(LIMITS, axis=0)
     (points,) = projected(vectors)
     for pairs in close_pairs_within(points, least_correlation):
-        ones, others = np.sort(np.stack([pairs.ones, pairs.others]), axis=0)
-        for symmetry, own in zip(SYMMETRIES, turned, strict=True):
-            agreement = own.cosines(ones, hashes, others)
-            close = np.flatnonzero(agreement >= least_agreement)
-            correlation = _correlations(
-                symmetry.of_pictures(thumbnails[ones[close]]), thumbnails[others[close]]
-            )
-            alike = np.any(
-                [(agreement[close] >= least) & (correlation >= limit) for least, limit in LIMITS], axis=0
-            )
-            for place in np.flatnonzero(alike):
-                one, other = int(ones[close[place]]), int(others[close[place]])
-                yield Likeness(one, other, float(correlation[place]), symmetry.name)
+        for start in range(0, len(pairs.ones), _PAIRS):
+            some = slice(start, start + _PAIRS)
+            ones, others = np.sort(np.stack([pairs.ones[some], pairs.others[some]]), axis=0)
+            worth = crowds.open(ones, others)
+            ones, others = ones[worth], others[worth]
+            for symmetry, own in zip(SYMMETRIES, turned, strict=True):
+                agreement = own.cosines(ones, hashes, others)
+                close = np.flatnonzero(agreement >= least_agreement)
+                correlation = _correlations(
+                    symmetry.of_pictures(thumbnails[ones[close]]), thumbnails[others[close]]
+                )
+                alike = np.any(
+                    [(agreement[close] >= least) & (correlation >= limit) for least, limit in LIMITS], axis=0
+                )
+                for place in np.flatnonzero(alike):
+                    one, other = int(ones[close[place]]), int(others[close[place]])
+                    if crowds.join(one, other):
+                        yield Likeness(one, other, float(correlation[place]), symmetry.name)
         if progress is not None:
             progress("comparing images", pairs.done, len(thumbnails))
 
 
-def _cropped(thumbnails: np.ndarray, spectra: Spectra, progress: Progress | None) -> Iterator[Likeness]:
+def _cropped(
+    thumbnails: np.ndarray, spectra: Spectra, crowds: Crowds, progress: Progress | None
+) -> Iterator[Likeness]:
     """Pairs of a picture and another that is a small crop of it."""
     pictures, hashes = thumbnails[:, 0], spectra.hashes
     crops: list[tuple[int, int, float]] = []
-    for whole_rows, part_rows in _batches(_alike_in_the_middle(thumbnails, spectra, progress)):
+    for whole_rows, part_rows in _batches(_alike_in_the_middle(thumbnails, spectra, crowds, progress)):
         wholes, parts = pictures[whole_rows].astype(np.float32), pictures[part_rows].astype(np.float32)
         found, windows = fit_windows(wholes, parts)
         cut = Spectra.of(windows_of(wholes[found], windows)[:, None]).hashes
@@ -162,7 +174,7 @@ def _cropped(thumbnails: np.ndarray, spectra: Spectra, progress: Progress | None
 
 
 def _alike_in_the_middle(
-    thumbnails: np.ndarray, spectra: Spectra, progress: Progress | None
+    thumbnails: np.ndarray, spectra: Spectra, crowds: Crowds, progress: Progress | None
 ) -> Iterator[np.ndarray]:
     """Positions ``(2, n)`` of pictures and of others that are like the middle of theirs."""
     middles, hashes = Spectra.of(thumbnails, _middles), spectra.hashes
@@ -170,8 +182,9 @@ def _alike_in_the_middle(
     ones, others = projected(middles.units[:, 0], spectra.units[:, 0])
     for pairs in close_pairs(ones, others, LEAST_CORRELATION_OF_MIDDLE):
         agreement = middle_hashes.cosines(pairs.ones, hashes, pairs.others)
-        close = (agreement >= LEAST_AGREEMENT_OF_MIDDLE) & (pairs.ones != pairs.others)
-        yield np.stack([pairs.ones[close], pairs.others[close]])
+        close = np.flatnonzero((agreement >= LEAST_AGREEMENT_OF_MIDDLE) & (pairs.ones != pairs.others))
+        alike = np.stack([pairs.ones[close], pairs.others[close]])
+        yield alike[:, crowds.open(*alike)]
         if progress is not None:
             progress("comparing crops", pairs.done, len(thumbnails))
 
