@@ -156,6 +156,7 @@ def near_duplicates(
 
     If many images all look the same, only enough pairs are reported to connect them, where all pairs would be
     millions: at least one pair for each image that leaks or whose label conflicts, and at most four pairs per image.
+    Likenesses that :class:`medtail.inspection.search.crowds.Crowds` left out are not among them.
 
     Args:
         collection: The collection of the rows.

@@ -21,7 +21,7 @@ class Crowds:
 
     def open(self, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Whether pairs ``(n,)`` are worth comparing ``(n,)``."""
-        worth = np.minimum(self._partners[ones], self._partners[others]) < MOST_PARTNERS
+        worth: np.ndarray = np.minimum(self._partners[ones], self._partners[others]) < MOST_PARTNERS
         full = np.flatnonzero(~worth)
         worth[full] = self._roots(ones[full]) != self._roots(others[full])
         return worth
