@@ -12,6 +12,7 @@ from medtail.data import open_collection
 from medtail.inspection.altered_copies import altered_copies, picture
 from medtail.inspection.look_alikes import Look, likenesses_of
 from medtail.inspection.registration import affine, agreement, register, sampled
+from medtail.inspection.search import cells
 from references.benchmarks import benchmark
 
 
@@ -21,7 +22,9 @@ def leaks() -> ModuleType:
     return benchmark("inspect_leaks")
 
 
-def test_planted_copies_of_every_kind_are_found_among_real_images(shared_data: Path, leaks) -> None:
+def test_planted_copies_of_every_kind_are_found_among_real_images(
+    monkeypatch, shared_data: Path, leaks
+) -> None:
     source = open_collection(shared_data / "ham10000_128").source
     originals = [source.read(row) for row in range(0, 3000, 25)]
     images, truth, kinds = list(originals), {}, {}
@@ -30,11 +33,14 @@ def test_planted_copies_of_every_kind_are_found_among_real_images(shared_data: P
         for original in range(10 * start, 10 * start + 10):
             truth[len(images)], kinds[len(images)] = original, kind
             images.append(leaks.of_picture(change)(originals[original], generator))
-    found = leaks.pairs_of([Look.at(image) for image in images])
+    looks = [Look.at(image) for image in images]
+    found = leaks.pairs_of(looks)
     same = [truth.get(row, row) for row in range(len(images))]
     assert all(same[one] == same[other] for one, other in found)
     missed = [kinds[row] for row in truth if not any(row in pair for pair in found)]
     assert all(missed.count(kind) <= 1 for kind in leaks.KINDS), missed
+    monkeypatch.setattr(cells, "NEAREST", len(images))
+    assert leaks.pairs_of(looks) == found
 
 
 def smooth_pictures(count: int, size: int = 64) -> torch.Tensor:
@@ -64,6 +70,16 @@ def test_a_frame_is_cut_off() -> None:
     framed = np.zeros((130, 120, 3), dtype=np.uint8)
     framed[20:120, 10:110] = image
     np.testing.assert_array_equal(picture(framed), picture(image))
+
+
+def test_progress_reaches_all_pairs() -> None:
+    seen: list[tuple[str, int, int]] = []
+    small = smooth_pictures(40).to(torch.uint8).numpy()
+    assert not list(altered_copies(np.stack([small, small], axis=1), lambda *now: seen.append(now)))
+    for what in ("comparing middles", "comparing quarters", "registering images"):
+        done = [(now, of) for text, now, of in seen if text == what]
+        assert done == sorted(done)
+        assert done[-1][0] == done[-1][1]
 
 
 def test_few_blank_or_small_images_resemble_nothing() -> None:

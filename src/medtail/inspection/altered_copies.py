@@ -3,14 +3,14 @@
 There are two steps. The low frequencies of the middle of each picture, weighted so that what most pictures of the
 collection share counts little (whitening), are compared with those of windows of every other picture that are turned,
 shifted and cut as copies are. Quarters are compared with quarters too, because a drawn box spoils only some of them.
-The few pictures most like each one are candidates. Then registration lays each over its picture, and their details must
-agree.
+The picture most like each one, among those of the nearest cells, is a candidate. Then registration lays each over its
+picture, and their details must agree.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
+from itertools import chain, product
 from typing import final
 
 import numpy as np
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from medtail.inspection.near_copies import Likeness, grey_picture
 from medtail.inspection.registration import affine, agreement, register, sampled
+from medtail.inspection.search.cells import Cells
 from medtail.progress import Progress
 
 #: Pixels along the side of the pictures that are compared.
@@ -31,9 +32,6 @@ LEAST_SIDE = 96
 
 #: Share of the side that a turn or a frame leaves of a picture; this middle is what is searched for in others.
 _MIDDLE = 0.8
-
-#: Number of pictures most like each one that are compared in detail, by their middle and by their quarters.
-_CANDIDATES = 1
 
 #: Least agreement of details after the first steps and at the end. Copies of dermoscopy images reach 0.97, second
 #: photographs of the same lesion 0.965, and other images 0.85.
@@ -53,8 +51,8 @@ _LEAST_PLAIN = 0.2
 
 _LOW_FREQUENCIES = 8
 
-#: Pictures whose candidates are found, and pairs that are registered, at a time.
-_ROWS, _PAIRS = 256, 64
+#: Pictures whose frequencies are computed, and pairs that are registered, at a time.
+_ROWS, _PAIRS = 2048, 64
 
 
 def picture(image: np.ndarray) -> np.ndarray:
@@ -82,25 +80,26 @@ def altered_copies(pictures: np.ndarray, progress: Progress | None = None) -> It
 
     Args:
         pictures: uint8 ``(N, 2, 64, 64)`` of :func:`picture`.
-        progress: Called after every block of rows.
+        progress: Called after every few comparisons.
     """
     if len(pictures) < 2:
         return
     shown, maps = torch.from_numpy(pictures), torch.stack(_windows())
     search = _Search.of(shown[:, 1], maps)
+    by_middle, by_quarters = search.by_middle(progress), search.by_quarters(progress)
+    pairs = len(by_middle[0]) + len(by_quarters[0])
     found: set[tuple[int, int]] = set()
-    for start in range(0, len(pictures), _ROWS):
-        rows = torch.arange(start, min(start + _ROWS, len(pictures)))
-        for first, second, agreed in (
-            *_in_chunks(partial(_found_in, shown, maps), *search.by_middle(rows)),
-            *_in_chunks(partial(_in_place, shown), *search.by_quarters(rows)),
-        ):
-            pair = min(first, second), max(first, second)
-            if agreed >= LEAST_AGREEMENT and pair not in found:
-                found.add(pair)
-                yield Likeness(*pair, agreed, "moved, drawn on or inverted")
-        if progress is not None:
-            progress("registering images", int(rows[-1]) + 1, len(pictures))
+    registered = chain(
+        _in_chunks(partial(_found_in, shown, maps), *by_middle),
+        _in_chunks(partial(_in_place, shown), *by_quarters),
+    )
+    for done, (first, second, agreed) in enumerate(registered, start=1):
+        pair = min(first, second), max(first, second)
+        if agreed >= LEAST_AGREEMENT and pair not in found:
+            found.add(pair)
+            yield Likeness(*pair, agreed, "moved, drawn on or inverted")
+        if progress is not None and (done % _PAIRS == 0 or done == pairs):
+            progress("registering images", done, pairs)
 
 
 def _in_chunks(agreement_of: Callable[..., Tensor], *pairs: Tensor) -> Iterator[tuple[int, int, float]]:
@@ -186,7 +185,7 @@ class _Search:
 
     Attributes:
         middles: Of the middle of each picture ``(N, 63)``.
-        windows: Of each window of each picture ``(windows, N, 63)``.
+        windows: Of each window of each picture ``(windows, N, 63)``, in half precision.
         quarters: Of the four quarters of each picture ``(4, N, 63)``.
     """
 
@@ -196,42 +195,82 @@ class _Search:
 
     @classmethod
     def of(cls, pictures: Tensor, maps: Tensor) -> "_Search":
-        """Read all pictures through all windows."""
-        small = nn.functional.avg_pool2d(pictures[:, None].float(), 2).flatten(1)
-        middles = small @ _frequencies(_middle(affine()))
-        whiten = _whitening(middles)
-        windows = [_unit(small @ _frequencies(_middle(window)) @ whiten) for window in maps]
+        """Read all pictures ``(N, 64, 64)`` through all windows."""
         corners = [torch.tensor([[0.5, 0.0, x], [0.0, 0.5, y]]) for x, y in product((-0.45, 0.45), repeat=2)]
-        quarters = torch.stack([small @ _frequencies(corner) for corner in corners])
+        seen = [_frequencies(window) for window in (_middle(affine()), *corners)]
+        middles, *quarters = (
+            torch.cat([_small(some) @ one for some in torch.split(pictures, _ROWS)]) for one in seen
+        )
+        whiten, whiten_quarter = _whitening(middles), _whitening(torch.cat(quarters))
+        whitened = [_frequencies(window) @ whiten for window in _middle(maps)]
+        windows = torch.empty(len(maps), *middles.shape, dtype=torch.float16)
+        for start in range(0, len(pictures), _ROWS):
+            small = _small(pictures[start : start + _ROWS])
+            for window, matrix in zip(windows, whitened, strict=True):
+                window[start : start + _ROWS] = _unit(small @ matrix)
         return cls(
             _unit(middles @ whiten),
-            torch.stack(windows),
-            _unit(quarters @ _whitening(quarters.flatten(0, 1))),
+            windows,
+            torch.stack([_unit(quarter @ whiten_quarter) for quarter in quarters]),
         )
 
-    def by_middle(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Parts, among ``rows``; wholes with a window that is most like the middle of the part; and that window."""
-        middles = self.middles[rows]
-        best = torch.zeros(len(rows), len(self.middles))
-        for window in self.windows:
-            torch.maximum(best, (middles @ window.T).abs_(), out=best)
-        parts, wholes = _most_like(best, rows)
+    def by_middle(self, progress: Progress | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Parts, wholes with a window that is most like the middle of the part, and that window."""
+        cells, most = Cells.of(self.middles), _MostLike(len(self.middles))
+        windows = self.windows.flatten(0, 1)
+        for rows, places, done in cells.meetings(self.middles, windows):
+            likeness = (self.middles[rows] @ windows[places].float().T).abs_()
+            most.compare(rows, places % len(self.middles), likeness)
+            if progress is not None and not len(rows):
+                progress("comparing middles", done, len(cells.centres))
+        parts, wholes = most.pairs
         similar = [(self.middles[parts] * window[wholes]).sum(dim=1).abs() for window in self.windows]
         return parts, wholes, torch.stack(similar).argmax(dim=0)
 
-    def by_quarters(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Pairs of one of ``rows`` and another picture two of whose quarters are most like its own."""
-        similar = torch.stack([(quarter[rows] @ quarter.T).abs_() for quarter in self.quarters])
-        pairs = torch.stack(_most_like(similar.topk(2, dim=0).values.mean(dim=0), rows))
-        ones, others = torch.unique(pairs.sort(dim=0).values, dim=1)
+    def by_quarters(self, progress: Progress | None) -> tuple[Tensor, Tensor]:
+        """Pairs of pictures two of whose quarters are most like each other's."""
+        most = _MostLike(len(self.middles))
+        for number, quarter in enumerate(self.quarters):
+            cells = Cells.of(quarter)
+            for rows, others, done in cells.meetings(quarter, quarter):
+                a, b, c, d = ((one[rows] @ one[others].T).abs_() for one in self.quarters)
+                greater, other_greater = torch.maximum(a, b), torch.maximum(c, d)
+                lesser = torch.maximum(torch.minimum(a, b), torch.minimum(c, d))
+                second = torch.minimum(greater, other_greater).maximum(lesser)
+                most.compare(rows, others, (greater.maximum(other_greater) + second) / 2)
+                if progress is not None and not len(rows):
+                    every = len(cells.centres)
+                    progress("comparing quarters", number * every + done, len(self.quarters) * every)
+        ones, others = torch.unique(torch.stack(most.pairs).sort(dim=0).values, dim=1)
         return ones, others
 
 
-def _most_like(likeness: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows, each with the columns of its likeness ``(len(rows), N)`` that are most like it, apart from itself."""
-    likeness[torch.arange(len(rows)), rows] = -1.0
-    most = min(_CANDIDATES, likeness.shape[1] - 1)
-    return rows.repeat_interleave(most), likeness.topk(most, dim=1).indices.flatten()
+@final
+class _MostLike:
+    """For each of N pictures the other one that is most like it, of those compared so far."""
+
+    def __init__(self, count: int) -> None:
+        self._likeness, self._other = torch.zeros(count), torch.zeros(count, dtype=torch.int64)
+
+    def compare(self, rows: Tensor, others: Tensor, likeness: Tensor) -> None:
+        """Take note of likenesses ``(len(rows), len(others))``; a picture is not compared with itself."""
+        if not likeness.numel():
+            return
+        greatest, place = likeness.masked_fill_(rows[:, None] == others, 0.0).max(dim=1)
+        better = greatest > self._likeness[rows]
+        self._likeness[rows[better]] = greatest[better]
+        self._other[rows[better]] = others[place[better]]
+
+    @property
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """Pictures, and the one most like each; those that are like none are left out."""
+        rows = torch.nonzero(self._likeness)[:, 0]
+        return rows, self._other[rows]
+
+
+def _small(pictures: Tensor) -> Tensor:
+    """Pictures ``(N, 64, 64)`` at half the size, ``(N, 1024)``."""
+    return nn.functional.avg_pool2d(pictures[:, None].float(), 2).flatten(1)
 
 
 def _frequencies(window: Tensor) -> Tensor:
