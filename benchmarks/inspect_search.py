@@ -1,6 +1,6 @@
 """CPU seconds and memory of the search for copies by ``medtail inspect``, against comparing all pairs.
 
-    python benchmarks/inspect_search.py --images 4000 16000 64000 --brute-force 16000
+    python benchmarks/inspect_search.py --images 4000 16000 64000 256000 --brute-force 16000
 
 Thumbnails are noise with the spectrum of natural images, drawn from a seed, and one of 16 is a copy of another:
 brighter and noisier, mirrored, turned, or cropped. Comparing all pairs (``brute_force``) needs the hashes and the
@@ -142,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--images", type=int, nargs="+", default=[4_000, 16_000, 64_000])
+    parser.add_argument("--images", type=int, nargs="+", default=[4_000, 16_000, 64_000, 256_000])
     parser.add_argument(
         "--brute-force", type=int, default=16_000, help="most images of which all pairs are compared"
     )
