@@ -87,6 +87,11 @@ def outputs(values: Tensor, *, num_classes: int | None) -> Tensor:
     return values
 
 
+def in_full_precision(outputs: Tensor) -> Tensor:
+    """Return outputs in float32 or better."""
+    return outputs if outputs.dtype in (torch.float32, torch.float64) else outputs.float()
+
+
 def readable(values: Tensor) -> bool:
     """Return whether the host can read values without waiting for a device or breaking a compiled graph."""
     return values.device.type == "cpu" and type(values) is Tensor and not torch.compiler.is_compiling()

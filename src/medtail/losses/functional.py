@@ -20,19 +20,16 @@ from medtail.tensor_checks import ClassCounts
 
 def target_entries(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the entry of each sample's true class ``(N,)``."""
-    return outputs.gather(1, targets[:, None]).squeeze(1)
+    return outputs.gather(1, targets.unsqueeze(1)).squeeze(1)
 
 
-def replace_target_entries(outputs: Tensor, targets: Tensor, entries: Tensor) -> Tensor:
-    """Return a copy of ``outputs`` with the entry of each sample's true class set to ``entries`` ``(N,)``."""
-    return outputs.scatter(1, targets[:, None], entries[:, None])
+def replace_target_entries(outputs: Tensor, targets: Tensor, entries: float | Tensor) -> Tensor:
+    """Return a copy of ``outputs`` with the entry of each sample's true class set to a number or ``(N,)``."""
+    return outputs.scatter(1, targets.unsqueeze(1), _column(entries))
 
 
-def indicators(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return targets as ``(N, C)`` in the type of ``outputs``: ids become one-hot rows, probabilities stay."""
-    if targets.shape == outputs.shape:
-        return targets.to(outputs)
-    return torch.zeros_like(outputs).scatter(1, targets[:, None], 1.0)
+def _column(entries: float | Tensor) -> float | Tensor:
+    return entries.unsqueeze(1) if isinstance(entries, Tensor) else entries
 
 
 def batch_counts(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -50,7 +47,10 @@ def sines(cosines: Tensor) -> Tensor:
 
 
 def _as_margin(margin: float | Tensor, cosines: Tensor) -> Tensor:
-    return margin.to(cosines) if isinstance(margin, Tensor) else cosines.new_full((), margin)
+    """Return a margin as a column, ``(N, 1)`` or ``(1, 1)``."""
+    if isinstance(margin, Tensor):
+        return margin.to(cosines).reshape(-1, 1)
+    return cosines.new_full((1, 1), margin)
 
 
 def angular_margin(cosines: Tensor, targets: Tensor, margin: float | Tensor) -> Tensor:
@@ -70,10 +70,9 @@ def angular_margin(cosines: Tensor, targets: Tensor, margin: float | Tensor) -> 
         >>> round(angular_margin(torch.tensor([[0.0, 1.0]]), torch.tensor([0]), math.pi / 6)[0, 0].item(), 6)
         -0.5
     """
-    margin = _as_margin(margin, cosines)
-    cosine = target_entries(cosines, targets)
-    moved = cosine * margin.cos() - sines(cosine) * margin.sin()
-    return replace_target_entries(cosines, targets, moved)
+    margin, index = _as_margin(margin, cosines), targets.unsqueeze(1)
+    cosine = cosines.gather(1, index)
+    return cosines.scatter(1, index, cosine * margin.cos() - sines(cosine) * margin.sin())
 
 
 def monotonic_angular_margin(cosines: Tensor, targets: Tensor, margin: float | Tensor) -> Tensor:
@@ -88,14 +87,14 @@ def monotonic_angular_margin(cosines: Tensor, targets: Tensor, margin: float | T
         targets: ``(N,)``.
         margin: A number or ``(N,)``, in radians, in [0, π].
     """
-    margin = _as_margin(margin, cosines)
-    cosine = target_entries(cosines, targets)
+    margin, index = _as_margin(margin, cosines), targets.unsqueeze(1)
+    cosine = cosines.gather(1, index)
     moved = torch.where(
         cosine >= -margin.cos(),
         cosine * margin.cos() - sines(cosine) * margin.sin(),
         cosine - margin * margin.sin(),
     )
-    return replace_target_entries(cosines, targets, moved)
+    return cosines.scatter(1, index, moved)
 
 
 def cosine_margin(outputs: Tensor, targets: Tensor, margin: float | Tensor) -> Tensor:
@@ -110,8 +109,8 @@ def cosine_margin(outputs: Tensor, targets: Tensor, margin: float | Tensor) -> T
         >>> cosine_margin(torch.tensor([[1.0, 0.5]]), torch.tensor([1]), 0.25)
         tensor([[1.0000, 0.2500]])
     """
-    margin = _as_margin(margin, outputs)
-    return replace_target_entries(outputs, targets, target_entries(outputs, targets) - margin)
+    index = targets.unsqueeze(1)
+    return outputs.scatter_add(1, index, -_as_margin(margin, outputs).expand_as(index))
 
 
 def multiplicative_margin(cosines: Tensor, targets: Tensor, factor: int) -> Tensor:
@@ -249,9 +248,13 @@ def power(base: Tensor, exponent: float) -> Tensor:
     return even * base if exponent % 2 and exponent > 1 else even
 
 
-def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    r"""Return :math:`-\log p_y` with p = softmax, ``(N,)``; no class id is left out."""
-    return functional.cross_entropy(logits, targets, reduction="none", ignore_index=_NO_CLASS_ID)
+def cross_entropy(
+    logits: Tensor, targets: Tensor, class_weights: Tensor | None = None, reduction: str = "none"
+) -> Tensor:
+    r"""Return :math:`-w_y\log p_y` with p = softmax and weights ``(C,)``, reduced as PyTorch does; no id is left out."""
+    return functional.cross_entropy(
+        logits, targets, class_weights, reduction=reduction, ignore_index=_NO_CLASS_ID
+    )
 
 
 def focal(losses: Tensor, gamma: float) -> Tensor:
@@ -328,18 +331,25 @@ def effective_number_weights(class_counts: ClassCounts, beta: float) -> Tensor:
 
 
 class SoftConfusion(NamedTuple):
-    """One-versus-rest counts of each class ``(C,)``, as sums of probabilities."""
+    """Counts of each class ``(C,)`` as sums of probabilities, and of the batch ``()``.
+
+    Attributes:
+        true_positives: TP.
+        predicted: TP + FP.
+        true: TP + FN.
+        size: N = TP + FP + FN + TN.
+    """
 
     true_positives: Tensor
-    false_positives: Tensor
-    false_negatives: Tensor
-    true_negatives: Tensor
+    predicted: Tensor
+    true: Tensor
+    size: Tensor
 
 
 def soft_confusion(probabilities: Tensor, targets: Tensor) -> SoftConfusion:
-    r"""Return the soft TP, FP, FN and TN of each class over the joined batch of all ranks.
+    r"""Return the soft counts of each class over the joined batch of all ranks.
 
-    .. math:: TP = \sum y p,\quad FP = \sum (1-y) p,\quad FN = \sum y (1-p),\quad TN = \sum (1-y)(1-p)
+    .. math:: TP = \sum y p,\quad TP + FP = \sum p,\quad TP + FN = \sum y
 
     Args:
         probabilities: ``(N, C)``.
@@ -351,16 +361,17 @@ def soft_confusion(probabilities: Tensor, targets: Tensor) -> SoftConfusion:
 
     Source: Scholz et al., eqs. 2 and 4.
     """
-    truth = indicators(probabilities, targets)
-    local = torch.stack(
-        [
-            (truth * probabilities).sum(0),
-            ((1 - truth) * probabilities).sum(0),
-            (truth * (1 - probabilities)).sum(0),
-            ((1 - truth) * (1 - probabilities)).sum(0),
-        ]
+    if targets.ndim == 1:
+        own = target_entries(probabilities, targets)
+        true_positives = probabilities.new_zeros(probabilities.shape[1]).scatter_add(0, targets, own)
+        true = batch_counts(probabilities.detach(), targets)
+    else:
+        true_positives = (targets * probabilities).sum(0)
+        true = sum_over_ranks(targets.sum(0))
+    size = probabilities.new_full((), len(probabilities))
+    return SoftConfusion(
+        sum_over_ranks(true_positives), sum_over_ranks(probabilities.sum(0)), true, sum_over_ranks(size)
     )
-    return SoftConfusion(*sum_over_ranks(local).unbind(0))
 
 
 # ---------------------------------------------------------------------------------------------- complement entropy
@@ -372,19 +383,17 @@ def complement_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     :math:`q_j = p_j / (1 - p_y)` is a softmax over the wrong logits, so :math:`p_y = 1` is no special case (complement
     cross-entropy, Kim et al., 2021).
     """
-    wrong = replace_target_entries(logits, targets, torch.full_like(logits[:, 0], -math.inf))
-    log_q = wrong.log_softmax(1)
-    log_q = replace_target_entries(log_q, targets, torch.zeros_like(logits[:, 0]))
-    q = replace_target_entries(log_q.exp(), targets, torch.zeros_like(logits[:, 0]))
+    wrong = replace_target_entries(logits, targets, -math.inf)
+    log_q = replace_target_entries(wrong.log_softmax(1), targets, 0.0)
+    q = replace_target_entries(log_q.exp(), targets, 0.0)
     return -(q * log_q).sum(1)
 
 
 def official_complement_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Return :func:`complement_entropy` with the offsets of the released code: q + 1e-7 and log(q + 1e-10)."""
-    wrong = replace_target_entries(logits, targets, torch.full_like(logits[:, 0], -math.inf))
-    q = wrong.softmax(1) + 1e-7
+    q = replace_target_entries(logits, targets, -math.inf).softmax(1) + 1e-7
     terms = q * (q + 1e-10).log()
-    return -replace_target_entries(terms, targets, torch.zeros_like(logits[:, 0])).sum(1)
+    return -replace_target_entries(terms, targets, 0.0).sum(1)
 
 
 # ---------------------------------------------------------------------------------------------- sigmoid family
@@ -454,9 +463,8 @@ def soft_f1(counts: SoftConfusion, epsilon: float) -> Tensor:
 
     It is computed as the harmonic mean of precision and recall, whose denominators the released code enlarges by ε.
     """
-    hits, misses, false_alarms = counts.true_positives, counts.false_negatives, counts.false_positives
-    precision = hits / (hits + false_alarms + epsilon).clamp_min(1e-12)
-    recall = hits / (hits + misses + epsilon).clamp_min(1e-12)
+    precision = counts.true_positives / (counts.predicted + epsilon).clamp_min(1e-12)
+    recall = counts.true_positives / (counts.true + epsilon).clamp_min(1e-12)
     return 2 * precision * recall / (precision + recall + epsilon).clamp_min(1e-12)
 
 
@@ -465,7 +473,7 @@ def _soft_f1_over_all(counts: SoftConfusion, epsilon: float) -> Tensor:
 
 
 def _soft_f1_over_present(counts: SoftConfusion, epsilon: float) -> Tensor:
-    present = (counts.true_positives + counts.false_negatives > 0).to(counts.true_positives)
+    present = (counts.true > 0).to(counts.true)
     return (soft_f1(counts, epsilon) * present).sum() / present.sum().clamp_min(1)
 
 
@@ -477,31 +485,21 @@ def _guarded_root(value: Tensor) -> Tensor:
     return value.clamp_min(1e-8).sqrt()
 
 
-class _Shares(NamedTuple):
-    """Shares of a batch of ``size``: true positives, predicted and true members of each class, ``(C,)`` each."""
-
-    size: Tensor
-    hits: Tensor
-    predicted: Tensor
-    true: Tensor
-
-
-def _shares(counts: SoftConfusion) -> _Shares:
-    size = torch.stack(counts).sum(0)[0].clamp_min(1e-12)
-    predicted = counts.true_positives + counts.false_positives
-    true = counts.true_positives + counts.false_negatives
-    return _Shares(size, counts.true_positives / size, predicted / size, true / size)
+def _shares(counts: SoftConfusion) -> SoftConfusion:
+    """Return the counts of each class as shares of the batch."""
+    size = counts.size.clamp_min(1)
+    return SoftConfusion(counts.true_positives / size, counts.predicted / size, counts.true / size, size)
 
 
 def _soft_mcc_multiclass(counts: SoftConfusion, epsilon: float) -> Tensor:
-    size, hits, predicted, true = _shares(counts)
+    hits, predicted, true, size = _shares(counts)
     covariance = hits.sum() - (true * predicted).sum()
     spread = _guarded_root(1 - predicted.square().sum()) * _guarded_root(1 - true.square().sum())
     return covariance / (spread + epsilon / size.square())
 
 
 def _soft_mcc_macro(counts: SoftConfusion, epsilon: float) -> Tensor:
-    size, hits, predicted, true = _shares(counts)
+    hits, predicted, true, size = _shares(counts)
     covariances = hits - true * predicted
     spreads = _guarded_root(predicted * (1 - predicted)) * _guarded_root(true * (1 - true))
     return (covariances / (spreads + epsilon / size.square())).mean()

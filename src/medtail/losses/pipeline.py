@@ -18,7 +18,13 @@ from medtail.losses.parts.adjustments import Adjustment, NoAdjustment
 from medtail.losses.parts.base import Part
 from medtail.losses.parts.likelihoods import CrossEntropy, Likelihood
 from medtail.losses.parts.margins import Margin, NoMargin
-from medtail.losses.parts.reductions import REDUCTIONS, Reduction, SampleLosses
+from medtail.losses.parts.reductions import (
+    REDUCTIONS,
+    LabelLosses,
+    ListedLosses,
+    Reduction,
+    SampleLosses,
+)
 from medtail.losses.parts.scales import NoScale, Scale
 from medtail.losses.parts.targets import UNKNOWN_LABELS, UnknownLabels
 from medtail.losses.parts.weightings import NoWeighting, Weighting
@@ -75,6 +81,7 @@ class ClassificationLoss(nn.Module, ABC):
         self.reduction = reduction
         counts = None if class_counts is None else tensor_checks.class_counts(class_counts)
         self.register_buffer("class_counts", counts, persistent=False)
+        self._num_classes = None if counts is None else len(counts)
         self.outputs_are_checked = False
 
     @abstractmethod
@@ -133,10 +140,9 @@ class ClassificationLoss(nn.Module, ABC):
             InputError: Shapes, types or values are wrong. Values on a device are refused by its assertions, so that no
                 step waits for it.
         """
-        num_classes = None if self.class_counts is None else len(self.class_counts)
-        tensor_checks.outputs(outputs, num_classes=num_classes)
+        tensor_checks.outputs(outputs, num_classes=self._num_classes)
         tensor_checks.tensor("targets", targets)
-        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        outputs = tensor_checks.in_full_precision(outputs)
         targets = target_checks.checked(
             outputs,
             targets,
@@ -296,7 +302,7 @@ def _bounded(outputs: Tensor) -> Tensor:
     if tensor_checks.readable(outputs) and outputs.numel():
         # Reading takes a fraction of what a clamp costs forward and backward. Comparisons with NaN are false.
         low, high = outputs.detach().aminmax()
-        if float(low) >= -LARGEST_OUTPUT and float(high) <= LARGEST_OUTPUT:
+        if low.item() >= -LARGEST_OUTPUT and high.item() <= LARGEST_OUTPUT:
             return outputs
     return outputs.clamp(-LARGEST_OUTPUT, LARGEST_OUTPUT)
 
@@ -373,21 +379,22 @@ class PipelineLoss(ClassificationLoss):
         return self._of_labels if self.multi_label else self._of_class_probabilities
 
     def _of_class_ids(self, outputs: Tensor, logits: Tensor, targets: Tensor) -> SampleLosses:
-        return self.weighting.weighted(self.likelihood(logits, targets), outputs, targets)
+        return self.likelihood.weighted(logits, targets, self.weighting.per_class(outputs, targets))
 
     def _of_class_probabilities(self, outputs: Tensor, logits: Tensor, targets: Tensor) -> SampleLosses:
-        weights = targets * self.weighting.per_class(outputs)
-        return SampleLosses((weights * self.likelihood.per_class(logits)).sum(1), weights.sum(1))
+        class_weights = self.weighting.per_class(outputs, targets)
+        weights = targets if class_weights is None else targets * class_weights
+        return ListedLosses((weights * self.likelihood.per_class(logits)).sum(1), weights.sum(1))
 
     def _of_labels(self, outputs: Tensor, logits: Tensor, targets: Tensor) -> SampleLosses:
         known = targets.isnan().logical_not().to(logits).mean(1)
-        return SampleLosses(self.likelihood(logits, targets), known, known)
+        return LabelLosses(self.likelihood(logits, targets), known)
 
     @final
     def training_scores(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the scaled outputs with margin and adjustment, ``(N, C)``."""
         with torch.autocast(outputs.device.type, enabled=False):
-            return self._adjusted(outputs.to(torch.promote_types(outputs.dtype, torch.float32)), targets)
+            return self._adjusted(tensor_checks.in_full_precision(outputs), targets)
 
     def _adjusted(self, outputs: Tensor, targets: Tensor) -> Tensor:
         scores = self.scale(self.margin(outputs, targets), outputs, targets)

@@ -12,6 +12,7 @@ from medtail import checks
 from medtail.errors import InputError
 from medtail.losses import functional
 from medtail.losses.parts.base import Part
+from medtail.losses.parts.reductions import ListedLosses, SampleLosses
 
 
 class Likelihood(Part, ABC):
@@ -26,6 +27,14 @@ class Likelihood(Part, ABC):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the values of class ids ``(N,)``; in multi-label likelihoods, also those of labels ``(N, C)``."""
         return functional.target_entries(self.per_class(logits), targets)
+
+    def weighted(self, logits: Tensor, targets: Tensor, class_weights: Tensor | None) -> SampleLosses:
+        """Return the values of class ids times the weights of their classes ``(C,)``, to be reduced."""
+        losses = self(logits, targets)
+        if class_weights is None:
+            return ListedLosses(losses)
+        weights = class_weights[targets]
+        return ListedLosses(weights * losses, weights)
 
     def per_class(self, logits: Tensor) -> Tensor:
         """Return the values ``(N, C)`` that samples of each class would have; not called where ``needs_one_class``."""
@@ -49,9 +58,42 @@ class CrossEntropy(Likelihood):
         """Return the values ``(N,)``."""
         return functional.cross_entropy(logits, targets)
 
+    def weighted(self, logits: Tensor, targets: Tensor, class_weights: Tensor | None) -> SampleLosses:
+        """Return the weighted values, which PyTorch sums without listing them."""
+        return _CrossEntropies(logits, targets, class_weights)
+
     def per_class(self, logits: Tensor) -> Tensor:
         """Return the values ``(N, C)``."""
         return -logits.log_softmax(1)
+
+
+@final
+class _CrossEntropies(SampleLosses):
+    def __init__(self, logits: Tensor, targets: Tensor, class_weights: Tensor | None) -> None:
+        self._logits = logits
+        self._targets = targets
+        self._class_weights = class_weights
+
+    def each(self) -> Tensor:
+        return functional.cross_entropy(self._logits, self._targets, self._class_weights)
+
+    def weights(self) -> Tensor:
+        if self._class_weights is None:
+            return self._logits.new_ones(len(self._targets))
+        return self._class_weights[self._targets]
+
+    def size(self) -> Tensor:
+        return self._logits.new_full((), len(self._targets))
+
+    def sum(self) -> Tensor:
+        return functional.cross_entropy(self._logits, self._targets, self._class_weights, "sum")
+
+    def mean(self) -> Tensor:
+        if self._class_weights is None:
+            return functional.cross_entropy(self._logits, self._targets, None, "mean")
+        # PyTorch's mean divides by the sum of the weights.
+        shares = self._class_weights / len(self._targets)
+        return functional.cross_entropy(self._logits, self._targets, shares, "sum")
 
 
 @final

@@ -56,9 +56,12 @@ class FixedScale(Scale):
         return self.value * scores
 
 
-def _no_cosines(values: Tensor) -> Tensor:
-    """How many values are no cosines ``()``: NaN, infinite or, as the loss passes infinite ones on, far too large."""
-    return (values.abs() <= 2).logical_not().sum()
+def _are_cosines(values: Tensor) -> Tensor:
+    """Whether all values are cosines ``()``: none is NaN, infinite or, as the loss passes those on, far too large."""
+    if not values.numel():
+        return torch.ones((), dtype=torch.bool, device=values.device)
+    low, high = values.aminmax()
+    return (low >= -2) & (high <= 2)
 
 
 def adacos_scale(num_classes: int) -> float:
@@ -109,19 +112,17 @@ class AdaCosScale(Scale):
     def _update(self, cosines: Tensor, targets: Tensor) -> None:
         scale = self.value.to(cosines)
         # exp(s·cos - s) cannot overflow, and what underflows is below the floor of any scale.
-        wrong = functional.replace_target_entries(
-            (scale * (cosines - 1)).exp(), targets, torch.zeros_like(targets, dtype=cosines.dtype)
-        )
-        unusable = _no_cosines(cosines).to(cosines)
-        size, unusable = sum_over_ranks(torch.stack([cosines.new_full((), len(targets)), unusable])).unbind()
-        mean_wrong = sum_over_ranks(wrong.sum()) / size
-        log_mean_wrong = mean_wrong.clamp_min(torch.finfo(cosines.dtype).tiny).log() + scale
+        wrong = (cosines - 1).mul_(scale).exp_().scatter_(1, targets.unsqueeze(1), 0.0)
+        usable = _are_cosines(cosines).to(cosines)
+        size = cosines.new_full((), len(targets))
+        sum_wrong, size, usable_size = sum_over_ranks(torch.stack([wrong.sum(), size, usable * size])).unbind()
+        log_mean_wrong = (sum_wrong / size).clamp_min(torch.finfo(cosines.dtype).tiny).log() + scale
 
         own_cosines = gather_over_ranks(functional.target_entries(cosines, targets))
         median_angle = own_cosines.clamp(-1, 1).acos().median()
         scale = log_mean_wrong / median_angle.clamp_max(math.pi / 4).cos()
-        usable = (size > 0) & (unusable == 0)
-        self.value.copy_(torch.where(usable, scale.clamp_min(self.lowest), self.value.to(cosines)))
+        usable = (size > 0) & (usable_size == size)
+        self.value.copy_(torch.where(usable, scale.clamp_min(self.lowest), self.value))
 
 
 @final
@@ -168,7 +169,7 @@ class MeasuredScale(Scale):
         negative = torch.ones_like(bins).scatter(1, targets[:, None], 0)
         counts = torch.zeros_like(self.angle_counts, device=bins.device)
         counts = counts.scatter_add(0, bins.flatten(), negative.flatten())
-        unusable = _no_cosines(cosines)
+        unusable = _are_cosines(cosines).logical_not().to(counts)
         joined = sum_over_ranks(torch.cat([counts, unusable[None]]))
         self.angle_counts += torch.where(joined[-1] == 0, joined[:-1], 0).to(self.angle_counts.device)
         self.num_classes.fill_(cosines.shape[1])

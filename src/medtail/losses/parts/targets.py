@@ -43,9 +43,9 @@ def checked(
         InputError: Shape, type or a value are wrong.
     """
     whole = not targets.is_floating_point() and targets.dtype != torch.bool
-    if whole and targets.shape == (outputs.shape[0], 1) and outputs.shape[1] > 1:
+    if whole and targets.ndim == 2 and targets.shape == (outputs.shape[0], 1) and outputs.shape[1] > 1:
         targets = targets[:, 0]
-    if whole and targets.shape == outputs.shape[:1]:
+    if whole and targets.ndim == 1 and len(targets) == len(outputs):
         return _class_ids(targets.long(), outputs.shape[1])
     if multi_label and targets.shape == outputs.shape:
         return _labels(targets.to(outputs), unknown_labels)
@@ -77,15 +77,18 @@ def _remedy(outputs: Tensor, targets: Tensor, takes_probabilities: bool) -> str:
 
 def _class_ids(ids: Tensor, num_classes: int) -> Tensor:
     if tensor_checks.readable(ids) and len(ids):
-        low, high = (int(end) for end in ids.aminmax())
-        rule = f"targets must be class ids from 0 to {num_classes - 1}"
+        lowest, highest = ids.aminmax()
+        low, high = lowest.item(), highest.item()
         if low < 0:
             raise InputError(
-                f"{rule}, got {low}; leave samples without a class out: keep = targets >= 0, then "
-                "loss(outputs[keep], targets[keep])"
+                f"targets must be class ids from 0 to {num_classes - 1}, got {low}; leave samples without a class "
+                "out: keep = targets >= 0, then loss(outputs[keep], targets[keep])"
             )
         if high >= num_classes:
-            raise InputError(f"{rule}, got {high}; give the head one output per class")
+            raise InputError(
+                f"targets must be class ids from 0 to {num_classes - 1}, got {high}; "
+                "give the head one output per class"
+            )
     return ids
 
 

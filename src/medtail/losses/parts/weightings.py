@@ -12,12 +12,11 @@ from medtail import checks, tensor_checks
 from medtail.errors import InputError
 from medtail.losses import functional
 from medtail.losses.parts.base import Part
-from medtail.losses.parts.reductions import SampleLosses
 from medtail.tensor_checks import ClassCounts
 
 
 class Weighting(Part, ABC):
-    """A weight for each sample, abstract.
+    """A weight for each class, and so for each sample; abstract.
 
     Attributes:
         removed_power: 1 for inverse frequencies, which take the prior out of the scores; 0 for other weights.
@@ -25,18 +24,19 @@ class Weighting(Part, ABC):
 
     removed_power: ClassVar[float] = 0.0
 
-    @abstractmethod
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the weights of class ids ``(N,)``, or a single weight ``()`` for all samples."""
+        """Return the weights of class ids ``(N,)``."""
+        class_weights = self.per_class(outputs, targets)
+        return outputs.new_ones(len(targets)) if class_weights is None else class_weights[targets]
 
-    def weighted(self, losses: Tensor, outputs: Tensor, targets: Tensor) -> SampleLosses:
-        """Return the losses ``(N,)`` of class ids times their weights."""
-        weights = self(outputs, targets)
-        return SampleLosses(weights * losses, weights)
+    @abstractmethod
+    def per_class(self, outputs: Tensor, targets: Tensor) -> Tensor | None:
+        """Return the weight of each class ``(C,)``, or None where all are 1.
 
-    def per_class(self, outputs: Tensor) -> Tensor:
-        """Return the weight of each class ``(C,)``, or one for all ``()``; not called where ``needs_one_class``."""
-        raise NotImplementedError(self.needs_one_class)
+        Args:
+            outputs: ``(N, C)``.
+            targets: Class ids ``(N,)``; also class probabilities ``(N, C)``, except where ``needs_one_class``.
+        """
 
     def final_class_weights(self) -> Tensor:
         """Return the class weights ``(C,)`` that trained scores contain besides ``removed_power``, or 1 ``()``."""
@@ -49,17 +49,8 @@ class NoWeighting(Weighting):
 
     convex = True
 
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return 1 ``()``."""
-        return self.per_class(outputs)
-
-    def weighted(self, losses: Tensor, outputs: Tensor, targets: Tensor) -> SampleLosses:
-        """Return the losses as they are."""
-        return SampleLosses(losses, self.per_class(outputs))
-
-    def per_class(self, outputs: Tensor) -> Tensor:
-        """Return 1 ``()``."""
-        return outputs.new_ones(())
+    def per_class(self, outputs: Tensor, targets: Tensor) -> None:
+        """Return None."""
 
 
 class FixedWeighting(Weighting):
@@ -72,11 +63,7 @@ class FixedWeighting(Weighting):
         super().__init__()
         self.register_buffer("class_weights", class_weights, persistent=False)
 
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the weights ``(N,)``."""
-        return self.per_class(outputs)[targets]
-
-    def per_class(self, outputs: Tensor) -> Tensor:
+    def per_class(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the class weights ``(C,)``."""
         if len(self.class_weights) != outputs.shape[1]:
             raise InputError(
@@ -120,10 +107,9 @@ class BatchInverseFrequencyWeighting(Weighting):
     uses_batch_statistics: ClassVar[bool] = True
     needs_one_class: ClassVar[str] = "the weights count the classes of the batch"
 
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the weights ``(N,)``."""
-        counts = functional.batch_counts(outputs.detach(), targets)
-        return functional.inverse_frequency_weights(counts)[targets]
+    def per_class(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the weights ``(C,)``."""
+        return functional.inverse_frequency_weights(functional.batch_counts(outputs.detach(), targets))
 
 
 @final
@@ -190,11 +176,7 @@ class DeferredWeighting(Weighting):
         late = epoch >= self.start_epoch
         self.current_weights = self.late_weights if late else torch.ones_like(self.late_weights)
 
-    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the weights ``(N,)``."""
-        return self.per_class(outputs)[targets]
-
-    def per_class(self, outputs: Tensor) -> Tensor:
+    def per_class(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the weights ``(C,)`` of the current epoch."""
         if not self._knows_epoch:
             raise InputError(
