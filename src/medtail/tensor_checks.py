@@ -94,7 +94,7 @@ def in_full_precision(outputs: Tensor) -> Tensor:
 
 def readable(values: Tensor) -> bool:
     """Return whether the host can read values without waiting for a device or breaking a compiled graph."""
-    return values.device.type == "cpu" and type(values) is Tensor and not torch.compiler.is_compiling()
+    return values.is_cpu and type(values) is Tensor and not torch.compiler.is_compiling()
 
 
 def _on_host(values: Any) -> Any:

@@ -60,7 +60,7 @@ class PriorAdjustment(Adjustment):
         tensor([[0.7500, 0.2500]])
     """
 
-    slope: Tensor
+    slope: Tensor | None
     offset: Tensor
 
     def __init__(self, class_counts: ClassCounts, tau: float = 1.0, gamma: float = 0.0) -> None:
@@ -68,12 +68,13 @@ class PriorAdjustment(Adjustment):
         counts = tensor_checks.class_counts(class_counts)
         self.removed_power = checks.number("tau", tau, low=0)
         slope = (counts / counts.max()).pow(checks.number("gamma", gamma, low=0))
-        self.register_buffer("slope", slope, persistent=False)
+        self.register_buffer("slope", None if gamma == 0 else slope, persistent=False)
         self.register_buffer("offset", tau * (counts / counts.sum()).log(), persistent=False)
 
     def forward(self, logits: Tensor) -> Tensor:
         """Return the adjusted logits ``(N, C)``."""
-        return torch.addcmul(self.offset.to(logits), self.slope.to(logits), logits)
+        offset, slope = self.offset.to(logits), self.slope
+        return offset + logits if slope is None else torch.addcmul(offset, slope.to(logits), logits)
 
 
 #: Adjustments by the name that settings use.

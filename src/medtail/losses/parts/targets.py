@@ -45,7 +45,7 @@ def checked(
     whole = not targets.is_floating_point() and targets.dtype != torch.bool
     if whole and targets.ndim == 2 and targets.shape == (outputs.shape[0], 1) and outputs.shape[1] > 1:
         targets = targets[:, 0]
-    if whole and targets.ndim == 1 and len(targets) == len(outputs):
+    if whole and targets.shape == outputs.shape[:1]:
         return _class_ids(targets.long(), outputs.shape[1])
     if multi_label and targets.shape == outputs.shape:
         return _labels(targets.to(outputs), unknown_labels)
@@ -76,7 +76,7 @@ def _remedy(outputs: Tensor, targets: Tensor, takes_probabilities: bool) -> str:
 
 
 def _class_ids(ids: Tensor, num_classes: int) -> Tensor:
-    if tensor_checks.readable(ids) and len(ids):
+    if tensor_checks.readable(ids) and ids.numel():
         lowest, highest = ids.aminmax()
         low, high = lowest.item(), highest.item()
         if low < 0:
