@@ -251,7 +251,7 @@ def power(base: Tensor, exponent: float) -> Tensor:
 def cross_entropy(
     logits: Tensor, targets: Tensor, class_weights: Tensor | None = None, reduction: str = "none"
 ) -> Tensor:
-    r"""Return :math:`-w_y\log p_y` with p = softmax and weights ``(C,)``, reduced as PyTorch does; no id is left out."""
+    r"""Return :math:`-w_y\log p_y` with p = softmax and weights ``(C,)``, reduced as PyTorch does; every id counts."""
     return functional.cross_entropy(
         logits, targets, class_weights, reduction=reduction, ignore_index=_NO_CLASS_ID
     )
