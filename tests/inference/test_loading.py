@@ -14,6 +14,7 @@ from medtail.data import open_collection
 from medtail.errors import InputError
 from medtail.files import write_json
 from medtail.inference import load
+from medtail.inference.members import check_alike
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
 from medtail.runs.stored_files import read_json
@@ -190,3 +191,9 @@ def test_runs_must_be_alike(
     write_json(other.dataset, changed)
     with pytest.raises(InputError, match=said):
         load([two_runs[0], other])
+
+
+def test_runs_that_share_pixels_must_prepare_them_alike(two_runs: tuple[Run, Run]) -> None:
+    assert check_alike(two_runs).image_size == 12
+    with pytest.raises(InputError, match=r"must have the same data\.image_size, but .* has 12 and .* has 16"):
+        check_alike(two_runs, prepared_by=("image_size", "fit", "window"))

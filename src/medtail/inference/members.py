@@ -8,9 +8,9 @@ from medtail.errors import InputError
 from medtail.inference.combination import Combination
 from medtail.naming import listing
 from medtail.operating_point import OperatingPoint
+from medtail.recipes.compose import load_recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
-from medtail.runs.settings import RunSettings
 
 Folder: TypeAlias = str | Path | Run
 
@@ -37,16 +37,20 @@ def members_of(folders: Sequence[Folder]) -> list[Run]:
     return runs
 
 
-def check_alike(runs: Sequence[Run]) -> DatasetFacts:
+def check_alike(runs: Sequence[Run], prepared_by: Sequence[str] = ()) -> DatasetFacts:
     """Return the facts of the first run, after refusing others whose probabilities cannot be combined with its own.
 
+    Args:
+        runs: Finished runs, at least one.
+        prepared_by: Settings of ``data`` that must be the same too, where one set of pixels is for all runs.
+
     Raises:
-        InputError: Classes, their order, channels, dimensions, sequences or masks differ.
+        InputError: Classes, their order, channels, dimensions, sequences, masks or one of the settings differ.
     """
     facts = DatasetFacts.load(runs[0])
-    first = _form(runs[0])
+    first = _form(runs[0], prepared_by)
     for run in runs[1:]:
-        for name, value in _form(run).items():
+        for name, value in _form(run, prepared_by).items():
             if value != first[name]:
                 raise InputError(
                     f"runs that predict together must have the same {name}, but {runs[0].folder} has {first[name]} "
@@ -55,15 +59,16 @@ def check_alike(runs: Sequence[Run]) -> DatasetFacts:
     return facts
 
 
-def _form(run: Run) -> dict[str, str]:
-    facts = DatasetFacts.load(run)
+def _form(run: Run, prepared_by: Sequence[str]) -> dict[str, str]:
+    facts, data = DatasetFacts.load(run), load_recipe(run.require(run.recipe)).data
     return {
         "task": "several labels per image" if facts.multi_label else "one class per image",
         "classes in the same order": ", ".join(facts.class_names),
         "number of channels": str(facts.channels),
         "number of dimensions": str(facts.dimensions),
         "sequences": ", ".join(facts.sequences or ["none"]),
-        "column of masks": str(RunSettings.load(run).get("data.columns.mask_column")),
+        "column of masks": str(data.columns.mask_column),
+        **{f"data.{name}": str(getattr(data, name)) for name in prepared_by},
     }
 
 

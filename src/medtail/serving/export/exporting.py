@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from medtail.checks import choice
 from medtail.errors import InputError
 from medtail.files import replacing
+from medtail.inference.members import check_alike
 from medtail.methods import Condition
 from medtail.operating_point import MostProbable, OperatingPoint
 from medtail.progress import Progress
@@ -82,7 +83,7 @@ def export(
     models = [TrainedModel.load(run) for run in runs]
     for model in models:
         model.check_needs_no_masks()
-    _check_alike(models)
+    check_alike(runs, prepared_by=("image_size", "fit", "window"))
     point = _point(models)
     rule = Rule.of_labels() if point is None else Rule.of(point)
     network, condition = _network([TrainedModel.load(run) for run in runs], point)
@@ -110,32 +111,6 @@ def export(
             )
         size = temporary.stat().st_size
     return Export(out, size, agreement, tuple(description["words"]))
-
-
-def _check_alike(models: Sequence[TrainedModel]) -> None:
-    """Refuse runs whose probabilities cannot be averaged, or that take other pixels."""
-
-    def form(model: TrainedModel) -> dict[str, object]:
-        facts, recipe = model.facts, model.recipe.data
-        return {
-            "classes": facts.class_names,
-            "several labels per image": facts.multi_label,
-            "image_size": facts.image_size,
-            "channels": facts.channels,
-            "dimensions": facts.dimensions,
-            "sequences": facts.sequences,
-            "fit": recipe.fit,
-            "window": recipe.window,
-        }
-
-    first = form(models[0])
-    for model in models[1:]:
-        for name, value in form(model).items():
-            if value != first[name]:
-                raise InputError(
-                    f"runs in one file must take the same images to the same classes, but their {name} differ: "
-                    f"{first[name]} and {value}; export them one by one"
-                )
 
 
 def _point(models: Sequence[TrainedModel]) -> OperatingPoint | None:
