@@ -41,13 +41,13 @@ def write_judged_together(
         images = read_image(collection.windowed(RunSettings.load(first).get("data.window")))
         name, kind = collection.name, EXTERNAL
     folder = new_folder(parent, name)
-    evidence = Evidence.together(
+    evidence = Evidence.judged_later(
         first,
         judged.predictions,
         kind,
-        judged.words,
         summary=summary,
         external_data=origin,
+        combined=judged.words,
         read_image=images,
     )
     page = write_combined_report(evidence, folder / "report.html")

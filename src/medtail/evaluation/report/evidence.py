@@ -146,30 +146,37 @@ class Evidence:
         )
 
     @classmethod
-    def external(
+    def judged_later(
         cls,
         run: Run,
         predictions: SavedPredictions,
-        external_data: ExternalData,
+        judged: Judged,
         *,
         summary: dict[str, Any],
+        external_data: ExternalData | None = None,
+        combined: str | None = None,
         adapted: Predictions | None = None,
         read_image: ReadImage | None = None,
     ) -> Self:
-        """Return what the report of a finished run on other data is written from.
+        """Return what a report is written from that is not the run's own: on other data, or of several runs or views.
 
         Args:
-            run: Folder of the run.
-            predictions: Of the other data.
-            external_data: Where these come from.
+            run: Folder of the run, or of the first of several.
+            predictions: Of the images that are judged.
+            judged: What these are called.
             summary: Their metrics, from :func:`medtail.evaluation.summarize`.
+            external_data: Where they come from, if they are not the run's own.
+            combined: What the predictions are combined from, in a sentence; None where one model made them.
             adapted: The same images at the operating point of the run, where that is asked for.
             read_image: From an image's id to its pixels, for the gallery.
         """
+        facts = DatasetFacts.load(run)
+        if external_data is not None:
+            # Groups are those of the images that are judged.
+            facts = replace(facts, group_column=external_data.group_column)
         return cls(
             run=run,
-            # Groups are those of the images that are judged.
-            facts=replace(DatasetFacts.load(run), group_column=external_data.group_column),
+            facts=facts,
             settings=RunSettings.load(run),
             environment=run.read_environment(),
             summary=summary,
@@ -179,47 +186,6 @@ class Evidence:
             test=predictions,
             read_image=read_image,
             adapted=adapted,
-            judged=EXTERNAL,
-            external_data=external_data,
-        )
-
-    @classmethod
-    def together(
-        cls,
-        run: Run,
-        predictions: SavedPredictions,
-        judged: Judged,
-        combined: str,
-        *,
-        summary: dict[str, Any],
-        external_data: ExternalData | None = None,
-        read_image: ReadImage | None = None,
-    ) -> Self:
-        """Return what the report of several runs, or of several views of each image, is written from.
-
-        Args:
-            run: Folder of the first of the runs.
-            predictions: Combined.
-            judged: What the images are called.
-            combined: What the predictions are combined from, in a sentence.
-            summary: Their metrics, from :func:`medtail.evaluation.summarize`.
-            external_data: Where the images come from, if they are not the runs' own.
-            read_image: From an image's id to its pixels, for the gallery.
-        """
-        facts = DatasetFacts.load(run)
-        if external_data is not None:
-            facts = replace(facts, group_column=external_data.group_column)
-        return cls(
-            run=run,
-            facts=facts,
-            settings=RunSettings.load(run),
-            # Each run's own report shows these; no section of this report reads them.
-            environment={},
-            epochs=pd.DataFrame(),
-            summary=summary,
-            validation=None,
-            test=predictions,
-            read_image=read_image,
             judged=judged,
             external_data=external_data,
             combined=combined,

@@ -68,7 +68,7 @@ def write_external_report(evidence: Evidence, path: Path) -> Path:
     """Write the report of a run on other data, an external validation.
 
     Args:
-        evidence: From :meth:`medtail.evaluation.report.evidence.Evidence.external`.
+        evidence: From :meth:`medtail.evaluation.report.evidence.Evidence.judged_later`.
         path: The page to write.
 
     Returns:
@@ -86,7 +86,7 @@ def write_combined_report(evidence: Evidence, path: Path) -> Path:
     """Write the report of several runs, or of several views of each image.
 
     Args:
-        evidence: From :meth:`medtail.evaluation.report.evidence.Evidence.together`.
+        evidence: From :meth:`medtail.evaluation.report.evidence.Evidence.judged_later`.
         path: The page to write.
 
     Returns:

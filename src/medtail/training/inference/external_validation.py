@@ -9,7 +9,7 @@ import numpy as np
 
 from medtail.data import ImageCollection
 from medtail.data.collection_images import read_image
-from medtail.evaluation.report.evidence import Evidence, ExternalData
+from medtail.evaluation.report.evidence import EXTERNAL, Evidence, ExternalData
 from medtail.evaluation.report.report import write_external_report
 from medtail.files import write_json
 from medtail.runs.predictions import Predictions, SavedPredictions
@@ -48,11 +48,12 @@ def write_external_validation(
         passed.atypicality,
     )
     window = passed.model.recipe.data.window
-    evidence = Evidence.external(
+    evidence = Evidence.judged_later(
         run,
         predictions,
-        origin,
+        EXTERNAL,
         summary=summary,
+        external_data=origin,
         adapted=adapted,
         read_image=read_image(passed.collection.windowed(window)),
     )
