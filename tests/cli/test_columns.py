@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from medtail.cli.options import parse_merge
+from medtail.cli.data_options import parse_merge
 from medtail.data import TableColumns, open_collection
 from medtail.data.collection_images import own_images
 from medtail.errors import InputError

@@ -18,24 +18,6 @@ class Split(StrEnum):
     test = "test"
 
 
-ImageColumn = Annotated[
-    str | None,
-    typer.Option("--image-column", metavar="NAME", help="Column of a table with paths or ids of images."),
-]
-LabelColumn = Annotated[
-    str | None, typer.Option("--label-column", metavar="NAME", help="Column of a table with class names.")
-]
-GroupColumn = Annotated[
-    str | None,
-    typer.Option("--group-column", metavar="NAME", help="Column of a table with patients or lesions."),
-]
-SplitColumn = Annotated[
-    str | None, typer.Option("--split-column", metavar="NAME", help="Column of a table with splits.")
-]
-LabelSeparator = Annotated[
-    str | None,
-    typer.Option("--label-separator", metavar="TEXT", help="Between several labels of one image: a|b."),
-]
 HeatMap = Annotated[
     str | None,
     typer.Option(
@@ -70,45 +52,6 @@ OperatingPointFile = Annotated[
         help="Decide as this file says, which medtail adapt wrote with --out for several runs or views.",
     ),
 ]
-Classes = Annotated[
-    str | None, typer.Option("--classes", metavar="A,B,…", help="Keep these classes only, after --merge.")
-]
-Merge = Annotated[
-    list[str] | None,
-    typer.Option("--merge", metavar="NEW=A+B", help="Make one class of several; repeatable."),
-]
-
-
-def parse_classes(text: str | None) -> list[str] | None:
-    """Return the names in ``a,b``.
-
-    Example:
-        >>> parse_classes("mel, nv")
-        ['mel', 'nv']
-    """
-    return None if text is None else [name.strip() for name in text.split(",")]
-
-
-def parse_merge(assignments: Iterable[str] | None) -> dict[str, list[str]] | None:
-    """Turn ``["malignant=mel+bcc"]`` into the classes that each new one stands for.
-
-    Raises:
-        InputError: An assignment names no new class, or no other.
-
-    Example:
-        >>> parse_merge(["malignant=mel+bcc"])
-        {'malignant': ['mel', 'bcc']}
-    """
-    if not assignments:
-        return None
-    merge = {}
-    for assignment in assignments:
-        new, equals, parts = assignment.partition("=")
-        names = [name.strip() for name in parts.split("+")]
-        if not equals or not new.strip() or not all(names):
-            raise InputError(f"--merge takes NEW=A+B, got {assignment!r}; e.g. --merge malignant=mel+bcc")
-        merge[new.strip()] = names
-    return merge
 
 
 def given(options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -123,11 +66,6 @@ def given(options: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]
         for section, values in options.items()
     }
     return {section: values for section, values in typed.items() if values}
-
-
-def binary_subsample(beta: float | None) -> dict[str, Any] | None:
-    """Return the setting ``data.subsample`` that ``--beta`` stands for."""
-    return None if beta is None else {"name": "binary", "beta": beta}
 
 
 def check_output(out: Path, *, overwrite: bool, data: Iterable[str | Path] = ()) -> None:

@@ -8,23 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 
 import typer
 
-from medtail.cli.job_options import Cluster, Jobs, chosen_workers
-from medtail.cli.options import (
+from medtail.cli.data_options import (
     Classes,
     GroupColumn,
     ImageColumn,
     LabelColumn,
     LabelSeparator,
     Merge,
-    Split,
+    Negative,
     SplitColumn,
-    binary_subsample,
-    given,
-    parse_assignments,
-    parse_axes,
-    parse_classes,
-    parse_merge,
+    data_settings,
 )
+from medtail.cli.job_options import Cluster, Jobs, chosen_workers
+from medtail.cli.options import Split, given, parse_assignments, parse_axes
 from medtail.errors import InputError
 
 if TYPE_CHECKING:
@@ -146,10 +142,7 @@ def compare(
         str | None,
         typer.Option(metavar="CLASS", help="This class (or a+b) against the rest, for every run."),
     ] = None,
-    negative: Annotated[
-        str | None,
-        typer.Option(metavar="CLASS", help="With --positive: against this class (or a+b) alone."),
-    ] = None,
+    negative: Negative = None,
     beta: Annotated[
         float | None, typer.Option(help="Ratio of two classes in training, for every run; see train --help.")
     ] = None,
@@ -186,19 +179,10 @@ def compare(
         )
     if folds is not None and not trained:
         raise InputError("--folds is for trainings on DATA, finished runs have theirs; leave it out")
+    named = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     options: dict[str, dict[str, Any]] = {
         "backbone": {"name": backbone},
-        "data": {
-            "classes": parse_classes(classes),
-            "merge": parse_merge(merge),
-            "columns": TableColumns(
-                image_column, label_column, group_column, split_column, label_separator
-            ).given()
-            or None,
-            "positive": positive,
-            "negative": negative,
-            "subsample": binary_subsample(beta),
-        },
+        "data": data_settings(named, classes, merge, positive=positive, negative=negative, beta=beta),
         "training": {"epochs": epochs},
     }
     result: Comparison | RankedComparisons | Tuning

@@ -9,18 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from medtail.cli.options import (
-    Combine,
-    GroupColumn,
-    HeatMap,
-    ImageColumn,
-    LabelColumn,
-    LabelSeparator,
-    OperatingPointFile,
-    Split,
-    SplitColumn,
-    TestTimeAugmentation,
-)
+from medtail.cli.data_options import GroupColumn, ImageColumn, LabelColumn, LabelSeparator, SplitColumn
+from medtail.cli.options import Combine, HeatMap, OperatingPointFile, Split, TestTimeAugmentation
 from medtail.errors import InputError
 
 

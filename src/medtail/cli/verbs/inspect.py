@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medtail.cli.label_errors import inspect_run
-from medtail.cli.options import (
+from medtail.cli.data_options import (
     Classes,
     GroupColumn,
     ImageColumn,
     LabelColumn,
     LabelSeparator,
     Merge,
+    Negative,
     SplitColumn,
     parse_classes,
     parse_merge,
 )
+from medtail.cli.label_errors import inspect_run
 from medtail.cli.tables import reason_lines
 from medtail.cli.wording import in_options
 from medtail.errors import InputError
@@ -46,10 +47,7 @@ def inspect(
     positive: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Inspect this class (or a+b) against the rest.")
     ] = None,
-    negative: Annotated[
-        str | None,
-        typer.Option(metavar="CLASS", help="With --positive: against this class (or a+b) alone."),
-    ] = None,
+    negative: Negative = None,
     max_pixels: Annotated[
         int,
         typer.Option(

@@ -7,20 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from medtail.cli.options import (
+from medtail.cli.data_options import (
     Classes,
     GroupColumn,
     ImageColumn,
     LabelColumn,
     LabelSeparator,
     Merge,
+    Negative,
     SplitColumn,
-    binary_subsample,
-    given,
-    parse_assignments,
-    parse_classes,
-    parse_merge,
+    data_settings,
 )
+from medtail.cli.options import given, parse_assignments
 from medtail.cli.tables import reason_lines
 
 
@@ -60,10 +58,7 @@ def train(
         str | None,
         typer.Option(metavar="CLASS", help="This class (or a+b) against the rest: two classes."),
     ] = None,
-    negative: Annotated[
-        str | None,
-        typer.Option(metavar="CLASS", help="With --positive: against this class (or a+b) alone."),
-    ] = None,
+    negative: Negative = None,
     beta: Annotated[
         float | None,
         typer.Option(
@@ -102,20 +97,7 @@ def train(
     Writes recipe.yaml, metrics.csv, checkpoints, predictions, summary.json and report.html into --out; with --folds,
     such a run for each fold, and the predictions for all images by the models that were trained without them.
     """
-    options: dict[str, Any] = {
-        "backbone": {"name": backbone, "weights": "published" if pretrained else None, "from_run": from_run},
-        # A run that is continued elsewhere still finds it.
-        "method": {"teacher": None if teacher is None else str(teacher.absolute())},
-        "data": {
-            "image_size": image_size,
-            "classes": parse_classes(classes),
-            "merge": parse_merge(merge),
-            "positive": positive,
-            "negative": negative,
-            "subsample": binary_subsample(beta),
-        },
-        "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
-    }
+    # Recipes and data take pydantic and pandas, which --help need not wait for.
     from medtail.cli.progress import progress_bar
     from medtail.data import TableColumns, choose_classes, open_collection
     from medtail.data.decoded.cache import PixelCache
@@ -124,7 +106,16 @@ def train(
     from medtail.runs.run import Run
 
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
-    options["data"]["columns"] = columns.given() or None
+    options: dict[str, Any] = {
+        "backbone": {"name": backbone, "weights": "published" if pretrained else None, "from_run": from_run},
+        # A run that is continued elsewhere still finds it.
+        "method": {"teacher": None if teacher is None else str(teacher.absolute())},
+        "data": {
+            "image_size": image_size,
+            **data_settings(columns, classes, merge, positive=positive, negative=negative, beta=beta),
+        },
+        "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
+    }
     changes = [given(options), parse_assignments(settings or [])]
     with progress_bar() as progress:
         collection = open_collection(data, columns=chosen_columns(recipe, changes))

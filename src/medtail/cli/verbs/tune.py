@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from medtail.cli.job_options import Cluster, Jobs, chosen_workers
-from medtail.cli.options import (
+from medtail.cli.data_options import (
     Classes,
     GroupColumn,
     ImageColumn,
@@ -15,11 +14,10 @@ from medtail.cli.options import (
     LabelSeparator,
     Merge,
     SplitColumn,
-    given,
-    parse_assignments,
-    parse_classes,
-    parse_merge,
+    data_settings,
 )
+from medtail.cli.job_options import Cluster, Jobs, chosen_workers
+from medtail.cli.options import given, parse_assignments
 
 
 class Sampler(StrEnum):
@@ -78,11 +76,7 @@ def tune(
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     options: dict[str, dict[str, Any]] = {
         "backbone": {"name": backbone},
-        "data": {
-            "classes": parse_classes(classes),
-            "merge": parse_merge(merge),
-            "columns": columns.given() or None,
-        },
+        "data": data_settings(columns, classes, merge),
         "training": {"epochs": epochs},
     }
     search = Search(
