@@ -168,7 +168,7 @@ def _about_a_bug(error: Exception) -> str:
 @contextmanager
 def _shown_log() -> Iterator[None]:
     """Print what the library reports, line by line, on stderr."""
-    handler = logging.StreamHandler()
+    handler = _OnStderr()
     handler.setFormatter(_InOptions("%(message)s"))
     logger = logging.getLogger("medtail")
     logger.addHandler(handler)
@@ -177,6 +177,17 @@ def _shown_log() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+@final
+class _OnStderr(logging.Handler):
+    """Writes to what is stderr at the time: a live progress bar puts itself in its place, and lines above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)
+        except Exception:
+            self.handleError(record)
 
 
 @final

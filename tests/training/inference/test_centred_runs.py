@@ -10,6 +10,8 @@ from training.stripes import recipe
 
 from medtail.data import TableColumns, open_collection
 from medtail.errors import InputError
+from medtail.experiments.experiment import Experiment
+from medtail.experiments.variants import variants_of
 from medtail.inference import load
 from medtail.runs.run import Run
 from medtail.serving.export import export
@@ -64,3 +66,11 @@ def test_what_decides_on_new_images_has_no_masks_either(run: Run, tmp_path: Path
     with pytest.raises(InputError, match="on the masks of column tumour, and new images come without masks"):
         export([run], tmp_path / "run.pt2", format="torch")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_comparison_opens_the_data_with_the_masks_of_its_recipe(clinic: Path, tmp_path: Path) -> None:
+    change = {"data": {"columns": {"mask_column": "tumor"}, "fit": "crop"}}
+    with pytest.raises(
+        InputError, match=r"`mask_column` must be a column of .*got 'tumor'; did you mean tumour"
+    ):
+        Experiment(variants_of(["ce"]), [str(clinic)], tmp_path / "out", changes=[change]).prepared()
