@@ -3,12 +3,17 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from medtail.data import BUILT_IN
 from medtail.data.datasets.descriptions import BUILT_IN_DESCRIPTIONS
+from medtail.files import write_json
 from medtail.losses import DESCRIPTIONS, LOSSES
+from medtail.recipes.recorded_prior import prior_summary
+from medtail.runs.facts import DatasetFacts
+from references.runs import make_run
 
 PLOTS_AND_TRAINING = {"lightning", "timm", "torchvision", "matplotlib"}
 NO_TORCH = {"torch", *PLOTS_AND_TRAINING}
@@ -47,6 +52,20 @@ def test_a_list_loads_nothing_heavy(kind: str) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_a_comparison_of_finished_runs_loads_nothing_heavy(tmp_path: Path) -> None:
+    """The free rival takes its prior from the summary, so that no loss is built."""
+    run = make_run(tmp_path / "ce", method="ce", resamples=3)
+    write_json(run.summary, {**run.read_summary(), **prior_summary(run, DatasetFacts.load(run))})
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from medtail.evaluation import compare_runs; from medtail.runs.run import Run\n"
+        f"rival = compare_runs([Run(Path({str(run.folder)!r}))]).rival\n"
+        f"print(rival, sorted({NO_TORCH} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "ce, adapted []"
 
 
 @pytest.mark.parametrize(

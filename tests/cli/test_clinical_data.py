@@ -94,7 +94,7 @@ def test_a_nifti_set_from_inspection_to_evaluation(
     assert findings.returncode == 0, findings.stderr
     assert "sizes: 25 x 41 x 33 (24)" in findings.stdout
     assert "channels: 2 (24)" in findings.stdout
-    assert "(recipe small_volumes)" in findings.stdout
+    assert "recipe small_volumes)" in findings.stdout
 
     run = tmp_path / "run"
     options = ("--method", "balanced_softmax", "--epochs", 2, "--image-size", 16, "--batch-size", 8)

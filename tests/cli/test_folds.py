@@ -59,7 +59,7 @@ def test_each_fold_has_a_model_of_its_own(folds_run: Path) -> None:
 
 def test_the_summary_is_of_all_images_and_of_each_fold(folds_run: Path) -> None:
     summary = json.loads((folds_run / "summary.json").read_text())
-    assert (summary["split"], summary["n"]) == ("out_of_fold", 476)
+    assert (summary["split"], summary["n"], len(summary["score_prior"])) == ("out_of_fold", 476, 10)
     pooled = Predictions.read(folds_run / "predictions" / "out_of_fold.parquet")
     assert summary["accuracy"] == pytest.approx(pooled.measure()["accuracy"][0])
     values = [

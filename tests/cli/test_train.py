@@ -60,7 +60,9 @@ def test_the_summary_has_the_promised_keys_and_learned_something(digits_run: Pat
     assert set(summary) >= SUMMARY_KEYS
     assert summary["split"] == "test"
     assert summary["balanced_accuracy"] > 0.3  # ten classes: chance is 0.1
-    assert [entry["name"] for entry in summary["classes"]] == [str(digit) for digit in range(10)]
+    names = [str(digit) for digit in range(10)]
+    assert [entry["name"] for entry in summary["classes"]] == list(summary["score_prior"]) == names
+    assert sum(summary["score_prior"].values()) == pytest.approx(1)
 
 
 def test_metrics_have_a_row_an_epoch_with_the_recall_of_each_class(digits_run: Path) -> None:

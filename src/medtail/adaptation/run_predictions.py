@@ -9,6 +9,7 @@ import numpy as np
 
 from medtail.errors import InputError
 from medtail.recipes.compose import load_recipe
+from medtail.recipes.recorded_prior import saved_score_prior
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import EvaluatedSplit, Run
@@ -145,6 +146,8 @@ class RunPredictions(Adaptable):
 
         It follows from the loss and from the class shares that the last epoch drew.
         """
+        if condition is None or condition == self.condition:
+            return saved_score_prior(self.run, self.facts)
         from medtail.recipes.score_prior import score_prior
 
         return score_prior(self.recipe, self.facts, condition)

@@ -33,6 +33,7 @@ from medtail.files import remove_left_over, write_json
 from medtail.methods import Method
 from medtail.progress import Progress
 from medtail.recipes.compose import load_recipe
+from medtail.recipes.recorded_prior import prior_summary
 from medtail.recipes.schema import Recipe
 from medtail.runs.claim import claimed
 from medtail.runs.facts import DatasetFacts
@@ -557,7 +558,7 @@ def _finish(run: Run, fitted: _Fitted, *, started: float, progress: Progress | N
         training_counts=data.facts.training_counts,
         positive=data.facts.positive_id,
     )
-    summary |= protocol_summary(RunSettings.load(run))
+    summary |= protocol_summary(RunSettings.load(run)) | prior_summary(run, data.facts)
     surroundings = {**environment(started), **fitted.sizes}
     write_json(run.environment, surroundings)
     write_report(run, read_image(data.collection), summary=summary, environment=surroundings)

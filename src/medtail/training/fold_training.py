@@ -27,6 +27,7 @@ from medtail.evaluation.summaries.cross_validation import (
 from medtail.evaluation.summaries.summary import protocol_summary
 from medtail.files import write_json
 from medtail.progress import Progress
+from medtail.recipes.recorded_prior import prior_summary
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 from medtail.runs.settings import RunSettings
@@ -162,7 +163,7 @@ def _pool(
     pooled.write(run.out_of_fold)
     facts = pooled_facts(folds, fingerprint)
     summary = summarize_folds(pooled, folds, np.asarray(facts.class_counts["train"]))
-    summary |= protocol_summary(RunSettings.load(run))
+    summary |= protocol_summary(RunSettings.load(run)) | prior_summary(run, facts)
     seconds = sum(fold.read_environment()["seconds"] for fold in folds)
     surroundings = {**environment(started), "seconds": round(seconds, 1)}
     write_json(run.environment, surroundings)

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from medtail.errors import InputError
 from medtail.evaluation.comparison.comparison import Comparison, compare_runs
 from medtail.evaluation.comparison.page import comparison_page
 from medtail.evaluation.comparison.significance.differences import Difference
 from medtail.evaluation.comparison.significance.sentences import sentences_of
+from medtail.files import write_json
+from medtail.recipes.recorded_prior import prior_summary, saved_score_prior
+from medtail.runs.facts import DatasetFacts
 from medtail.runs.predictions import Predictions
 from medtail.runs.run import Run
 from references.pages import read_page
@@ -52,10 +56,23 @@ def test_the_adapted_row_is_post_hoc_logit_adjustment(runs: list[Run], compariso
     assert row["seeds"] == [0]
 
 
+def test_a_recorded_prior_is_that_of_the_loss(make_run, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "vs", method="vector_scaling", resamples=3)
+    facts, summary = DatasetFacts.load(run), run.read_summary()
+    recorded = prior_summary(run, facts)
+    from_loss = saved_score_prior(run, facts)
+    assert list(recorded["score_prior"]) == facts.class_names and abs(from_loss.sum() - 1) < 1e-9
+    write_json(run.summary, summary | recorded)
+    np.testing.assert_array_equal(saved_score_prior(run, facts), from_loss)
+    write_json(run.summary, summary | {"score_prior": {"akiec": 1.0}})
+    with pytest.raises(InputError, match="must hold a share for each class under score_prior"):
+        saved_score_prior(run, facts)
+
+
 def test_a_run_whose_loss_is_unknown_has_no_adapted_row(make_run, tmp_path: Path, caplog) -> None:
     comparison = compare_runs([make_run(tmp_path / "copy", method="copy", resamples=3)])
     assert (comparison.labels, comparison.rival) == (["copy"], None)
-    assert "has no row, adapted, because its loss cannot be built" in caplog.text
+    assert "has no row, adapted, because its prior is unknown" in caplog.text
 
 
 def test_the_page_says_what_does_not_beat_it(comparison: Comparison) -> None:

@@ -12,6 +12,7 @@ from medtail.naming import nearest
 from medtail.operating_point.decisions import MostProbable
 from medtail.operating_point.point import OperatingPoint
 from medtail.operating_point.prior_shift import PriorShift
+from medtail.recipes.recorded_prior import saved_score_prior
 
 _log = logging.getLogger(__name__)
 
@@ -45,17 +46,13 @@ def with_adapted(judged: Sequence[JudgedRun]) -> list[JudgedRun]:
 
 def _adapted(run: JudgedRun) -> JudgedRun | None:
     """The run at equal class shares; None where its scores stand for these already, or for shares nobody knows."""
-    # The losses import PyTorch, which reading finished runs need not wait for.
-    from medtail.recipes.compose import load_recipe
-    from medtail.recipes.score_prior import score_prior
-
     if run.predictions.multi_label:
         # No loss says which shares of a label its probabilities stand for.
         return None
     try:
-        prior = score_prior(load_recipe(run.run.recipe), run.facts)
+        prior = saved_score_prior(run.run, run.facts)
     except InputError as error:
-        _log.warning(f"{run.run.folder} has no row{ADAPTED}, because its loss cannot be built: {error}")
+        _log.warning(f"{run.run.folder} has no row{ADAPTED}, because its prior is unknown: {error}")
         return None
     uniform = np.full(len(prior), 1 / len(prior))
     if np.allclose(prior, uniform, atol=_UNIFORM):
