@@ -5,12 +5,19 @@ from typing import Any
 
 import pytest
 
+from medtail.errors import InputError
+from medtail.experiments.jobs import Job
+from medtail.experiments.reproductions import reproduce as reproducing
 from medtail.experiments.reproductions.data_sets import known_data_sets
 from medtail.experiments.reproductions.definition import BudgetName, read_definition, reproduction_names
 from medtail.experiments.reproductions.plan import PlannedPart, Row
-from medtail.experiments.reproductions.reproduce import plan
+from medtail.experiments.reproductions.reproduce import plan, reproduce
 
 EVERY = dict.fromkeys(known_data_sets(), "digits-lt")
+#: As far as they stand in for others.
+STAND_INS = {
+    name: "digits-lt" for name in EVERY if any(name in known.stand_ins for known in known_data_sets().values())
+}
 
 
 def trainings(part: PlannedPart, row: Row) -> dict[Path, Any]:
@@ -28,17 +35,18 @@ def trainings(part: PlannedPart, row: Row) -> dict[Path, Any]:
     return found
 
 
+@pytest.mark.parametrize("data", [EVERY, STAND_INS], ids=["every", "stand-ins"])
 @pytest.mark.parametrize("budget", ["quick", "paper"])
 @pytest.mark.parametrize("paper", ["dal", "lct", "alpa", "metric-losses", "dbm"])
 def test_a_folder_holds_one_training_whichever_table_it_is_for(
-    paper: str, budget: BudgetName, tmp_path: Path
+    paper: str, budget: BudgetName, data: dict[str, str], tmp_path: Path
 ) -> None:
     held: dict[Path, tuple[str, Any]] = {}
     for name in reproduction_names():
         definition = read_definition(name)
         if definition.paper != paper or not definition.kind.needs_data:
             continue
-        for part in plan(definition, budget, EVERY, tmp_path):
+        for part in plan(definition, budget, data, tmp_path):
             for row in part.rows:
                 if row.not_run is not None:
                     continue
@@ -46,6 +54,20 @@ def test_a_folder_holds_one_training_whichever_table_it_is_for(
                     first, same = held.setdefault(folder, (name, content))
                     assert content == same, f"{folder} of {first} and {name}"
     assert held
+
+
+def test_parts_on_the_same_images_share_their_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ham10000 = {"ham10000": "digits-lt"}
+    figures = [read_definition(f"dal-figure{number}") for number in (4, 5)]
+    (fourth,), (fifth,) = (plan(figure, "quick", ham10000, tmp_path) for figure in figures)
+    assert (fourth.title, fifth.title) == ("ISIC 2018", "ISIC 2019") and fourth.folder == fifth.folder
+    asked: list[Job] = []
+    monkeypatch.setattr(reproducing, "run_jobs", lambda jobs, *_: asked.extend(jobs))
+    both = figures[0].model_copy(update={"parts": figures[0].parts | figures[1].parts})
+    monkeypatch.setattr(reproducing, "read_definition", lambda name: both)
+    with pytest.raises(InputError, match="does not exist"):
+        reproduce("dal-figure4", data=ham10000, out=tmp_path / "out")
+    assert len(asked) == len({job.run for job in asked}) == 14
 
 
 def test_folds_are_judged_one_by_one(tmp_path: Path) -> None:

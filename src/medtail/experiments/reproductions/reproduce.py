@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, final
 
 from medtail.errors import InputError
-from medtail.experiments.jobs import Workers, run_jobs
+from medtail.experiments.jobs import Job, Workers, run_jobs
 from medtail.experiments.reproductions.data_sets import (
     GivenData,
     check_names,
@@ -121,8 +121,8 @@ def reproduce(
     check_names(data)
     check_place(out, name)
     planned = plan(definition, budget, data, out / "runs" if runs is None else runs)
-    first = list({job.run: job for part in planned for job in definition.kind.teachers(part)}.values())
-    rest = [job for part in planned for job in definition.kind.jobs(part)]
+    first = _once(job for part in planned for job in definition.kind.teachers(part))
+    rest = _once(job for part in planned for job in definition.kind.jobs(part))
     jobs = [*first, *rest]
     if jobs:
         _log.info(f"{name}: {len(jobs)} trainings, {sum(job.finished for job in jobs)} of them finished")
@@ -137,6 +137,11 @@ def reproduce(
         seconds=sum(float(job.run.read_environment()["seconds"]) for job in jobs),
         surroundings={"medtail": version("medtail"), "git_commit": git_commit(), "hardware": hardware()},
     )
+
+
+def _once(jobs: Iterable[Job]) -> list[Job]:
+    """Return jobs, each run once: rows share a teacher, and parts on the same images share all their runs."""
+    return list({job.run: job for job in jobs}.values())
 
 
 def check_place(out: Path, name: str) -> None:
@@ -187,7 +192,9 @@ def _planned(
     stands_in = given is not None and given.stands_in_for is not None
     own = part.stand_in_set.get(given.name, {}) if given is not None and stands_in else part.set
     changes = [nested(spent.set), nested(own)]
-    place = folder / f"{title.replace(' ', '_').replace(',', '')}-{_digest(recipe, changes, spent.folds)}"
+    # Named by the data: parts for which the same images stand in share their runs.
+    name = title.replace(" ", "_").replace(",", "") if given is None else given.name
+    place = folder / f"{name}-{_digest(recipe, changes, spent.folds)}"
     return PlannedPart(
         title, given, rows, place, spent.seeds, recipe, changes, spent.grid_points, spent.folds
     )
