@@ -33,6 +33,16 @@ def prior_summary(run: Run, facts: DatasetFacts) -> dict[str, Any]:
     return {_KEY: dict(zip(facts.class_names, shares, strict=True))}
 
 
+def recorded_prior(run: Run) -> dict[str, Any]:
+    """Return ``score_prior`` as the summary of a finished run has it; nothing where it has none.
+
+    Raises:
+        InputError: The summary is missing or damaged.
+    """
+    summary = run.read_summary()
+    return {_KEY: summary[_KEY]} if _KEY in summary else {}
+
+
 def saved_score_prior(run: Run, facts: DatasetFacts) -> np.ndarray:
     """Return the prior ``(C,)`` that the saved probabilities of a finished run stand for.
 
@@ -44,7 +54,7 @@ def saved_score_prior(run: Run, facts: DatasetFacts) -> np.ndarray:
         InputError: The summary is missing or damaged; or it is of a run from before the prior was recorded, and its
             loss cannot be built.
     """
-    recorded = run.read_summary().get(_KEY)
+    recorded = recorded_prior(run).get(_KEY)
     if recorded is None:
         # The loss imports PyTorch.
         from medtail.recipes.score_prior import score_prior

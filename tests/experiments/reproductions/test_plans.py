@@ -16,7 +16,9 @@ from medtail.experiments.reproductions.reproduce import plan, reproduce
 EVERY = dict.fromkeys(known_data_sets(), "digits-lt")
 #: As far as they stand in for others.
 STAND_INS = {
-    name: "digits-lt" for name in EVERY if any(name in known.stand_ins for known in known_data_sets().values())
+    name: "digits-lt"
+    for name in EVERY
+    if any(name in known.stand_ins for known in known_data_sets().values())
 }
 
 

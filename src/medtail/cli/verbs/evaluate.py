@@ -88,6 +88,7 @@ def evaluate(
     from medtail.evaluation.summaries.summary import protocol_summary, summarize
     from medtail.inference.combination import chosen_combination
     from medtail.inference.members import check_chosen_for, members_of
+    from medtail.recipes.recorded_prior import recorded_prior
     from medtail.runs.facts import DatasetFacts
     from medtail.runs.settings import RunSettings
 
@@ -160,6 +161,8 @@ def evaluate(
     summary = judge(predictions)
     if own and split is Split.test:
         summary |= protocol_summary(RunSettings.load(folder))
+        if adapted is None:
+            summary |= recorded_prior(folder)
     if passed is not None:
         summary = {"data": passed.collection.name, **summary}
     if checkpoint is Checkpoint.last:
