@@ -1,7 +1,7 @@
 """Nested collaborative learning (NCL): several experts that learn from labels, from hard categories and each other."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Self, cast, final
+from typing import ClassVar, Literal, cast, final
 
 import torch
 from torch import Tensor, nn
@@ -12,9 +12,8 @@ from medtail.errors import InputError
 from medtail.heads import Head
 from medtail.losses import MomentumContrastLoss, NestedCollaborativeLoss
 from medtail.losses.pipeline import ClassificationLoss
-from medtail.methods.base import Batch, Method, StepOutput
-from medtail.methods.one_head import check_head
-from medtail.methods.parts.freezing import Freezing
+from medtail.methods.base import Batch, StepOutput
+from medtail.methods.one_head import OneLossMethod
 from medtail.methods.parts.momentum_copy import MomentumCopy
 from medtail.methods.parts.projectors import plain_projector
 from medtail.methods.parts.queues import KeyQueue
@@ -68,7 +67,7 @@ class _MomentumBranch(nn.Module):
 
 
 @final
-class NestedCollaborative(Method):
+class NestedCollaborative(OneLossMethod):
     r"""Train experts with labels, with the categories they confuse, with each other and with themselves.
 
     .. math:: L = \sum_e L_\text{class}^e + L_\text{NCL} + \sum_e L_\text{MoCo}^e
@@ -127,15 +126,12 @@ class NestedCollaborative(Method):
         momentum: float = 0.999,
         for_training: bool = True,
     ) -> None:
-        super().__init__()
         if len(experts) < 2:
             raise InputError(
                 f"experts must be at least 2, got {len(experts)}; train a single one with Supervised"
             )
-        for expert in experts:
-            check_head(expert.head, loss)
+        super().__init__([expert.backbone for expert in experts], [expert.head for expert in experts], loss)
         self.experts = nn.ModuleList(experts)
-        self.loss = loss
         share = checks.number("hard_share", hard_share, low=0, high=1, open_low=True)
         self.collaboration = NestedCollaborativeLoss(
             class_counts,
@@ -143,7 +139,6 @@ class NestedCollaborative(Method):
             distillation=distillation,
             variant=variant,
         )
-        self._freezing = Freezing(expert.backbone for expert in experts)
         self.contrast_weight = checks.number("contrast_weight", contrast_weight, low=0)
         self.contrast = nn.ModuleList(
             _MomentumBranch(
@@ -234,28 +229,6 @@ class NestedCollaborative(Method):
             rows = [normalize(part, dim=1) for part in rows]
         return torch.cat(rows, dim=1)
 
-    def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the classification loss of the mean outputs."""
-        loss: Tensor = self.loss(outputs, targets)
-        return loss
-
-    def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
-        """Return what the classification loss reads from the outputs."""
-        return self.loss.probabilities(outputs, prior)
-
-    def log_probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
-        """Return what the classification loss reads from the outputs, in float64."""
-        return self.loss.log_probabilities(outputs, prior, dtype=torch.float64)
-
-    @property
-    def uses_batch_statistics(self) -> bool:
-        """Whether the classification loss does: a queue is not the batch."""
-        return self.loss.uses_batch_statistics
-
-    def set_epoch(self, epoch: int) -> None:
-        """Pass the epoch on to the loss."""
-        self.loss.set_epoch(epoch)
-
     def set_step(self, step: int) -> None:
         """Begin another batch."""
         for branch in self._branches:
@@ -265,14 +238,3 @@ class NestedCollaborative(Method):
         """Let the copies follow, and keep the keys of the step."""
         for branch, expert in zip(self._branches, self._experts, strict=False):
             branch.after_step(expert)
-
-    def freeze_backbone(self, frozen: bool) -> None:
-        """Exclude the backbones from training, or include them again."""
-        self._freezing.set(frozen)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> Self:
-        """Set training mode, leaving frozen backbones in evaluation mode."""
-        super().train(mode)
-        self._freezing.keep()
-        return self

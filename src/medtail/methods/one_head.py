@@ -1,7 +1,7 @@
-"""What methods with one backbone, one head and one loss have in common."""
+"""What methods with one loss have in common, and those with one backbone and one head as well."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -15,17 +15,71 @@ from medtail.methods.base import Method
 from medtail.methods.parts.freezing import Freezing
 
 
-def check_head(head: Head, loss: ClassificationLoss) -> None:
-    """Refuse a head that does not emit what the loss expects."""
-    if head.emits != loss.expects:
-        raise InputError(
-            f"head must emit what the loss expects: {type(loss).__name__} expects {loss.expects}, "
-            f"{type(head).__name__} emits {head.emits}; "
-            f"take a head that emits {loss.expects}, or leave the choice to `head.name=auto`"
-        )
+class OneLossMethod(Method, ABC):
+    """Networks whose outputs one loss trains and reads; abstract.
+
+    Args:
+        backbones: Those of the networks, which are frozen together.
+        heads: What gives the outputs ``(N, C)``.
+        loss: Trains the outputs and reads them as probabilities.
+
+    Raises:
+        InputError: The loss expects cosines and a head emits logits, or the other way round.
+    """
+
+    def __init__(
+        self, backbones: Sequence[nn.Module], heads: Sequence[Head], loss: ClassificationLoss
+    ) -> None:
+        super().__init__()
+        for head in heads:
+            if head.emits != loss.expects:
+                raise InputError(
+                    f"head must emit what the loss expects: {type(loss).__name__} expects {loss.expects}, "
+                    f"{type(head).__name__} emits {head.emits}; "
+                    f"take a head that emits {loss.expects}, or leave the choice to `head.name=auto`"
+                )
+        self.loss = loss
+        self._freezing = Freezing(backbones)
+
+    @property
+    def uses_batch_statistics(self) -> bool:
+        """Whether the loss does."""
+        return self.loss.uses_batch_statistics
+
+    def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of given outputs."""
+        loss: Tensor = self.loss(outputs, targets)
+        return loss
+
+    def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Return what the loss reads from the outputs."""
+        return self.loss.probabilities(outputs, prior)
+
+    def log_probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
+        """Return the logarithms that the loss reads from the outputs, in float64."""
+        return self.loss.log_probabilities(outputs, prior, dtype=torch.float64)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Pass the epoch on to the loss."""
+        self.loss.set_epoch(epoch)
+
+    def freeze_backbone(self, frozen: bool) -> None:
+        """Exclude the backbones from training, or include them again.
+
+        A frozen backbone has no gradients, and its batch-norm statistics stay as they are. Parameters that were frozen
+        before, such as the base weights of an adapter, stay frozen when the backbones are included again.
+        """
+        self._freezing.set(frozen)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode, leaving frozen backbones in evaluation mode."""
+        super().train(mode)
+        self._freezing.keep()
+        return self
 
 
-class OneHeadMethod(Method, ABC):
+class OneHeadMethod(OneLossMethod, ABC):
     """A backbone, a head, and the loss that reads its outputs; abstract.
 
     Args:
@@ -37,15 +91,10 @@ class OneHeadMethod(Method, ABC):
         InputError: The loss expects cosines and the head emits logits, or the other way round.
     """
 
-    loss: ClassificationLoss
-
     def __init__(self, backbone: nn.Module, head: Head, loss: ClassificationLoss) -> None:
-        super().__init__()
-        check_head(head, loss)
+        super().__init__([backbone], [head], loss)
         self.backbone = backbone
         self.head = head
-        self.loss = loss
-        self._freezing = Freezing([backbone])
 
     @abstractmethod
     def head_input(self, features: Tensor) -> Tensor:
@@ -76,11 +125,6 @@ class OneHeadMethod(Method, ABC):
         return self.head.embed(self.head_input(features))
 
     @property
-    def uses_batch_statistics(self) -> bool:
-        """Whether the loss does."""
-        return self.loss.uses_batch_statistics
-
-    @property
     def class_centres(self) -> Tensor:
         """The weights of the head's last layer ``(C, E)``."""
         return self.head.class_centres
@@ -91,23 +135,6 @@ class OneHeadMethod(Method, ABC):
             return None
         own, other = self.loss.log_scores(torch.tensor([[1.0, 0.0]]))[0].tolist()
         return float(own - other)
-
-    def evaluate(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the loss of given outputs."""
-        loss: Tensor = self.loss(outputs, targets)
-        return loss
-
-    def probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
-        """Return what the loss reads from the outputs."""
-        return self.loss.probabilities(outputs, prior)
-
-    def log_probabilities(self, outputs: Tensor, prior: Tensor | None = None) -> Tensor:
-        """Return the logarithms that the loss reads from the outputs, in float64."""
-        return self.loss.log_probabilities(outputs, prior, dtype=torch.float64)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Pass the epoch on to the loss."""
-        self.loss.set_epoch(epoch)
 
     def take_out_backbone(self) -> nn.Module:
         """Return the backbone, and pass on features in its place."""
@@ -122,18 +149,3 @@ class OneHeadMethod(Method, ABC):
             yield
         finally:
             self.backbone = backbone
-
-    def freeze_backbone(self, frozen: bool) -> None:
-        """Exclude the backbone from training, or include it again.
-
-        A frozen backbone has no gradients, and its batch-norm statistics stay as they are. Parameters that were frozen
-        before, such as the base weights of an adapter, stay frozen when the backbone is included again.
-        """
-        self._freezing.set(frozen)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> Self:
-        """Set training mode, leaving a frozen backbone in evaluation mode."""
-        super().train(mode)
-        self._freezing.keep()
-        return self
