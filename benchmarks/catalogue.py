@@ -18,7 +18,7 @@ from medtail.files import write_text
 from medtail.losses import LOSSES
 from medtail.runs.run import Run
 from medtail.training.devices import hardware
-from medtail.training.fit import git_commit
+from medtail.training.finishing import git_commit
 
 COLUMNS = {
     "balanced_accuracy": "balanced accuracy",

@@ -15,7 +15,7 @@ from medtail.errors import InputError
 from medtail.recipes.choose_recipe import chosen_columns
 from medtail.runs.images.attributes import read_attributes
 from medtail.runs.run import Run
-from medtail.training.fit import check_outside
+from medtail.training.run_folder import check_outside
 from references.data_sets import picture
 
 KINDS = ["nv", "mel", "bcc", "df"]

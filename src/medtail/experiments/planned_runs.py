@@ -16,7 +16,7 @@ from medtail.recipes.choose_recipe import choose_recipe, chosen_columns
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.grid import GridRuns
 from medtail.runs.run import Run
-from medtail.training.fit import check_outside
+from medtail.training.run_folder import check_outside
 
 
 @final

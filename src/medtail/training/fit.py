@@ -1,81 +1,61 @@
 """Train a run: from data and a recipe to the folder of files that every later step reads."""
 
 import logging
-import platform
-import shutil
-import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast, final
 
 import lightning
-import numpy as np
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import Logger
-from torch import Tensor
 
-from medtail.backbones import LoadedWeights, weights_of
+from medtail.backbones import weights_of
 from medtail.data import ImageCollection, write_splits
-from medtail.data.collection_images import read_image
 from medtail.data.decoded.cache import PixelCache
 from medtail.errors import InputError
-from medtail.evaluation.report.report import write_report
 from medtail.evaluation.summaries.chosen_epoch import MONITORED, chosen_column, monitored_window
-from medtail.evaluation.summaries.summary import protocol_summary, summarize
-from medtail.files import remove_left_over, write_json
 from medtail.methods import Method
 from medtail.progress import Progress
-from medtail.recipes.compose import load_recipe
-from medtail.recipes.recorded_prior import prior_summary
 from medtail.recipes.schema import Recipe
 from medtail.runs.claim import claimed
-from medtail.runs.facts import DatasetFacts
-from medtail.runs.features import SavedFeatures
-from medtail.runs.images.attributes import write_attributes
-from medtail.runs.predictions import SavedPredictions
-from medtail.runs.run import EVALUATED_SPLITS, Run
-from medtail.runs.settings import RunSettings
-from medtail.runs.stored_files import damaged, digest_of
+from medtail.runs.run import Run
+from medtail.runs.stored_files import damaged
 from medtail.training.batches.loaders import RunData
 from medtail.training.build import BuildContext, build_method, check_backbone, without_weights
 from medtail.training.callbacks import AngleTable, EpochLine, FinishEpoch, MetricsTable, StopOnBrokenLoss
 from medtail.training.checkpoints import START_AGAIN, WholeCheckpoints, checkpoints
 from medtail.training.devices import (
     check_sync_batch_norm,
-    choose_precision,
-    device,
-    hardware,
     is_main_process,
-    peak_memory_mb,
     with_sync_batch_norm,
 )
 from medtail.training.earlier_runs.first_stage import FirstStage
 from medtail.training.earlier_runs.teacher import load_teacher
-from medtail.training.frozen.features import FrozenFeatures, judged_features
-from medtail.training.frozen.solver import with_chosen_optimizer, with_saved_optimizer
-from medtail.training.inference.condition_sweep import write_conditions
-from medtail.training.inference.members import write_members
-from medtail.training.inference.trained_model import TrainedModel
-from medtail.training.inference.typicality import Typicality
+from medtail.training.finishing import Fitted, finish, finish_trial
+from medtail.training.frozen.features import FrozenFeatures
+from medtail.training.frozen.solver import with_chosen_optimizer
 from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.optimization.averaging import MovingAverage
 from medtail.training.optimization.optimizers import build_optimizer
 from medtail.training.prepare import PreparedData, prepare
+from medtail.training.run_folder import (
+    check_folder,
+    check_no_folds,
+    check_outside,
+    identified,
+    remove_left_over_in,
+    with_precision,
+    with_weights,
+)
 from medtail.training.watching.augmented_batch import AugmentedBatch
 from medtail.training.watching.loggers import check_logger, loggers_of
 from medtail.training.watching.monitor import MonitoredMean
+from medtail.training.watching.quiet import quiet_lightning
 
 _log = logging.getLogger(__name__)
-
-_RECORDED = ("torch", "torchvision", "timm", "lightning", "torchmetrics", "scikit-learn", "numpy", "pandas")
 
 
 def train(
@@ -117,7 +97,7 @@ def train(
     of all processes, and losses that use batch statistics see the joined batch.
     """
     return _trained(
-        _finish,
+        finish,
         collection,
         recipe,
         run,
@@ -146,11 +126,11 @@ def train_trial(
     Returns:
         The content of ``summary.json``: the metrics of the validation split.
     """
-    return _trained(_finish_trial, collection, recipe, run, resume=resume, progress=progress, cache=cache)
+    return _trained(finish_trial, collection, recipe, run, resume=resume, progress=progress, cache=cache)
 
 
 def _trained(
-    finish: Callable[..., dict[str, Any]],
+    judge: Callable[..., dict[str, Any]],
     collection: ImageCollection,
     recipe: Recipe,
     run: Run,
@@ -162,7 +142,7 @@ def _trained(
     loggers: Sequence[Logger] = (),
     cache: PixelCache | None = None,
 ) -> dict[str, Any]:
-    """Train, then judge the best epoch as ``finish`` does."""
+    """Train, then judge the best epoch as ``judge`` does."""
     started = time.time()
     recipe = with_precision(recipe)
     check_logger(recipe)
@@ -183,11 +163,11 @@ def _trained(
             progress=progress,
             cache=cache,
         )
-        return finish(run, fitted, started=started, progress=progress) if is_main_process() else {}
+        return judge(run, fitted, started=started, progress=progress) if is_main_process() else {}
 
     if not is_main_process():
         return work()
-    _check_no_folds(run)
+    check_no_folds(run)
     check_outside(run, collection)
     check_folder(run, recipe, resume=resume)
     if not resume:
@@ -195,24 +175,8 @@ def _trained(
     with claimed(run):
         # Again, because somebody may have written it before it was ours.
         check_folder(run, recipe, resume=resume)
-        _remove_left_over(run)
+        remove_left_over_in(run)
         return work()
-
-
-@final
-@dataclass(frozen=True)
-class _Fitted:
-    """What a training leaves besides its files.
-
-    Attributes:
-        data: With the facts as they were saved.
-        features: Of its images, if the network was frozen throughout.
-        sizes: Numbers of parameters.
-    """
-
-    data: PreparedData
-    features: FrozenFeatures | None
-    sizes: Mapping[str, int]
 
 
 def _fit(
@@ -225,9 +189,9 @@ def _fit(
     loggers: Sequence[Logger],
     progress: Progress | None,
     cache: PixelCache | None,
-) -> _Fitted:
+) -> Fitted:
     """Train until the last epoch."""
-    data = replace(data, facts=_identified(run, recipe, data.facts, resume=resume))
+    data = replace(data, facts=identified(run, recipe, data.facts, resume=resume))
     teacher = load_teacher(recipe, data.facts)
     first_stage = FirstStage.of(recipe, data.collection)
     # After the data, so that its size does not change which weights are drawn.
@@ -249,7 +213,7 @@ def _fit(
     recipe = with_chosen_optimizer(recipe, method)
     # The module builds its own when the run has files; this one refuses settings before that.
     build_optimizer(recipe, method)
-    data = replace(data, facts=_with_weights(run, data.facts, weights_of(method)))
+    data = replace(data, facts=with_weights(run, data.facts, weights_of(method)))
     parameters = sum(parameter.numel() for parameter in method.parameters())
     module = MethodModule(method, recipe, data.facts)
     known = FrozenFeatures.of(method, recipe, data, progress=progress, cache=cache)
@@ -268,7 +232,7 @@ def _fit(
         restored,
         *callbacks,
     ]
-    with _quiet_lightning():
+    with quiet_lightning():
         trainer = _trainer(recipe, run, watch, [*loggers_of(recipe, run), *loggers], data.facts.identity)
     if is_main_process():
         write_splits(data.collection, run.splits)
@@ -276,7 +240,7 @@ def _fit(
         data.facts.save(run)
         recipe.save(run.recipe)
 
-    with _quiet_lightning():
+    with quiet_lightning():
         try:
             trainer.fit(module, datamodule=RunData(learned_from, recipe), ckpt_path=last)
         except SystemExit:
@@ -292,7 +256,7 @@ def _fit(
             raise damaged(last, f"cannot be continued ({str(error)[:160]})", START_AGAIN) from error
         finally:
             finish_epoch.restore()
-    return _Fitted(data, known, {"parameters": parameters, "trained_parameters": trained})
+    return Fitted(data, known, {"parameters": parameters, "trained_parameters": trained})
 
 
 @final
@@ -303,145 +267,6 @@ class _Restored(Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self.done = True
-
-
-def _remove_left_over(run: Run) -> None:
-    """Remove what a killed writer of this run left; the run is ours, so nobody else writes it."""
-    for folder in (run.folder, *(path for path in run.folder.iterdir() if path.is_dir())):
-        remove_left_over(folder)
-
-
-def check_outside(run: Run, collection: ImageCollection) -> None:
-    """Make sure that what the run writes does not become part of the data.
-
-    Raises:
-        InputError: The folder of the run lies in the folder of the data.
-    """
-    data = Path(collection.data).resolve()
-    if data.is_dir() and run.folder.resolve().is_relative_to(data):
-        raise InputError(
-            f"`out` must lie outside DATA, or its files are read as data, but {run.folder} is in {collection.data}; "
-            f"choose another folder"
-        )
-
-
-def check_folder(run: Run, recipe: Recipe, *, resume: bool) -> None:
-    """Make sure that no run is overwritten, and none continued with other settings.
-
-    Raises:
-        InputError: The folder is not empty; with ``resume``, it is missing or holds a run of other settings.
-    """
-    if not resume:
-        if run.folder.exists() and (not run.folder.is_dir() or _holds_something(run)):
-            raise InputError(
-                f"`out` must be a new or empty folder, {run.folder} is not; choose another name, "
-                f"or continue the run in it with `resume=True`"
-            )
-        return
-    if not run.folder.is_dir():
-        raise InputError(
-            f"`resume=True` needs a run to continue, {run.folder} does not exist; start without `resume=True`"
-        )
-    check_same_recipe(run, recipe)
-
-
-def _holds_something(run: Run) -> bool:
-    """Whether a folder holds more than a writer that was killed at once would leave."""
-    return any(path != run.claim and not path.name.endswith(".tmp") for path in run.folder.iterdir())
-
-
-def _check_no_folds(run: Run) -> None:
-    if run.folds_facts.is_file():
-        count = run.read_folds()["folds"]
-        raise InputError(
-            f"{run.folder} is a cross-validation of {count} folds; continue it with `folds={count}`, or take another "
-            f"folder with `out`"
-        )
-
-
-def check_same_recipe(run: Run, recipe: Recipe) -> None:
-    """Refuse settings other than those a run was started with, if it got as far as saving them.
-
-    Raises:
-        InputError: Naming every difference.
-    """
-    if not run.recipe.is_file():
-        return
-    saved = load_recipe(run.recipe)
-    recipe = with_saved_optimizer(with_precision(recipe), saved)
-    changes = _differences(saved.model_dump(mode="json"), recipe.model_dump(mode="json"))
-    if changes:
-        raise InputError(
-            f"the run in {run.folder} can only continue with its own settings, got {'; '.join(changes)}; "
-            f"give the settings it was started with, or another folder with `out`"
-        )
-
-
-def with_precision(recipe: Recipe) -> Recipe:
-    """Return the recipe with ``training.precision=auto`` resolved for this machine."""
-    if recipe.training.precision != "auto":
-        return recipe
-    training = recipe.training.model_copy(update={"precision": choose_precision()})
-    return recipe.model_copy(update={"training": training})
-
-
-def _differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    changes = []
-    for key in {**saved, **now}:
-        old, new = saved.get(key), now.get(key)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            changes += _differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            changes.append(f"{prefix}{key}={new} (saved: {old})")
-    return changes
-
-
-def _identified(run: Run, recipe: Recipe, facts: DatasetFacts, *, resume: bool) -> DatasetFacts:
-    """Return the facts with the identity of the run, after a check that a run to continue has the same data.
-
-    Raises:
-        InputError: Images, labels or splits are not those the run was started with.
-    """
-    if not (resume and run.dataset.is_file()):
-        settings = recipe.model_dump(mode="json")
-        return replace(facts, identity=digest_of({"recipe": settings, "data": facts.fingerprint}))
-    saved = DatasetFacts.load(run)
-    if saved.fingerprint != facts.fingerprint:
-        raise InputError(
-            f"`resume=True` needs the data the run was started with, but images, labels or splits of {facts.data} "
-            f"differ from those recorded in {run.dataset}; restore them or start a new run"
-        )
-    if saved.pixels is not None and saved.pixels != facts.pixels:
-        what = "pixels" if saved.pixels.startswith("pixels:") else "files (by size and modification time)"
-        raise InputError(
-            f"`resume=True` needs the images the run was started with, but the {what} of {facts.data} differ from "
-            f"those recorded in {run.dataset}; restore them or start a new run"
-        )
-    return replace(
-        facts,
-        identity=saved.identity,
-        weights=saved.weights,
-        mean=saved.mean,
-        standard_deviation=saved.standard_deviation,
-    )
-
-
-def _with_weights(run: Run, facts: DatasetFacts, loaded: LoadedWeights | None) -> DatasetFacts:
-    """Return the facts with the weights that training starts from, and report them.
-
-    Raises:
-        InputError: The run to continue was started with other weights.
-    """
-    if loaded is None:
-        return facts
-    (_log.warning if loaded.missing else _log.info)(loaded.sentence)
-    weights = {"source": loaded.source} | ({"sha256": loaded.sha256} if loaded.sha256 else {})
-    if facts.weights is not None and facts.weights.get("sha256") != loaded.sha256:
-        raise InputError(
-            f"`resume=True` needs the weights the run was started with, but the SHA-256 of {loaded.source} is not the "
-            f"one recorded in {run.dataset}; restore the file or start a new run"
-        )
-    return replace(facts, weights=weights)
 
 
 def _trainer(
@@ -489,132 +314,3 @@ def _trainer(
         enable_progress_bar=sys.stderr.isatty(),
         use_distributed_sampler=False,
     )
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Leave out Lightning's notices on hardware and loaders, which name nothing that our users can change.
-
-    Every other warning is shown once, though each epoch may raise it again.
-    """
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        for message in (
-            ".*does not have many workers.*",
-            ".*Checkpoint directory.*exists and is not empty.*",
-            ".*LeafSpec.*is deprecated.*",
-        ):
-            warnings.filterwarnings("ignore", message)
-        warnings.showwarning = _once(warnings.showwarning)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
-
-
-def _once(show: Callable[..., None]) -> Callable[..., None]:
-    """Return what shows a warning unless it has shown one of the same text."""
-    shown: set[str] = set()
-
-    def show_new(message: Warning | str, *arguments: Any, **settings: Any) -> None:
-        if str(message) not in shown:
-            shown.add(str(message))
-            show(message, *arguments, **settings)
-
-    return show_new
-
-
-def _finish(run: Run, fitted: _Fitted, *, started: float, progress: Progress | None) -> dict[str, Any]:
-    """Judge the best epoch: the validation split, then once the test split."""
-    model, data = TrainedModel.load(run), fitted.data
-    rows = {split: rows for split in EVALUATED_SPLITS if len(rows := data.collection.rows(split))}
-    features_of = judged_features(model, data, fitted.features, progress)
-    features = {split: features_of(rows[split]) for split in rows}
-    predictions = {split: model.predictions(data.collection, rows[split], features[split]) for split in rows}
-    for split, predicted in predictions.items():
-        predicted.write(run.predictions(split))
-    _saved_features(model, predictions["test"], features["test"]).write(run.features)
-    judged = np.concatenate(list(rows.values()))
-    own = data.collection.select(judged)
-    write_attributes(run, own.table["id"].tolist(), own.attributes)
-    if model.method.conditional is not None:
-        write_conditions(run, model, predictions, features)
-    write_members(run, model, predictions, features)
-    if "validation" in rows:
-        typicality = Typicality.fit(
-            model.described(data.pixels, rows["validation"], features["validation"]),
-            predictions["validation"].groups,
-            model.described(data.pixels, rows["test"], features["test"]),
-        )
-        if typicality is not None:
-            typicality.write(run)
-    summary = summarize(
-        predictions["test"],
-        "test",
-        training_counts=data.facts.training_counts,
-        positive=data.facts.positive_id,
-    )
-    summary |= protocol_summary(RunSettings.load(run)) | prior_summary(run, data.facts)
-    surroundings = {**environment(started), **fitted.sizes}
-    write_json(run.environment, surroundings)
-    write_report(run, read_image(data.collection), summary=summary, environment=surroundings)
-    # Last, because it marks a finished run.
-    write_json(run.summary, summary)
-    return summary
-
-
-def _finish_trial(run: Run, fitted: _Fitted, *, started: float, progress: Progress | None) -> dict[str, Any]:
-    """Judge the best epoch on validation."""
-    model, data = TrainedModel.load(run), fitted.data
-    rows = data.collection.rows("validation")
-    features_of = judged_features(model, data, fitted.features, progress)
-    predicted = model.predictions(data.collection, rows, features_of(rows))
-    predicted.write(run.predictions("validation"))
-    summary = summarize(
-        predicted, "validation", training_counts=data.facts.training_counts, positive=data.facts.positive_id
-    )
-    write_json(run.environment, {**environment(started), **fitted.sizes})
-    # Last, because it marks a finished run.
-    write_json(run.summary, summary)
-    return summary
-
-
-def _saved_features(model: TrainedModel, images: SavedPredictions, features: Tensor) -> SavedFeatures:
-    """Return the last layer's input and weights, which show the geometry of the classes."""
-    centres = model.method.class_centres
-    return SavedFeatures(
-        images.ids,
-        images.targets,
-        model.embeddings(features).numpy(),
-        None if centres is None else centres.detach().float().cpu().numpy(),
-    ).thinned()
-
-
-def environment(started: float) -> dict[str, Any]:
-    """Return versions, hardware and duration of a training that began at ``started`` (seconds since 1970)."""
-    return {
-        "medtail": version("medtail"),
-        "python": platform.python_version(),
-        **{name: version(name) for name in _RECORDED},
-        "device": device().type,
-        "hardware": hardware(),
-        "started": datetime.fromtimestamp(started, UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.time() - started, 1),
-        "peak_memory_mb": peak_memory_mb(),
-        "git_commit": git_commit(),
-    }
-
-
-def git_commit() -> str | None:
-    """Return the commit of the source tree that medtail runs from; None for an installed package."""
-    tree = Path(__file__).resolve().parents[3]
-    if not (tree / ".git").exists() or shutil.which("git") is None:
-        return None
-    result = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=tree, capture_output=True, text=True, check=False
-    )
-    return result.stdout.strip() or None

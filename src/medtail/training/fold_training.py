@@ -33,15 +33,10 @@ from medtail.runs.run import Run
 from medtail.runs.settings import RunSettings
 from medtail.training.build import check_backbone
 from medtail.training.callbacks import AtStart
-from medtail.training.fit import (
-    check_folder,
-    check_outside,
-    check_same_recipe,
-    environment,
-    train,
-    with_precision,
-)
+from medtail.training.finishing import environment
+from medtail.training.fit import train
 from medtail.training.prepare import decoded, look_alikes
+from medtail.training.run_folder import check_folder, check_outside, check_same_recipe, with_precision
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,9 @@ from medtail.progress import Progress
 from medtail.recipes.compose import validate
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import EvaluatedSplit, Run
-from medtail.training.fit import check_same_recipe, train, train_trial
+from medtail.training.fit import train, train_trial
 from medtail.training.fold_training import cross_validate
+from medtail.training.run_folder import check_same_recipe
 
 
 @final

@@ -25,7 +25,7 @@ from medtail.experiments.reproductions.printed import PrintedValue, printed_valu
 from medtail.experiments.variants import nested
 from medtail.progress import Progress
 from medtail.training.devices import hardware
-from medtail.training.fit import git_commit
+from medtail.training.finishing import git_commit
 
 _log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from medtail.recipes.choose_recipe import choose_recipe, chosen_columns
 from medtail.recipes.schema import Recipe
 from medtail.runs.claim import claimed
 from medtail.runs.run import Run
-from medtail.training.fit import check_outside
+from medtail.training.run_folder import check_outside
 
 
 @final
