@@ -29,6 +29,18 @@ def number(
 ) -> float:
     """Return ``value`` as a float, which must be finite and lie in the interval.
 
+    Args:
+        argument: Its name, for the message.
+        value: What the user gave.
+        low: The lower end of the interval.
+        high: The upper end.
+        open_low: Whether ``low`` itself is refused.
+        open_high: Whether ``high`` itself is refused.
+        remedy: What to do instead, for the message.
+
+    Raises:
+        InputError: It is no such number.
+
     Example:
         >>> number("confidence", 1.5, low=0, high=1, open_low=True, open_high=True, remedy="0.95 is usual")
         Traceback (most recent call last):
@@ -59,7 +71,7 @@ def positive(argument: str, value: Any, *, remedy: str = "") -> float:
 
 
 def whole_number(argument: str, value: Any, *, low: int, remedy: str = "") -> int:
-    """Return ``value`` as an integer, which must be at least ``low``."""
+    """Return ``value`` as an integer, which must be at least ``low``; arguments are those of :func:`number`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
         raise InputError(f"{argument} must be a whole number of at least {low}, got {value!r}{_then(remedy)}")
     return int(value)

@@ -32,6 +32,15 @@ def write_table(
     """Save ``id``, ``patient`` if groups are known, the columns of targets, ``probability_<class>`` and the logarithms.
 
     These are ``log_probability_<class>``, float64, where they are known.
+
+    Args:
+        path: The file, replaced as a whole.
+        ids: Names of the images ``(N,)``.
+        groups: Patient or lesion of each image ``(N,)``; None where unknown.
+        targets: One column, or one per label.
+        probabilities: ``(N, C)``.
+        log_probabilities: ``(N, C)``; None where they are not known.
+        class_names: C names in class-id order.
     """
     table = pd.DataFrame({"id": pd.Series(ids, dtype=str)})
     if groups is not None:
@@ -88,7 +97,11 @@ def probability_classes(table: pd.DataFrame) -> tuple[str, ...]:
 def check_complete(
     path: Path, table: pd.DataFrame, targets: Sequence[str], class_names: Sequence[str]
 ) -> None:
-    """Refuse missing values in the columns that are read."""
+    """Refuse missing values in the columns that are read.
+
+    Raises:
+        InputError: A column has some; the message names it.
+    """
     patient = ["patient"] if "patient" in table else []
     probabilities = [_PREFIX + name for name in class_names]
     for name in ["id", *targets, *patient, *probabilities, *_log_columns(table, class_names)]:

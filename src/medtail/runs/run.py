@@ -190,7 +190,11 @@ class Run:
         return Run(self.folder / "folds" / f"fold-{number}")
 
     def require(self, path: Path) -> Path:
-        """Return ``path``, one of this run's files, or say that it is missing."""
+        """Return ``path``, one of this run's files.
+
+        Raises:
+            InputError: The folder or the file does not exist; the message says how to get it.
+        """
         if not self.folder.is_dir():
             raise InputError(f"run folder {self.folder} does not exist; give the folder that `train()` wrote")
         if not path.is_file() and self.folds.is_file():
@@ -206,35 +210,63 @@ class Run:
         return path
 
     def read_recipe(self) -> dict[str, Any]:
-        """The recipe as plain values."""
+        """The recipe as plain values.
+
+        Raises:
+            InputError: The file is missing or damaged.
+        """
         return read_yaml(self.require(self.recipe))
 
     def read_dataset(self) -> dict[str, Any]:
-        """The content of ``dataset.json``."""
+        """The content of ``dataset.json``.
+
+        Raises:
+            InputError: The file is missing or damaged.
+        """
         return read_json(self.require(self.dataset))
 
     def read_folds(self) -> dict[str, Any]:
-        """The content of ``folds.json``."""
+        """The content of ``folds.json``.
+
+        Raises:
+            InputError: The file is missing or damaged.
+        """
         return self._read(self.folds_facts, "folds", "sha256")
 
     def read_environment(self) -> dict[str, Any]:
-        """The content of ``environment.json``."""
+        """The content of ``environment.json``.
+
+        Raises:
+            InputError: The file is missing or damaged.
+        """
         content = self._read(self.environment, "device", "hardware", "started", "seconds")
         if not isinstance(content["seconds"], int | float):
             raise damaged(self.environment, f"must give seconds as a number, got {content['seconds']!r}")
         return content
 
     def read_summary(self) -> dict[str, Any]:
-        """The content of ``summary.json``."""
+        """The content of ``summary.json``.
+
+        Raises:
+            InputError: The file is missing or damaged.
+        """
         return self._read(self.summary, "split", "n", "classes", "intervals", *METRICS)
 
     def read_splits(self) -> pd.DataFrame:
-        """The content of ``splits.csv``."""
+        """The content of ``splits.csv``.
+
+        Raises:
+            InputError: The file is missing or damaged.
+        """
         table = read_csv(self.require(self.splits), texts=("id", "split"))
         return table.assign(id=[from_cell(name) for name in table["id"]])
 
     def read_epochs(self, *columns: str) -> pd.DataFrame:
-        """The content of ``metrics.csv``, in which these columns must hold numbers."""
+        """The content of ``metrics.csv``, in which these columns must hold numbers.
+
+        Raises:
+            InputError: The file is missing or damaged, or lacks a column.
+        """
         table = read_csv(
             self.require(self.metrics), numbers=("epoch", "learning_rate", "train_loss", *columns)
         )

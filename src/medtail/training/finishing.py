@@ -53,7 +53,17 @@ class Fitted:
 
 
 def finish(run: Run, fitted: Fitted, *, started: float, progress: Progress | None) -> dict[str, Any]:
-    """Judge the best epoch: the validation split, then once the test split."""
+    """Judge the best epoch on the validation split and, once, on the test split, and write what later steps read.
+
+    Args:
+        run: With its checkpoints.
+        fitted: What the training left besides.
+        started: When the training began (seconds since 1970).
+        progress: Told about predicting.
+
+    Returns:
+        The content of ``summary.json``, which is written last and marks a finished run.
+    """
     model, data = TrainedModel.load(run), fitted.data
     rows = {split: rows for split in EVALUATED_SPLITS if len(rows := data.collection.rows(split))}
     features_of = judged_features(model, data, fitted.features, progress)
@@ -92,7 +102,7 @@ def finish(run: Run, fitted: Fitted, *, started: float, progress: Progress | Non
 
 
 def finish_trial(run: Run, fitted: Fitted, *, started: float, progress: Progress | None) -> dict[str, Any]:
-    """Judge the best epoch on validation."""
+    """Judge the best epoch on validation alone, without a report; arguments are those of :func:`finish`."""
     model, data = TrainedModel.load(run), fitted.data
     rows = data.collection.rows("validation")
     features_of = judged_features(model, data, fitted.features, progress)

@@ -120,6 +120,12 @@ def _differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
 def identified(run: Run, recipe: Recipe, facts: DatasetFacts, *, resume: bool) -> DatasetFacts:
     """Return the facts with the identity of the run, after a check that a run to continue has the same data.
 
+    Args:
+        run: The folder.
+        recipe: Every setting.
+        facts: Of the data as they are now.
+        resume: Whether to continue what the folder holds.
+
     Raises:
         InputError: Images, labels or splits are not those the run was started with.
     """

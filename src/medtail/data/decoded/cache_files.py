@@ -98,5 +98,5 @@ def readable_size(size: int) -> str:
 def _too_small(folder: Path, size: int, free: int, what: str) -> InputError:
     return InputError(
         f"{what} need {readable_size(size)} in {folder} beside {readable_size(_MARGIN)} that stay free, but only "
-        f"{readable_size(free)} are free; choose another folder for `cache`, or do without it with `data.cache=never`"
+        f"{readable_size(free)} are free; choose another folder for `cache`, or keep nothing with `data.cache=never`"
     )

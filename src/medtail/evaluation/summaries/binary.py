@@ -45,6 +45,12 @@ def binary_summary(
 ) -> dict[str, Any]:
     """Return what ``summary.json`` says under ``binary``; undefined is None.
 
+    Args:
+        predictions: Of two classes.
+        positive: Id of the positive class.
+        seed: Of the bootstrap.
+        resamples: Of the bootstrap.
+
     Returns:
         ``positive`` (the name), the metrics of :data:`POSITIVE_CLASS_METRICS`, ``precisions_at_recalls`` by recall, and
         95 % bootstrap percentiles of all of them under ``intervals``.

@@ -91,6 +91,12 @@ def open_other_data(
 ) -> tuple[ImageCollection, EvaluatedSplit | None]:
     """Open one split of other data, with the classes of a run, or all of it if it comes without splits.
 
+    Args:
+        run: A finished run.
+        data: As :func:`medtail.data.open_collection` takes it.
+        split: The split to take.
+        columns: Columns of the data that their names do not tell.
+
     Returns:
         The images, and the split that was taken; None for data without splits.
 

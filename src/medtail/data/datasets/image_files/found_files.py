@@ -25,7 +25,7 @@ _SPELLINGS = {"jpeg": "jpg", "jpe": "jpg", "jfif": "jpg", "tiff": "tif"}
 #: In a path: an absolute one, a backslash, or a part that is empty, ``.`` or ``..``.
 _UNUSUAL = re.compile(r"\\|(?:^|/)\.{0,2}(?:/|$)")
 
-#: A nearest name is looked for among at most so many.
+#: The nearest name is searched for among at most this many.
 _MOST_COMPARED = 20_000
 
 
