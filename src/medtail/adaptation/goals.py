@@ -13,7 +13,7 @@ from medtail.adaptation.class_weights import balanced_weights
 from medtail.adaptation.trade import Trade, rounded_down
 from medtail.errors import InputError
 from medtail.operating_point.decisions import ClassThreshold, Decision, MinimumCost, MostProbable
-from medtail.operating_point.promises import ConfidentShare, Promise
+from medtail.operating_point.promises import Promise
 from medtail.runs.predictions import Predictions
 
 #: Notes name classes with fewer validation cases, because what is fitted to them also fits their noise.
@@ -154,13 +154,11 @@ class PromisedRecall(Goal):
 
     def plain(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return class, recall and, where asked for, confidence."""
-        confident = isinstance(self.promise, ConfidentShare)
         return {
             "decide": "recall",
             "class": class_names[self.class_id],
             "recall": self.promise.share,
-            "promised": "with_confidence" if confident else "on_average",
-            **({"confidence": self.promise.confidence} if isinstance(self.promise, ConfidentShare) else {}),
+            **self.promise.plain(),
         }
 
     def decision(self, cases: Cases) -> tuple[Decision, list[str]]:

@@ -36,6 +36,10 @@ class Promise(ABC):
             )
 
     @abstractmethod
+    def plain(self) -> dict[str, str | float]:
+        """Return ``promised``, what is promised of the share, and what belongs to that, for a file."""
+
+    @abstractmethod
     def rank(self, cases: int) -> int:
         """Return the largest k for which the k-th smallest of ``cases`` scores keeps the promise, or 0."""
 
@@ -74,6 +78,10 @@ class ExpectedShare(Promise):
         (10, 9, 0.8)
     """
 
+    def plain(self) -> dict[str, str | float]:
+        """Return ``promised``."""
+        return {"promised": "on_average"}
+
     def rank(self, cases: int) -> int:
         """Return ⌊(n + 1)(1 - r)⌋."""
         return math.floor((cases + 1) * (1 - self.share) + _ROUNDING)
@@ -110,6 +118,10 @@ class ConfidentShare(Promise):
         super().__post_init__()
         if not 0 < self.confidence < 1:
             raise InputError(f"confidence must lie between 0 and 1, got {self.confidence:g}; 0.95 is usual")
+
+    def plain(self) -> dict[str, str | float]:
+        """Return ``promised`` and ``confidence``."""
+        return {"promised": "with_confidence", "confidence": self.confidence}
 
     def rank(self, cases: int) -> int:
         """Return the largest k that keeps the promise."""
