@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 # Imported for the tests to use: small data sets, and the check of a refusal.
 from references.data_sets import class_folders, draw, edit, refuses, table_folder, write_npz  # noqa: F401
 
 if TYPE_CHECKING:
     from medtail.runs.run import Run
+
+# On a machine with other work, an example takes longer without being wrong.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # Data and parity vectors that are too large or too restricted to commit.
 SHARED = Path(os.environ.get("MEDTAIL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
