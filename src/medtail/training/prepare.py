@@ -131,15 +131,7 @@ def prepare(
     if recipe.data.normalization == "masked":
         _check_varies_in_masks(pixels, collection.rows("train"))
     network = TimmNetwork.of(recipe.backbone.name) if is_timm_name(recipe.backbone.name) else None
-    if recipe.data.normalization == "none":
-        mean, deviation = [0.0] * recipe.data.channels, [1.0] * recipe.data.channels
-    elif recipe.backbone.from_run is not None:
-        # The network has learned from images normalised in this way.
-        first = DatasetFacts.load(Run.of(recipe.backbone.from_run))
-        mean, deviation = first.mean, first.standard_deviation
-    else:
-        known = _statistics_of_weights(recipe, network)
-        mean, deviation = known or channel_statistics(pixels, collection.rows("train"))
+    mean, deviation = _normalized_by(recipe, network, pixels, collection.rows("train"))
     digests = _content_digests(pixels) if pixels.decoded else None
     facts = DatasetFacts(
         name=collection.name,
@@ -284,13 +276,20 @@ def _check_varies_in_masks(pixels: Pixels, rows: np.ndarray, sample: int = 32) -
         )
 
 
-def _statistics_of_weights(
-    recipe: Recipe, network: TimmNetwork | None
-) -> tuple[list[float], list[float]] | None:
-    """Mean and deviation that images are normalised by for weights from elsewhere; None where there are none."""
-    if recipe.backbone.weights == "none" or network is None:
-        return None
-    return network.statistics(recipe.data.channels)
+def _normalized_by(
+    recipe: Recipe, network: TimmNetwork | None, pixels: Pixels, rows: np.ndarray
+) -> tuple[list[float], list[float]]:
+    """Mean and deviation of each channel that images are normalised by; ``rows`` are the training images."""
+    if recipe.data.normalization == "none":
+        return [0.0] * recipe.data.channels, [1.0] * recipe.data.channels
+    if recipe.backbone.from_run is not None:
+        # The network has learned from images normalised in this way.
+        first = DatasetFacts.load(Run.of(recipe.backbone.from_run))
+        return first.mean, first.standard_deviation
+    known = None
+    if recipe.backbone.weights != "none" and network is not None:
+        known = network.statistics(recipe.data.channels)
+    return known or channel_statistics(pixels, rows)
 
 
 def channel_statistics(pixels: Pixels, rows: np.ndarray, chunk: int = 512) -> tuple[list[float], list[float]]:
