@@ -12,7 +12,7 @@ class GaussianClasses:
     means: np.ndarray
 
     def draw(self, counts, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Targets ``(N,)`` and points ``(N, D)``, so many of each class."""
+        """Targets ``(N,)`` and points ``(N, D)``, this many of each class."""
         targets = np.repeat(np.arange(len(counts)), counts)
         return targets, self.means[targets] + generator.normal(size=(len(targets), self.means.shape[1]))
 

@@ -43,7 +43,7 @@ _COARSE, _FINE = 32, 48
 #: A frame is cut off where grey levels along an edge vary by no more than this, up to this share of the side.
 _FRAME_LEVELS, _MOST_FRAME = 12, 0.3
 
-#: A pixel of a thin line differs by more than so many grey levels from the smooth picture.
+#: A pixel of a thin line differs by more than this many grey levels from the smooth picture.
 _LINE_LEVELS = 8.0
 
 #: Least share of pixels without thin lines.

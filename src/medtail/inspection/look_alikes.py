@@ -22,7 +22,7 @@ from medtail.inspection.copies import (
 from medtail.inspection.near_copies import LEAST_SIDE, Likeness, likenesses, thumbnail
 from medtail.progress import Progress
 
-#: Pixels are read so many images at a time.
+#: Pixels of this many images are read at a time.
 _CHUNK = 512
 
 

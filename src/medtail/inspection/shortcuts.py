@@ -34,7 +34,7 @@ _CORNERS = "corner pixels"
 _MOST_LABELS = 20
 _DRAWS = 4000
 
-#: A word must occur in so many images, and in this share of them if it holds digits: others are numbers of images.
+#: A word must occur in this many images, and in this share of them if it holds digits: others are numbers of images.
 _LEAST_IMAGES = 4
 _LEAST_SHARE = {False: 0.005, True: 0.04}
 _MOST_WORDS = 200

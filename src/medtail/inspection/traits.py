@@ -13,7 +13,7 @@ from medtail.data.formats.image_files import without_extension
 from medtail.data.formats.pictures import PICTURE_EXTENSIONS
 from medtail.data.formats.sources import ImageForm
 
-#: Pixels of a frame may differ from its corner by so much, because JPEG changes them.
+#: Pixels of a frame may differ from its corner by this much, because JPEG changes them.
 _FRAME_TOLERANCE = 8
 
 #: A corner is a patch of these shares of the shorter side.

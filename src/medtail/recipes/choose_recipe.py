@@ -19,7 +19,7 @@ from medtail.recipes.fitted import fitted
 from medtail.recipes.schema import Recipe
 from medtail.runs.run import Run
 
-#: Images of up to so many pixels or voxels per side suit a CIFAR network better than one with an ImageNet stem.
+#: Images of up to this many pixels or voxels per side suit a CIFAR network better than one with an ImageNet stem.
 SMALL_IMAGE = 40
 
 

@@ -10,11 +10,11 @@ from medtail.recipes.compose import read_axis
 #: By general recipe, the fewest and the most pixels per side that images are decoded to; between them, their own size.
 _SIDES = {"small_images": (28, 40), "images": (64, 128), "pretrained_images": (64, 128)}
 
-#: A batch is small enough for so many steps an epoch, unless it would be smaller than the smallest.
+#: A batch is small enough for this many steps per epoch, unless it would be smaller than the smallest.
 _STEPS = 20
 _SMALLEST_BATCH = 16
 
-#: Few images are seen more often, up to so many epochs, until training has taken so many steps.
+#: Few images are seen more often, up to this many epochs, until training has taken this many steps.
 _LEAST_STEPS = 600
 _MOST_EPOCHS = 100
 

@@ -80,7 +80,7 @@ def train(
         ),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(help="Cross-validation with so many folds, a fresh model for each.")
+        int | None, typer.Option(help="Cross-validation with this many folds, a fresh model for each.")
     ] = None,
     skip_unreadable: Annotated[bool, typer.Option("--skip-unreadable", help="Leave bad images out.")] = False,
     cache: Annotated[

@@ -124,7 +124,7 @@ def _read(file: Path) -> tuple[list[str], list[str]]:
                 f"image or the list"
             )
         paths.append(path)
-        # Without int: it takes only so many digits.
+        # Without int: it takes a limited number of digits.
         labels.append(words[1].lstrip("0") or "0")
     if not paths:
         raise InputError(f"list {file} must have a line for each image, but has none; fill or remove it")

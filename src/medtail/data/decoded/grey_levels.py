@@ -41,7 +41,7 @@ class GreyLevels:
 
     @property
     def window(self) -> tuple[int, int]:
-        """A window that keeps them: all values of so many bits or, if these lie far from zero, all that occur."""
+        """A window that keeps them: all values of this many bits or, if these lie far from zero, all that occur."""
         whole = 2 ** max(1, self.high.bit_length()) - 1
         return (0, whole) if 2 * (self.high - self.low) >= whole else (self.low, self.high)
 

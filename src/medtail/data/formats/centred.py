@@ -70,7 +70,7 @@ class CentredOnMasks(ImageSource):
 
 
 def _moved(image: np.ndarray, steps: list[int]) -> np.ndarray:
-    """Move the content by so many pixels along each axis, with black from outside."""
+    """Move the content by this many pixels along each axis, with black from outside."""
     moved = np.zeros_like(image)
     into = tuple(
         slice(max(step, 0), side + min(step, 0)) for step, side in zip(steps, image.shape, strict=False)

@@ -287,7 +287,7 @@ def is_series(folder: Path) -> bool:
 
 
 def slices_by_series(folder: Path, most: int | None = None) -> Counter[str]:
-    """Count the slices of each series in a folder, by SeriesInstanceUID, among so many of its files (all if None).
+    """Count the slices of each series in a folder, by SeriesInstanceUID, among this many of its files (all if None).
 
     Only single images that say where they lie are slices: projections (radiographs, mammograms) are not counted, nor is
     what cannot be read.

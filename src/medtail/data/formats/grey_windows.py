@@ -9,7 +9,7 @@ import numpy as np
 
 
 def scale_whole_range(values: np.ndarray, bits: int) -> np.ndarray:
-    """Convert unsigned numbers of so many bits to uint8; the largest possible one becomes 255."""
+    """Convert unsigned numbers of this many bits to uint8; the largest possible one becomes 255."""
     largest = 2**bits - 1
     scaled: np.ndarray = (values.astype(np.uint64) * 255 + largest // 2) // largest
     return scaled.astype(np.uint8)

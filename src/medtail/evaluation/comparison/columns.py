@@ -78,7 +78,7 @@ def _columns(titles: Mapping[str, str], positive: str, task: Task) -> dict[str, 
             GROUP_PREFIX + name,
             f"Accuracy on classes of {images} training images",
             "share of the images of these classes decided correctly",
-            "no class has so many",
+            "no class has that many",
         )
         for name, images in GROUPS.items()
         if len(titles) >= MANY_CLASSES and not task.multi_label

@@ -142,7 +142,7 @@ class ClassCurves:
 
 
 def evenly(values: Sequence[np.ndarray], most: int) -> list[np.ndarray]:
-    """At most so many of the values, spread evenly over all.
+    """At most this many of the values, spread evenly over all.
 
     Example:
         >>> evenly([np.array(value) for value in range(5)], 3)

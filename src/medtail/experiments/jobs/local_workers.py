@@ -37,7 +37,7 @@ class LocalWorkers(Workers):
         count: How many jobs run at a time.
 
     Raises:
-        InputError: There are to be less than one.
+        InputError: ``count`` is less than 1.
     """
 
     def __init__(self, count: int) -> None:

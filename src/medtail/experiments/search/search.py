@@ -57,7 +57,7 @@ class Search:
     def run(
         self, trials: int, workers: Workers | None = None, progress: Progress | None = None
     ) -> SearchResult:
-        """Run trials until there are so many, and write ``best.yaml`` and ``tuning.html``.
+        """Run trials until there are this many, and write ``best.yaml`` and ``tuning.html``.
 
         Args:
             trials: How many there should be in the end, those of earlier calls included.

@@ -117,7 +117,7 @@ class ViewAugmentation(Settings):
         0.0,
         ge=0.0,
         lt=1.0,
-        description="share of the side: pad by so much, then crop back at a random place",
+        description="share of the side: pad by this much, then crop back at a random place",
     )
     auto_augment: Literal["cifar10"] | None = Field(None, description="policy of AutoAugment")
     rand_augment: RandAugmentSettings | None = Field(None, description="random operations of one magnitude")

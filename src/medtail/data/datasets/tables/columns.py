@@ -369,7 +369,7 @@ def speaks_of_acquisition(name: str) -> bool:
 
 
 def _are_ids(values: Set[str], rows: int) -> bool:
-    """Whether values are names with numbers, such as ``smear_017``, of at most so many rows each."""
+    """Whether values are names with numbers, such as ``smear_017``, of at most this many rows each."""
     return len(values) >= max(10, rows / 50) and all(_NUMBERED.fullmatch(value) for value in values)
 
 
