@@ -1,18 +1,16 @@
-"""The device and the precision of a run, chosen for this machine."""
+"""The device of a run, chosen for this machine."""
 
 import os
 import resource
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
 from medtail.errors import InputError
-
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 def device() -> torch.device:
@@ -23,14 +21,6 @@ def device() -> torch.device:
 def has_room(place: torch.device, size: int) -> bool:
     """Return whether ``size`` bytes leave a device at least half of its free memory for the network."""
     return place.type == "cuda" and size <= torch.cuda.mem_get_info(place)[0] // 2
-
-
-def choose_precision() -> Precision:
-    """Return bfloat16 if the hardware computes in it (1.6 to 2.2 times faster on such CPUs), else float32."""
-    if torch.cuda.is_available():
-        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    capabilities: Any = getattr(torch.cpu, "get_capabilities", dict)()
-    return "bf16-mixed" if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else "32-true"
 
 
 @contextmanager

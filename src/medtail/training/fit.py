@@ -40,6 +40,7 @@ from medtail.training.module import MethodModule
 from medtail.training.multi_label import check_multi_label_recipe
 from medtail.training.optimization.averaging import MovingAverage
 from medtail.training.optimization.optimizers import build_optimizer
+from medtail.training.optimization.precision import with_precision
 from medtail.training.prepare import PreparedData, prepare
 from medtail.training.run_folder import (
     check_folder,
@@ -47,7 +48,6 @@ from medtail.training.run_folder import (
     check_outside,
     identified,
     remove_left_over_in,
-    with_precision,
     with_weights,
 )
 from medtail.training.watching.augmented_batch import AugmentedBatch
@@ -144,18 +144,18 @@ def _trained(
 ) -> dict[str, Any]:
     """Train, then judge the best epoch as ``judge`` does."""
     started = time.time()
-    recipe = with_precision(recipe)
     check_logger(recipe)
     if recipe.training.sync_batch_norm:
         check_sync_batch_norm()
 
     def work() -> dict[str, Any]:
+        resolved = with_precision(recipe, run)
         if collection.multi_label:
-            check_multi_label_recipe(recipe, collection)
-        data = prepare(collection, recipe, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
+            check_multi_label_recipe(resolved, collection)
+        data = prepare(collection, resolved, skip_unreadable=skip_unreadable, progress=progress, cache=cache)
         fitted = _fit(
             data,
-            recipe,
+            resolved,
             run,
             resume=resume,
             callbacks=callbacks,

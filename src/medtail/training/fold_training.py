@@ -35,8 +35,9 @@ from medtail.training.build import check_backbone
 from medtail.training.callbacks import AtStart
 from medtail.training.finishing import environment
 from medtail.training.fit import train
+from medtail.training.optimization.precision import with_precision
 from medtail.training.prepare import decoded, look_alikes
-from medtail.training.run_folder import check_folder, check_outside, check_same_recipe, with_precision
+from medtail.training.run_folder import check_folder, check_outside, check_same_recipe
 
 _log = logging.getLogger(__name__)
 
@@ -81,10 +82,10 @@ def cross_validate(
             f"folds are trained on one device, got training.devices={recipe.training.devices}; leave it out, or train "
             f"each fold by itself"
         )
-    recipe = with_precision(recipe)
     check_outside(run, collection)
     check_folder(run, recipe, resume=resume)
     check_backbone(recipe, collection.dimensions)
+    recipe = with_precision(recipe, run)
     collection = choose_classes(collection, recipe.data.classes, recipe.data.merge)
     if recipe.data.positive is not None:
         collection = positive_versus_rest(collection, recipe.data.positive, recipe.data.negative)

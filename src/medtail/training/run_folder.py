@@ -15,8 +15,8 @@ from medtail.recipes.schema import Recipe
 from medtail.runs.facts import DatasetFacts
 from medtail.runs.run import Run
 from medtail.runs.stored_files import digest_of
-from medtail.training.devices import choose_precision
 from medtail.training.frozen.solver import with_saved_optimizer
+from medtail.training.optimization.precision import with_saved_precision
 
 _log = logging.getLogger(__name__)
 
@@ -89,21 +89,13 @@ def check_same_recipe(run: Run, recipe: Recipe) -> None:
     if not run.recipe.is_file():
         return
     saved = load_recipe(run.recipe)
-    recipe = with_saved_optimizer(with_precision(recipe), saved)
+    recipe = with_saved_optimizer(with_saved_precision(recipe, saved), saved)
     changes = _differences(saved.model_dump(mode="json"), recipe.model_dump(mode="json"))
     if changes:
         raise InputError(
             f"the run in {run.folder} can only continue with its own settings, got {'; '.join(changes)}; "
             f"give the settings it was started with, or another folder with `out`"
         )
-
-
-def with_precision(recipe: Recipe) -> Recipe:
-    """Return the recipe with ``training.precision=auto`` resolved for this machine."""
-    if recipe.training.precision != "auto":
-        return recipe
-    training = recipe.training.model_copy(update={"precision": choose_precision()})
-    return recipe.model_copy(update={"training": training})
 
 
 def _differences(saved: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:

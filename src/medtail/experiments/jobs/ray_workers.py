@@ -15,6 +15,9 @@ from medtail.experiments.jobs.job import Job
 from medtail.experiments.jobs.outcome import Outcome, outcome_of
 from medtail.experiments.jobs.watch import Watch
 from medtail.experiments.jobs.workers import Workers
+from medtail.recipes.compose import validate
+from medtail.recipes.schema import Recipe
+from medtail.training.optimization.precision import choose_precision
 
 _log = logging.getLogger(__name__)
 
@@ -53,14 +56,22 @@ class RayWorkers(Workers):
             ) from error
         self._ray = ray
         self.address = address
+        self._gpus = 0
         if address != "auto":
             _check_answers(address)
+
+    def precision(self, recipe: Recipe) -> str:
+        """Return what a machine of the cluster that has what a job gets decides for all of them."""
+        choose = self._ray.remote(num_cpus=0, num_gpus=min(self._gpus, 1))(_precision)
+        precision: str = self._ray.get(choose.remote(recipe.model_dump(mode="json"), str(Path.cwd())))
+        return precision
 
     def run(self, jobs: Iterator[Job], watch: Watch) -> None:
         ray = self._ray
         with self._connected():
             resources = ray.cluster_resources()
             gpus, processors = (int(resources.get(name, 0)) for name in ("GPU", "CPU"))
+            self._gpus = gpus
             _log.info(
                 f"a cluster of {len(ray.nodes())} machines, {processors} processors and {gpus} GPUs; one "
                 f"{'GPU' if gpus else 'processor'} for each training"
@@ -106,6 +117,12 @@ def _work(job: dict[str, Any], folder: str) -> dict[str, Any]:
     """What a worker does: a job whose relative paths start at a folder."""
     os.chdir(folder)
     return outcome_of(Job.from_dict(job)).to_dict()
+
+
+def _precision(recipe: dict[str, Any], folder: str) -> str:
+    """What a worker decides for a recipe whose relative paths start at a folder."""
+    os.chdir(folder)
+    return choose_precision(validate(recipe))
 
 
 def _check_answers(address: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from medtail.errors import InputError
 from medtail.experiments.jobs.job import Job
+from medtail.experiments.jobs.one_precision import in_one_precision
 from medtail.experiments.jobs.watch import Watch
 from medtail.experiments.jobs.workers import ThisProcess, Workers
 from medtail.naming import listing
@@ -35,7 +36,7 @@ def run_jobs(jobs: Sequence[Job], workers: Workers | None = None, progress: Prog
     for job in missing:
         workers.check(job)
     watch = Watch(len(jobs), len(jobs) - len(missing), progress)
-    workers.run(iter(missing), watch)
+    workers.run(in_one_precision(missing, workers.precision, jobs), watch)
     if not watch.failed:
         return
     if len(jobs) == 1:

@@ -8,6 +8,8 @@ from medtail.errors import InputError
 from medtail.experiments.jobs.job import Job
 from medtail.experiments.jobs.outcome import Outcome
 from medtail.experiments.jobs.watch import Watch
+from medtail.recipes.schema import Recipe
+from medtail.training.optimization.precision import choose_precision
 
 
 class Workers(ABC):
@@ -29,6 +31,10 @@ class Workers(ABC):
                 f"training.devices must be 1 where several trainings run at a time, got {devices} for {job.title}; "
                 f"take `jobs=1`"
             )
+
+    def precision(self, recipe: Recipe) -> str:
+        """Return what ``training.precision=auto`` stands for on their machine, this one unless they say otherwise."""
+        return choose_precision(recipe)
 
     @abstractmethod
     def run(self, jobs: Iterator[Job], watch: Watch) -> None:

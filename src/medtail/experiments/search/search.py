@@ -10,6 +10,7 @@ from medtail.data import ImageCollection, open_collection
 from medtail.errors import InputError
 from medtail.evaluation.tuning.search_page import SearchResult, write_search
 from medtail.experiments.jobs import Job, ThisProcess, Workers
+from medtail.experiments.jobs.one_precision import in_one_precision
 from medtail.experiments.jobs.outcome import Outcome
 from medtail.experiments.jobs.watch import Watch
 from medtail.experiments.search.space import Space
@@ -150,7 +151,8 @@ class Search:
                 study.tell(number, value)
 
         done = len(study) - len(unfinished)
-        workers.run(jobs(), Watch(max(trials, len(study)), done, progress, ended))
+        trained = in_one_precision(jobs(), workers.precision)
+        workers.run(trained, Watch(max(trials, len(study)), done, progress, ended))
 
     def _value(self, job: Job) -> float | None:
         """The metric of a trial that chose its epoch; None where it is undefined."""
