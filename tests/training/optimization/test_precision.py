@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -33,7 +34,8 @@ class Clock:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of decisions, on a CPU that computes in bfloat16."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    capabilities = MappingProxyType({"avx512_bf16": True})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "medtail" / "precision"
 

@@ -75,7 +75,7 @@ def choose_precision(recipe: Recipe) -> Precision:
     """
     if torch.cuda.is_available():
         return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = dict(getattr(torch.cpu, "get_capabilities", dict)())
     computes = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     # A head on cached features is too small to gain.
     if not computes or recipe.backbone.cached_features:
@@ -143,7 +143,7 @@ def seconds_of_steps(recipe: Recipe) -> dict[str, float]:
         network = BuildContext(without_weights(recipe), np.ones(2), dimensions).backbone()
         if recipe.backbone.lora is not None:
             add_low_rank(network, recipe.backbone.lora)
-        network.to(memory_format=memory_format(dimensions))  # type: ignore[call-overload]
+        network.to(memory_format=memory_format(dimensions))
         size = recipe.input_size
         count = max(4, min(recipe.training.batch_size, _IMAGES, _VALUES // size**dimensions))
         images = torch.randn(count, recipe.data.channels, *[size] * dimensions)
