@@ -132,12 +132,10 @@ def test_a_set_without_a_readable_image_is_still_described(tmp_path: Path) -> No
 def test_progress_reaches_the_end(class_folders: Path) -> None:
     reported: list[tuple[str, int, int]] = []
     audit(open_collection(class_folders), progress=lambda *step: reported.append(step))
-    assert reported == [
-        ("reading images", 32, 52),
-        ("reading images", 52, 52),
-        ("comparing images", 52, 52),
-        ("comparing crops", 52, 52),
-    ]
+    ends = {what: (done, total) for what, done, total in reported}
+    assert list(ends) == ["reading images", "comparing images", "comparing crops"]
+    assert set(ends.values()) == {(52, 52)}
+    assert ("reading images", 32, 52) in reported
 
 
 def test_the_suggestion_follows_the_imbalance(shared_data: Path) -> None:

@@ -158,17 +158,16 @@ def evaluate(
         training_counts=facts.training_counts,
         positive=facts.positive_id,
     )
-    summary = judge(predictions)
+    # What adapted probabilities stand for is in the operating point.
+    summary = judge(predictions) | (recorded_prior(folder) if adapted is None else {})
     if own and split is Split.test:
         summary |= protocol_summary(RunSettings.load(folder))
-        if adapted is None:
-            summary |= recorded_prior(folder)
     if passed is not None:
         summary = {"data": passed.collection.name, **summary}
     if checkpoint is Checkpoint.last:
         summary = {"checkpoint": checkpoint.value, **summary}
     if adapted is not None:
-        summary["before"] = judge(plain)
+        summary["before"] = judge(plain) | recorded_prior(folder)
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
