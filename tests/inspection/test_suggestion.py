@@ -29,6 +29,11 @@ def test_classes_are_counted_as_the_run_sees_them(changes: dict, method: str) ->
     assert recipe.recipe.dataset == "digits-lt"
 
 
+def test_what_the_choices_rest_on_is_named() -> None:
+    _, suggestion = suggested_recipe(open_collection("digits-lt"))
+    assert "docs/results/defaults.md" in suggestion.advice[0]
+
+
 def test_settings_of_the_user_are_laid_over_it() -> None:
     recipe, _ = suggested_recipe(open_collection("digits-lt"), "small_images", [{"training": {"epochs": 3}}])
     assert (recipe.recipe.dataset, recipe.training.epochs) == ("small_images", 3)

@@ -24,6 +24,9 @@ FEW_TO_JUDGE_BY = 1000
 #: The recipe that starts from published weights.
 PRETRAINED = "pretrained_images"
 
+#: The tables that the suggestions rest on.
+MEASURED = "the tables that these choices rest on are in docs/results/defaults.md"
+
 #: With fewer training images, the recall of a class is mostly luck.
 FEW_TO_LEARN_FROM = 50
 
@@ -56,7 +59,8 @@ def suggest(collection: ImageCollection, counts: np.ndarray, *, recipe: str | No
     """
     network, because = (recipe, []) if recipe is not None else _suggested_recipe(collection)
     method, because_of_the_classes = _suggested_method(collection, counts)
-    return Suggestion(network, method, (*because, because_of_the_classes), tuple(_advice(collection, counts)))
+    advice = (MEASURED, *_advice(collection, counts))
+    return Suggestion(network, method, (*because, because_of_the_classes), advice)
 
 
 def _suggested_recipe(collection: ImageCollection) -> tuple[str, list[str]]:
