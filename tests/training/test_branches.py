@@ -53,7 +53,7 @@ def settings(teacher):
 @pytest.mark.usefixtures("rendered_figures")
 def test_it_learns_from_start_to_report(collection, settings, tmp_path: Path, method: str) -> None:
     run = Run(tmp_path / "run")
-    summary = train(collection, settings(method, "training.epochs=5"), run)
+    summary = train(collection, settings(method, "training.epochs=8"), run)
     assert summary["balanced_accuracy"] > 0.6
     assert run.report.is_file()
     terms = run.metrics.read_text().splitlines()[0]

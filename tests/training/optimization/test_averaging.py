@@ -9,7 +9,7 @@ from training.stripes import SIZES, recipe, stripes
 
 from medtail.runs.label_predictions import read_predictions
 from medtail.runs.run import Run
-from medtail.training import fit
+from medtail.training import finishing, fit
 from medtail.training.optimization.averaging import MovingAverage
 
 DECAY = 0.9
@@ -31,7 +31,7 @@ def averaged(tmp_path_factory) -> tuple[Run, Weights]:
     """A run of two epochs of AdaCos, whose scale is a buffer, and its weights after every step."""
     run, weights = Run(tmp_path_factory.mktemp("averaged") / "run"), Weights()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "write_report", lambda *arguments, **keywords: None)
+        patch.setattr(finishing, "write_report", lambda *arguments, **keywords: None)
         settings = ("training.epochs=2", "training.monitor=last_epoch", f"training.average_decay={DECAY}")
         fit.train(stripes(), recipe("adacos", *settings), run, callbacks=[weights])
     return run, weights

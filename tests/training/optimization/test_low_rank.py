@@ -14,7 +14,7 @@ from medtail.backbones import create_backbone
 from medtail.recipes.schema import LowRankSettings
 from medtail.runs.label_predictions import read_predictions
 from medtail.runs.run import Run
-from medtail.training import fit
+from medtail.training import finishing, fit
 from medtail.training.inference import TrainedModel
 from medtail.training.optimization.low_rank import add_low_rank, merge_low_rank
 
@@ -131,7 +131,7 @@ def runs(tmp_path_factory) -> tuple[Run, Run, Run]:
     others = ("optimizer.layer_decay=0.8", "training.average_decay=0.5", "backbone.lora.dropout=0.1")
     settings = recipe("vs_sam", *from_first, *others)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "write_report", lambda *arguments, **keywords: None)
+        patch.setattr(finishing, "write_report", lambda *arguments, **keywords: None)
         fit.train(collection, recipe("ce", "training.epochs=1"), first)
         fit.train(collection, settings, whole)
         with pytest.raises(RuntimeError, match="power cut"):

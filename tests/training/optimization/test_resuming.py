@@ -9,7 +9,7 @@ from training.stripes import recipe, stripes
 
 from medtail.data import ImageCollection
 from medtail.runs.run import Run
-from medtail.training import fit
+from medtail.training import finishing, fit
 
 AVERAGE = "training.average_decay=0.9"
 
@@ -47,7 +47,7 @@ def test_interrupted_is_unbroken(
     collection, tmp_path: Path, monkeypatch, method: str, settings: tuple[str, ...]
 ) -> None:
     # A report is no part of what is compared, and takes longer than the training.
-    monkeypatch.setattr(fit, "write_report", lambda *arguments, **keywords: None)
+    monkeypatch.setattr(finishing, "write_report", lambda *arguments, **keywords: None)
     settings = recipe(method, "training.epochs=2", *settings)
     whole, stopped = Run(tmp_path / "whole"), Run(tmp_path / "stopped")
     fit.train(collection, settings, whole)
