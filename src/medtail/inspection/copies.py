@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, product
 from typing import final
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from medtail.data.collection import ImageCollection
 from medtail.inspection.near_copies import Likeness
+from medtail.inspection.search.forest import Forest
 
 #: How many kinds (split, label, group) of images with equal pixels are paired with those that look the same.
 _MOST_KINDS = 16
@@ -164,7 +166,7 @@ def near_duplicates(
         likenesses: Likenesses between positions in ``contents``.
     """
     described = _RowDescriptions(collection)
-    joined: dict[tuple[bool, bool], _Forest] = defaultdict(_Forest)
+    joined: dict[tuple[bool, bool], Forest] = defaultdict(partial(Forest, len(collection)))
     found = []
     for likeness in likenesses:
         sides = (_one_of_each_kind(described, contents[side]) for side in (likeness.first, likeness.second))
@@ -180,23 +182,3 @@ def _one_of_each_kind(described: _RowDescriptions, rows: Sequence[int]) -> Itera
     for row in rows:
         first_of.setdefault(described.kind(row), row)
     return islice(first_of.values(), _MOST_KINDS)
-
-
-@final
-class _Forest:
-    """Rows that are connected (union-find)."""
-
-    def __init__(self) -> None:
-        self._parent: dict[int, int] = {}
-
-    def _root(self, row: int) -> int:
-        while (parent := self._parent.setdefault(row, row)) != row:
-            self._parent[row] = self._parent.setdefault(parent, parent)
-            row = parent
-        return row
-
-    def join(self, one: int, other: int) -> bool:
-        """Connect two rows, and return whether they were not connected before."""
-        first, second = self._root(one), self._root(other)
-        self._parent[first] = second
-        return first != second

@@ -4,44 +4,32 @@ from typing import final
 
 import numpy as np
 
+from medtail.inspection.search.forest import Forest
+
 #: Pictures that each picture is compared with, if it looks the same as more.
 MOST_PARTNERS = 32
 
 
 @final
 class Crowds:
-    """Which of N pictures are connected by pairs that look the same (union-find), and by how many.
+    """Which of N pictures are connected by pairs that look the same, and by how many.
 
     A thousand frames of one black film would be half a million pairs. A pair is left out if both have
     :data:`MOST_PARTNERS` partners already and are connected; the same pictures are connected as by all pairs.
     """
 
     def __init__(self, count: int) -> None:
-        self._partners, self._parents = np.zeros(count, dtype=np.int32), np.arange(count)
+        self._partners, self._forest = np.zeros(count, dtype=np.int32), Forest(count)
 
     def open(self, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
         """Whether pairs ``(n,)`` are worth comparing ``(n,)``."""
         worth: np.ndarray = np.minimum(self._partners[ones], self._partners[others]) < MOST_PARTNERS
         full = np.flatnonzero(~worth)
-        worth[full] = self._roots(ones[full]) != self._roots(others[full])
+        worth[full] = self._forest.roots(ones[full]) != self._forest.roots(others[full])
         return worth
 
     def join(self, one: int, other: int) -> bool:
         """Connect two pictures that look the same, and return whether the pair is to be kept."""
-        first, second = self._root(one), self._root(other)
         full = min(self._partners[one], self._partners[other]) >= MOST_PARTNERS
-        self._parents[first] = second
         self._partners[[one, other]] += 1
-        return not full or first != second
-
-    def _root(self, picture: int) -> int:
-        while (parent := int(self._parents[picture])) != picture:
-            self._parents[picture] = self._parents[parent]
-            picture = parent
-        return picture
-
-    def _roots(self, pictures: np.ndarray) -> np.ndarray:
-        roots: np.ndarray = self._parents[pictures]
-        while (roots != (above := self._parents[roots])).any():
-            roots = above
-        return roots
+        return self._forest.join(one, other) or not full
