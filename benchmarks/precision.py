@@ -12,7 +12,7 @@ import torch
 from measuring import results_file
 
 from medtail.recipes.compose import compose
-from medtail.training.optimization.precision import CLEARLY, seconds_of_steps
+from medtail.training.optimization.precision import faster, seconds_of_steps
 
 COLUMNS = [
     "network",
@@ -65,7 +65,7 @@ def main() -> None:
                     "float32_milliseconds": f"{1000 * seconds['32-true']:.1f}",
                     "bfloat16_milliseconds": f"{1000 * seconds['bf16-mixed']:.1f}",
                     "float32_to_bfloat16": f"{ratio:.2f}",
-                    "auto": "bf16-mixed" if ratio >= CLEARLY else "32-true",
+                    "auto": faster(seconds),
                     "threads": torch.get_num_threads(),
                 }
             )

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import final
+from typing import TextIO, final
 
 import typer
 
@@ -180,14 +180,12 @@ def _shown_log() -> Iterator[None]:
 
 
 @final
-class _OnStderr(logging.Handler):
+class _OnStderr(logging.StreamHandler[TextIO]):
     """Writes to what is stderr at the time: a live progress bar puts itself in its place, and lines above itself."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            print(self.format(record), file=sys.stderr, flush=True)
-        except Exception:
-            self.handleError(record)
+        self.setStream(sys.stderr)
+        super().emit(record)
 
 
 @final

@@ -116,7 +116,7 @@ def test_a_run_that_was_timed_is_the_run_that_was_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The first run times, the second reads what it kept; what they train must not tell.
-    monkeypatch.setattr(precisions, "CLEARLY", 0.0)
+    monkeypatch.setattr(precisions, "_CLEARLY", 0.0)
     first, second = (
         train(stripes(), recipe("ce", "training.precision=auto"), Run(tmp_path / name)) for name in ("a", "b")
     )

@@ -158,8 +158,9 @@ def evaluate(
         training_counts=facts.training_counts,
         positive=facts.positive_id,
     )
+    prior = recorded_prior(folder)
     # What adapted probabilities stand for is in the operating point.
-    summary = judge(predictions) | (recorded_prior(folder) if adapted is None else {})
+    summary = judge(predictions) | (prior if adapted is None else {})
     if own and split is Split.test:
         summary |= protocol_summary(RunSettings.load(folder))
     if passed is not None:
@@ -167,7 +168,7 @@ def evaluate(
     if checkpoint is Checkpoint.last:
         summary = {"checkpoint": checkpoint.value, **summary}
     if adapted is not None:
-        summary["before"] = judge(plain) | recorded_prior(folder)
+        summary["before"] = judge(plain) | prior
     if as_json:
         typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
     else:

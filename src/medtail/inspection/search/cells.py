@@ -60,7 +60,7 @@ class Cells:
         )
 
     def nearest(self, vectors: Tensor, count: int) -> Tensor:
-        """The nearest cells ``(N, count)`` of vectors; fewer if there are not so many."""
+        """The nearest cells ``(N, count)`` of vectors; fewer if there are fewer."""
         count = min(count, len(self.centres))
         return torch.cat(
             [

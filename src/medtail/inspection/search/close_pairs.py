@@ -18,7 +18,7 @@ _DIRECTIONS = 16
 #: The strongest directions, along which points are sorted into boxes and their distances from a box are taken.
 _SORTED = 6
 
-#: Points in a box, and most points that are compared with it at a time, of which there are at least so many blocks.
+#: Points in a box, the most points that are compared with it at a time, and the fewest blocks of these.
 _BOX, _ROWS, _BLOCKS = 128, 8192, 8
 
 #: Pairs that are gathered before they are yielded.

@@ -29,7 +29,10 @@ _log = logging.getLogger(__name__)
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 #: How many times faster bfloat16 has to be: float32 is the safer one.
-CLEARLY = 1.15
+_CLEARLY = 1.15
+
+#: Those of which one is chosen.
+_TIMED = ("32-true", "bf16-mixed")
 
 #: Images of a timed step at most, and the values of one channel that they hold together.
 _IMAGES, _VALUES = 32, 2**17
@@ -80,21 +83,32 @@ def choose_precision(recipe: Recipe) -> Precision:
     # A head on cached features is too small to gain.
     if not computes or recipe.backbone.cached_features:
         return "32-true"
-    machine = {"cpu": capabilities, "threads": torch.get_num_threads(), "torch": torch.__version__}
-    key = digest_of({"format": _FORMAT, **machine, "network": network_settings(recipe)})
+    kind = {
+        "cpu": capabilities,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "network": network_settings(recipe),
+    }
+    key = digest_of({"format": _FORMAT, **kind})
     path = default_cache_folder() / "precision" / f"{key}.json"
     try:
         with locked(path.parent, key):
             seconds = _kept(path) or seconds_of_steps(recipe)
             if not path.is_file():
-                write_json(path, {"seconds": seconds, "network": network_settings(recipe), **machine})
+                write_json(path, {"seconds": seconds, **kind})
     except OSError as error:
         _log.warning(
             f"training in float32, because a timing of bfloat16 cannot be kept in {path.parent} ({error}); "
             f"`training.precision=bf16-mixed` trains in it"
         )
         return "32-true"
-    return _faster(recipe, seconds)
+    chosen = faster(seconds)
+    _log.info(
+        f"training in {'bfloat16' if chosen == 'bf16-mixed' else 'float32'}: a step of {recipe.backbone.name} took "
+        f"{seconds['32-true'] * 1000:.3g} ms in float32 and {seconds['bf16-mixed'] * 1000:.3g} ms in bfloat16 when it "
+        f"was timed on this machine"
+    )
+    return chosen
 
 
 def network_settings(recipe: Recipe) -> dict[str, Any]:
@@ -109,15 +123,9 @@ def network_settings(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _faster(recipe: Recipe, seconds: Mapping[str, float]) -> Precision:
-    gain = seconds["32-true"] / seconds["bf16-mixed"]
-    chosen: Precision = "bf16-mixed" if gain >= CLEARLY else "32-true"
-    _log.info(
-        f"training in {'bfloat16' if chosen == 'bf16-mixed' else 'float32'}: a step of {recipe.backbone.name} took "
-        f"{seconds['32-true'] * 1000:.3g} ms in float32 and {seconds['bf16-mixed'] * 1000:.3g} ms in bfloat16 when it "
-        f"was timed on this machine"
-    )
-    return chosen
+def faster(seconds: Mapping[str, float]) -> Precision:
+    """Return bfloat16 if steps in it are clearly faster, else float32, by the seconds of a step in each."""
+    return "bf16-mixed" if seconds["32-true"] / seconds["bf16-mixed"] >= _CLEARLY else "32-true"
 
 
 def _kept(path: Path) -> dict[str, float] | None:
@@ -125,7 +133,8 @@ def _kept(path: Path) -> dict[str, float] | None:
     if not path.is_file():
         return None
     try:
-        seconds = {name: float(read_json(path)["seconds"][name]) for name in ("32-true", "bf16-mixed")}
+        kept = read_json(path)["seconds"]
+        seconds = {precision: float(kept[precision]) for precision in _TIMED}
         if min(seconds.values()) > 0:
             return seconds
         why = "holds no times"
@@ -148,14 +157,13 @@ def seconds_of_steps(recipe: Recipe) -> dict[str, float]:
         count = max(4, min(recipe.training.batch_size, _IMAGES, _VALUES // size**dimensions))
         images = torch.randn(count, recipe.data.channels, *[size] * dimensions)
         images = images.contiguous(memory_format=memory_format(dimensions))
-        both = ("32-true", "bf16-mixed")
-        for precision in both:
+        for precision in _TIMED:
             _step(network, images, precision)
-        taken: dict[str, list[float]] = {precision: [] for precision in both}
+        taken: dict[str, list[float]] = {precision: [] for precision in _TIMED}
         started = time.perf_counter()
         # One after the other, so that what else the machine does slows both.
-        while len(taken[both[0]]) < _PAIRS and time.perf_counter() - started < _SECONDS:
-            for precision in both:
+        while len(taken[_TIMED[0]]) < _PAIRS and time.perf_counter() - started < _SECONDS:
+            for precision in _TIMED:
                 taken[precision].append(_step(network, images, precision))
     return {precision: median(seconds) for precision, seconds in taken.items()}
 
