@@ -46,9 +46,9 @@ SETS = {
 }
 #: CIFAR-100-LT is taken apart into sets of every fifth class, each with the imbalance of the whole.
 PARTS = 5
-RATES = (3e-4, 3e-3)
+RATES = (1e-4, 1e-3, 1e-2)
 SEEDS = 5
-EPOCHS = 20
+EPOCHS = 100
 ADAPTED = "ce, adapted"
 COLOURS = "svg{--ink:#1a1a1a;--muted:#555;--grid:#ddd;--series-0:#1f5fa8;--series-1:#c4501b;--series-7:#999}"
 

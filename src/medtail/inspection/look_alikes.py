@@ -178,7 +178,7 @@ def _near(shown: Sequence[Look], progress: Progress | None) -> Iterator[Likeness
 def _altered(shown: Sequence[Look], progress: Progress | None) -> Iterator[Likeness]:
     pictures = {position: look.picture for position, look in enumerate(shown) if look.picture is not None}
     if pictures:
-        found = altered_copies.altered_copies(np.stack(list(pictures.values())), progress)
+        found = altered_copies.altered_copies(list(pictures.values()), progress)
         yield from _at(list(pictures), found)
 
 

@@ -106,7 +106,8 @@ def agreement(wholes: Tensor, parts: Tensor, maps: Tensor, trusted: Tensor | Non
     inside = inside if trusted is None else inside * trusted
     _, weights, factor = fit_brightness(values.flatten(1), parts.flatten(1), inside.flatten(1))
     weights = weights.reshape(count, size, size)
-    one, other = (_blocks(_details(picture, weights)) for picture in (values, parts))
+    total = _means(weights).clamp(min=1e-6)
+    one, other = (_blocks(shown - _means(weights * shown) / total) for shown in (values, parts))
     weights, inside = _blocks(weights), _blocks(inside)
     products = (weights * one * other).sum(dim=2) * factor.sign()[:, None]
     energies = (weights * one.square()).sum(dim=2).sqrt(), (weights * other.square()).sum(dim=2).sqrt()
@@ -119,13 +120,10 @@ def agreement(wholes: Tensor, parts: Tensor, maps: Tensor, trusted: Tensor | Non
     return correlations.gather(1, order).gather(1, middle)[:, 0] * (reached[:, -1] > 0)
 
 
-def _details(pictures: Tensor, weights: Tensor) -> Tensor:
-    """Pictures without the weighted means of their surroundings."""
-    total = functional.avg_pool2d(weights[:, None], _WINDOW, 1, _WINDOW // 2)
-    means = functional.avg_pool2d((weights * pictures)[:, None], _WINDOW, 1, _WINDOW // 2) / total.clamp(
-        min=1e-6
-    )
-    return pictures - means[:, 0]
+def _means(pictures: Tensor) -> Tensor:
+    """The means of the surroundings of each pixel ``(N, S, S)``, along one axis and then along the other."""
+    down = functional.avg_pool2d(pictures[:, None], (_WINDOW, 1), 1, (_WINDOW // 2, 0))
+    return functional.avg_pool2d(down, (1, _WINDOW), 1, (0, _WINDOW // 2))[:, 0]
 
 
 def _blocks(pictures: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from torch import Tensor
 #: Nearest cells of which a vector is compared with all vectors.
 NEAREST = 16
 
-#: Cells for each square root of the number of vectors, and how often their centres are moved.
-_CELLS, _MOVES = 4, 5
+#: Cells for each square root of the number of vectors, how often their centres are moved, and by how many vectors each.
+_CELLS, _MOVES, _MOVED_BY = 4, 5, 32
 
 #: Vectors that are sorted at a time, and pairs that are compared at a time.
 _ROWS, _PAIRS = 4096, 2**21
@@ -39,10 +39,11 @@ class Cells:
         """Place centres among vectors ``(N, D)`` of norm 1; the same vectors always have the same cells."""
         generator = torch.Generator().manual_seed(0)
         count = min(len(vectors), ceil(_CELLS * sqrt(len(vectors))))
-        cells = cls(vectors[torch.randperm(len(vectors), generator=generator)[:count]].clone())
+        drawn = vectors[torch.randperm(len(vectors), generator=generator)[: _MOVED_BY * count]]
+        cells = cls(drawn[:count].clone())
         for _ in range(_MOVES):
             sums = torch.zeros_like(cells.centres)
-            for rows in torch.split(vectors, _ROWS):
+            for rows in torch.split(drawn, _ROWS):
                 own = cells.own(rows)
                 sides = (rows * cells.centres[own]).sum(dim=1, keepdim=True).sign()
                 sums.index_add_(0, own, sides * rows)
