@@ -83,14 +83,10 @@ def evaluate(
     """
     from medtail.cli.ensembles import asked_point, judged_together
     from medtail.cli.options import check_heat_map, check_output
-    from medtail.cli.tables import print_summary
     from medtail.data import TableColumns
-    from medtail.evaluation.summaries.summary import protocol_summary, summarize
     from medtail.inference.combination import chosen_combination
     from medtail.inference.members import check_chosen_for, members_of
-    from medtail.recipes.recorded_prior import recorded_prior
     from medtail.runs.facts import DatasetFacts
-    from medtail.runs.settings import RunSettings
 
     members = members_of(run)
     folder = members[0]
@@ -98,18 +94,15 @@ def evaluate(
         taken = [DatasetFacts.load(member).data for member in members]
         check_output(out, overwrite=overwrite, data=[*taken, *([data] if data else [])])
     if checkpoint is Checkpoint.last:
-        others = {
-            "a second RUN": len(members) > 1,
-            "--data": data is not None,
-            "--test-time-augmentation": test_time_augmentation is not None,
-            "--explain": explain,
-            "--operating-point": operating_point,
-        }
-        for option, value in others.items():
-            if value:
-                raise InputError(
-                    f"--checkpoint last judges one run on its own data as it is, got {option}; leave it out"
-                )
+        _refuse_with_last_epoch(
+            {
+                "a second RUN": len(members) > 1,
+                "--data": data is not None,
+                "--test-time-augmentation": test_time_augmentation is not None,
+                "--explain": explain,
+                "--operating-point": operating_point,
+            }
+        )
     columns = TableColumns(image_column, label_column, group_column, split_column, label_separator)
     point = asked_point(members, operating_point, operating_point_file, test_time_augmentation)
     if len(members) > 1 or test_time_augmentation is not None:
@@ -145,6 +138,41 @@ def evaluate(
     read = _own_predictions(folder, split.value) if passed is None else passed.predictions
     if checkpoint is Checkpoint.last:
         read = _last_epoch(folder, split.value)
+    _show_one(folder, read, passed, point, split, checkpoint, as_json, out)
+    if explain:
+        _explain(folder, heat_map)
+
+
+def _refuse_with_last_epoch(others: Mapping[str, bool]) -> None:
+    """Refuse what the last epoch, of which no predictions are saved, is not judged with.
+
+    Raises:
+        InputError: One of the others is asked for.
+    """
+    for option, asked in others.items():
+        if asked:
+            raise InputError(
+                f"--checkpoint last judges one run on its own data as it is, got {option}; leave it out"
+            )
+
+
+def _show_one(
+    folder: "Run",
+    read: "ReadPredictions",
+    passed: "BackbonePass | None",
+    point: "OperatingPoint | None",
+    split: Split,
+    checkpoint: Checkpoint,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Print what a run says of its own data, or of other data that were passed, and write the report of the latter."""
+    from medtail.cli.tables import print_summary
+    from medtail.evaluation.summaries.summary import protocol_summary, summarize
+    from medtail.recipes.recorded_prior import recorded_prior
+    from medtail.runs.facts import DatasetFacts
+    from medtail.runs.settings import RunSettings
+
     plain, adapted = read(None), None
     if point is not None:
         adapted = point.applied_to(read(point.condition))
@@ -161,7 +189,7 @@ def evaluate(
     prior = recorded_prior(folder)
     # What adapted probabilities stand for is in the operating point.
     summary = judge(predictions) | (prior if adapted is None else {})
-    if own and split is Split.test:
+    if passed is None and split is Split.test:
         summary |= protocol_summary(RunSettings.load(folder))
     if passed is not None:
         summary = {"data": passed.collection.name, **summary}
@@ -179,8 +207,6 @@ def evaluate(
         judged = summary.get("before", summary)
         page = write_external_validation(folder, passed, plain, judged, adapted)
         typer.echo(f"report: {page}", err=True)
-    if explain:
-        _explain(folder, heat_map)
 
 
 def _show_together(
