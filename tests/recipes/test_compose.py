@@ -44,7 +44,7 @@ def test_set_reaches_the_loss() -> None:
 
 
 def test_a_section_that_changes_its_name_forgets_its_old_keys() -> None:
-    recipe = compose("images", "ce", parse_assignments(["optimizer.name=adamw"]))
+    recipe = compose("cifar", "ce", parse_assignments(["optimizer.name=adamw"]))
     assert recipe.optimizer.model_dump(exclude_none=True) == {
         "name": "adamw",
         "learning_rate": 1e-3,
@@ -54,7 +54,11 @@ def test_a_section_that_changes_its_name_forgets_its_old_keys() -> None:
 
 
 def test_sharpness_is_around_any_optimizer() -> None:
-    for change in ([], ["optimizer.name=adamw"], ["optimizer.name=adam", "optimizer.learning_rate=1e-4"]):
+    others = (
+        ["optimizer.name=sgd", "optimizer.learning_rate=0.1"],
+        ["optimizer.name=adam", "optimizer.learning_rate=1e-4"],
+    )
+    for change in ([], *others):
         recipe = compose("images", "vs_sam", parse_assignments(change))
         assert recipe.optimizer.sharpness.model_dump() == {"radius": 0.1, "adaptive": False}
     recipe = compose("images", "vs_sam", parse_assignments(["optimizer.sharpness.adaptive=true"]))
@@ -81,7 +85,7 @@ def test_merge_leaves_its_inputs_alone() -> None:
     ("assignments", "message"),
     [
         (
-            ["optimizer.momentumm=0.5"],
+            ["optimizer.name=sgd", "optimizer.momentumm=0.5"],
             r"no key optimizer\.momentumm \(got 0\.5\); allowed: .*momentum.*did you mean momentum\?",
         ),
         (["optimizer.learning_rate=-1"], r"optimizer\.learning_rate: .*greater than 0, got -1"),

@@ -67,11 +67,15 @@ def test_without_splits_most_images_are_for_training() -> None:
     assert fitted("small_images", images(300, 8)) == fitted("small_images", images(300, 8, 210))
 
 
-def test_few_images_are_trained_with_adamw_unless_the_method_says_otherwise() -> None:
-    few = images(100, 8)
-    assert choose_recipe(few, "ce", None).optimizer.name == "adamw"
-    sharp = choose_recipe(few, "vs_sam", None).optimizer
+@pytest.mark.parametrize(("count", "side"), [(100, 8), (4_000, 8), (100, 96), (4_000, 96)])
+def test_images_are_trained_with_adamw_unless_the_method_says_otherwise(count: int, side: int) -> None:
+    black = images(count, side)
+    assert choose_recipe(black, "ce", None).optimizer.name == "adamw"
+    sharp = choose_recipe(black, "vs_sam", None).optimizer
     assert sharp.name == "adamw" and sharp.sharpness is not None
-    assert choose_recipe(images(4_000, 8), "ce", None).optimizer.name == "sgd"
-    second = choose_recipe(few, "tau_normalized", "small_images")
+    assert choose_recipe(black, "tau_normalized", "small_images").optimizer.name == "sgd"
+
+
+def test_a_second_stage_is_fitted_in_its_length_alone() -> None:
+    second = choose_recipe(images(100, 8), "tau_normalized", "small_images")
     assert (second.training.epochs, second.training.monitor_window, second.optimizer.name) == (11, 1, "sgd")

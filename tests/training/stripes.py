@@ -37,5 +37,8 @@ def stripes(images_a_patient: int | None = None) -> ImageCollection:
 def recipe(method: str = "ce", *assignments: str) -> Recipe:
     """A method on images of 12 pixels with a network of eight layers, for three epochs."""
     small = ["data.image_size=12", "data.channels=1", "backbone.name=resnet8", "training.epochs=3"]
-    small += ["training.batch_size=16", "optimizer.learning_rate=0.05", "augmentation.horizontal_flip=0.5"]
-    return compose("small_images", method, parse_assignments([*small, *assignments]))
+    small += ["training.batch_size=16", "augmentation.horizontal_flip=0.5"]
+    optimizer = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 5e-4}
+    return compose(
+        "small_images", method, {"optimizer": optimizer}, parse_assignments([*small, *assignments])
+    )

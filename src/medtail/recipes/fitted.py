@@ -18,12 +18,6 @@ _SMALLEST_BATCH = 16
 _LEAST_STEPS = 600
 _MOST_EPOCHS = 100
 
-#: What few images are trained with, in place of SGD, whose rate is that of a batch of 128.
-_OF_FEW_IMAGES = {
-    "small_images": {"name": "adamw", "learning_rate": 0.003, "weight_decay": 0.05},
-    "images": {"name": "adamw", "learning_rate": 0.001, "weight_decay": 0.05},
-}
-
 #: The share of images that are for training where the data bring no splits, about.
 _FOR_TRAINING = 0.7
 
@@ -33,7 +27,6 @@ def fitted(dataset: str, collection: ImageCollection) -> Mapping[str, Any]:
 
     Images keep their size within the recipe's limits. The batch, a power of two, is that of the recipe or so small
     that an epoch has 20 steps, but not below 16; where an epoch has fewer steps still, there are more epochs.
-    Smaller batches are trained with AdamW, as those of published weights always are.
 
     Args:
         dataset: Name of a data-set recipe.
@@ -51,13 +44,10 @@ def fitted(dataset: str, collection: ImageCollection) -> Mapping[str, Any]:
     epochs = min(
         max(training["epochs"], math.ceil(_LEAST_STEPS / steps)), max(_MOST_EPOCHS, training["epochs"])
     )
-    settings: dict[str, Any] = {
+    return {
         "data": {"image_size": min(max(own, least), most)},
         "training": {"batch_size": batch, "epochs": epochs},
     }
-    if batch < training["batch_size"] and dataset in _OF_FEW_IMAGES:
-        settings["optimizer"] = _OF_FEW_IMAGES[dataset]
-    return settings
 
 
 def _training_images(collection: ImageCollection) -> int:
