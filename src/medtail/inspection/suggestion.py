@@ -81,11 +81,11 @@ def _suggested_recipe(collection: ImageCollection) -> tuple[str, list[str]]:
         return recipe, [
             size,
             f"the published weights of {network} are not in the Hugging Face cache of this machine; where they can be "
-            f"fetched, recipe {PRETRAINED} starts from them and reaches more in fewer epochs",
+            f"fetched, recipe {PRETRAINED} starts from them and needs fewer epochs",
         ]
     return PRETRAINED, [
         size,
-        f"the published weights of {network} are at hand, from which a network reaches more, in fewer epochs, than "
+        f"the published weights of {network} are at hand, from which it reaches more, in fewer epochs, than "
         f"from random ones",
     ]
 
