@@ -125,7 +125,10 @@ def measured(logs: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
 
 
 def train_head(recipe: Recipe, data: FeatureSet) -> list[dict[str, Any]]:
-    """Train one head; return its rows: as it is and, for cross-entropy, with the prior taken out."""
+    """Train one head; return its rows: as it is and, for cross-entropy, with the prior taken out.
+
+    Each of the two has the epoch that is best for it: the prior is learned long after the directions are.
+    """
     started, training = time.perf_counter(), recipe.training
     torch.manual_seed(training.seed)
     context = BuildContext(recipe, data.counts)
@@ -134,7 +137,10 @@ def train_head(recipe: Recipe, data: FeatureSet) -> list[dict[str, Any]]:
     method = Supervised(nn.Identity(), context.head(loss.expects, features.shape[1]), loss)
     optimizer = build_optimizer(recipe, method)
     scheduler = learning_rate_schedule(recipe, optimizer, lambda: 1)["scheduler"]
-    best: dict[str, Any] = {"validation": -1.0}
+    priors: dict[str, torch.Tensor | None] = {recipe.loss.name: None}
+    if recipe.loss.name == "ce":
+        priors[ADAPTED] = torch.full((len(data.counts),), 1 / len(data.counts), dtype=torch.float64)
+    best: dict[str, dict[str, Any]] = {name: {"validation": -1.0} for name in priors}
     for epoch in range(training.epochs):
         method.train().set_epoch(epoch)
         for rows in torch.randperm(len(targets)).split(training.batch_size):
@@ -145,33 +151,38 @@ def train_head(recipe: Recipe, data: FeatureSet) -> list[dict[str, Any]]:
         scheduler.step()
         method.eval()
         with torch.inference_mode():
-            decided = method.predict(data.features["validation"]).double()
-            decided = method.log_probabilities(decided).argmax(1)
-        recalls = metrics.recall_per_class(
-            metrics.confusion_matrix(data.targets["validation"].numpy(), decided.numpy(), len(data.counts))
+            outputs = method.predict(data.features["validation"]).double()
+            decided = {
+                name: method.log_probabilities(outputs, prior).argmax(1) for name, prior in priors.items()
+            }
+        for name, classes in decided.items():
+            recalls = metrics.recall_per_class(
+                metrics.confusion_matrix(
+                    data.targets["validation"].numpy(), classes.numpy(), len(data.counts)
+                )
+            )
+            value = float(np.nanmean(recalls))
+            if value > best[name]["validation"]:
+                state = {key: tensor.clone() for key, tensor in method.state_dict().items()}
+                best[name] = {"validation": value, "epoch": epoch + 1, "state": state}
+    rows_of_losses = []
+    for name, prior in priors.items():
+        method.load_state_dict(best[name]["state"])
+        with torch.inference_mode():
+            logs = method.log_probabilities(method.predict(data.features["test"]).double(), prior)
+        rows_of_losses.append(
+            {
+                "loss": name,
+                "data": data.name,
+                "seed": training.seed,
+                "learning_rate": recipe.optimizer.learning_rate,
+                "epoch": best[name]["epoch"],
+                "validation_balanced_accuracy": best[name]["validation"],
+                "seconds": time.perf_counter() - started,
+                **measured(logs, data.targets["test"]),
+            }
         )
-        value = float(np.nanmean(recalls))
-        if value > best["validation"]:
-            state = {name: tensor.clone() for name, tensor in method.state_dict().items()}
-            best = {"validation": value, "epoch": epoch + 1, "state": state}
-    method.load_state_dict(best["state"])
-    with torch.inference_mode():
-        outputs = method.predict(data.features["test"]).double()
-        readings = {recipe.loss.name: method.log_probabilities(outputs)}
-        if recipe.loss.name == "ce":
-            even = torch.full((len(data.counts),), 1 / len(data.counts), dtype=torch.float64)
-            readings[ADAPTED] = method.log_probabilities(outputs, even)
-    known = {
-        "data": data.name,
-        "seed": training.seed,
-        "learning_rate": recipe.optimizer.learning_rate,
-        "epoch": best["epoch"],
-        "validation_balanced_accuracy": best["validation"],
-        "seconds": time.perf_counter() - started,
-    }
-    return [
-        {"loss": name, **known, **measured(logs, data.targets["test"])} for name, logs in readings.items()
-    ]
+    return rows_of_losses
 
 
 def train_losses(data: FeatureSet, seed: int, weights: Path, table: Path) -> None:
@@ -180,27 +191,28 @@ def train_losses(data: FeatureSet, seed: int, weights: Path, table: Path) -> Non
     for loss in LOSSES:
         if loss == "adacos" and len(data.counts) == 2:
             continue  # Its scale is 0 for two classes, and it refuses them.
-        own = [row for row in rows if row["loss"] == loss]
-        chosen = max(
-            (row for row in own if row["seed"] == 0),
-            key=lambda row: row["validation_balanced_accuracy"],
-            default=None,
-        )
-        for rate in RATES if seed == 0 else [chosen["learning_rate"]] if chosen else []:
-            if not any((row["seed"], row["learning_rate"]) == (seed, rate) for row in own):
+        trained = {(row["seed"], row["learning_rate"]) for row in rows if row["loss"] == loss}
+        readings = {loss, ADAPTED} if loss == "ce" else {loss}
+        for rate in RATES if seed == 0 else {chosen_rate(rows, name) for name in sorted(readings)}:
+            if (seed, rate) not in trained:
                 rows += train_head(composed(weights, loss, rate, seed), data)
         pd.DataFrame(rows).to_csv(table, index=False, float_format="%.6g")
     print(f"{data.name}: {seed + 1} of {SEEDS} seeds", flush=True)
 
 
+def chosen_rate(rows: list[dict[str, Any]], loss: str) -> float:
+    """The rate at which a loss did best on validation with seed 0."""
+    first = [row for row in rows if row["loss"] == loss and row["seed"] == 0]
+    return float(max(first, key=lambda row: row["validation_balanced_accuracy"])["learning_rate"])
+
+
 def chosen_rows(table: pd.DataFrame) -> pd.DataFrame:
     """The rows at the rate that validation chose with seed 0."""
-    first = table[(table["seed"] == 0) & (table["loss"] != ADAPTED)]
-    best = first.loc[first.groupby(["data", "loss"])["validation_balanced_accuracy"].idxmax()]
-    rates = {(row.data, row.loss): row.learning_rate for row in best.itertuples()}
-    own = table["loss"].replace({ADAPTED: "ce"})
-    chosen = [rates.get(key) for key in zip(table["data"], own, strict=True)]
-    return table[table["learning_rate"] == np.asarray(chosen, dtype=float)]
+    chosen = [
+        own[own["learning_rate"] == chosen_rate(own.to_dict("records"), str(loss))]
+        for (_, loss), own in table.groupby(["data", "loss"])
+    ]
+    return pd.concat(chosen)
 
 
 def write_ranks(results: Path) -> None:
