@@ -14,42 +14,55 @@ from typing import Any
 
 METHODS = ("ce", "balanced_softmax", "dal", "dbm_bs")
 
-#: Others that need nothing chosen, for networks that train in a minute.
-MORE_METHODS = ("weighted_ce", "ldam_drw", "vector_scaling", "focal", "ce+soft_f1", "soft_mcc")
-
-#: The remaining methods of one network and one view, but ``logit_adjusted``, which is balanced softmax as it stands.
-REMAINING_METHODS = (
-    *(
-        "class_balanced",
-        "ldam",
-        "dbm",
-        "dbm_drw",
-        "dbm_cb",
-        "ce_drw",
-        "ce_drs",
-        "awb",
-        "complement_ce",
-        "ce+soft_mcc",
-    ),
-    *("soft_f1", "arcface", "cosface", "sphereface", "adacos", "vs_sam"),
-    *("bce", "sigmoid_focal", "hill", "asl", "asl_softmax", "apl", "alpa"),
+#: The other methods of one network and one view, but ``logit_adjusted``, which is balanced softmax as it stands.
+OTHER_METHODS = (
+    "weighted_ce",
+    "ldam_drw",
+    "vector_scaling",
+    "focal",
+    "ce+soft_f1",
+    "soft_mcc",
+    "class_balanced",
+    "ldam",
+    "dbm",
+    "dbm_drw",
+    "dbm_cb",
+    "ce_drw",
+    "ce_drs",
+    "awb",
+    "complement_ce",
+    "ce+soft_mcc",
+    "soft_f1",
+    "arcface",
+    "cosface",
+    "sphereface",
+    "adacos",
+    "vs_sam",
+    "bce",
+    "sigmoid_focal",
+    "hill",
+    "asl",
+    "asl_softmax",
+    "apl",
+    "alpa",
 )
 
 #: The two optimizers that small networks on small images are trained with.
 SGD = {"optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4}}
 ADAMW = {"optimizer": {"name": "adamw", "learning_rate": 0.003, "weight_decay": 0.05}}
 
+#: Half of what the recipes of small and of other images train.
+HALF = {"training": {"epochs": 15}}
+
 
 def ham10000_28(weights: str) -> list[dict[str, Any]]:
     """ResNet-8, 30 epochs: every method of one network, and SGD for two of them."""
-    methods = (*METHODS, *MORE_METHODS, *REMAINING_METHODS)
-    return [*_rows("adamw", methods, ADAMW), *_rows("sgd", METHODS[:2], SGD)]
+    return [*_rows("adamw", (*METHODS, *OTHER_METHODS), ADAMW), *_rows("sgd", METHODS[:2], SGD)]
 
 
 def pneumonia(weights: str) -> list[dict[str, Any]]:
     """ResNet-20, half of the recipe's epochs: both optimizers."""
-    budget = {"training": {"epochs": 15}}
-    return [*_rows("adamw", METHODS, ADAMW, budget), *_rows("sgd", METHODS[:2], SGD, budget)]
+    return [*_rows("adamw", METHODS, ADAMW, HALF), *_rows("sgd", METHODS[:2], SGD, HALF)]
 
 
 def bccd(weights: str) -> list[dict[str, Any]]:
@@ -68,21 +81,15 @@ def adrenal(weights: str) -> list[dict[str, Any]]:
 
 def ham10000_64(weights: str) -> list[dict[str, Any]]:
     """ResNet-18 from scratch, where no weights are at hand, half of the recipe's epochs: both optimizers."""
-    settings = {"data": {"image_size": 64}, "training": {"epochs": 15}}
-    return [
-        *_rows("adamw", METHODS[:2], {"optimizer": {**ADAMW["optimizer"], "learning_rate": 1e-3}}, settings),
-        *_rows("sgd", METHODS[:2], {"optimizer": {**SGD["optimizer"], "learning_rate": 0.05}}, settings),
-    ]
+    size = {"data": {"image_size": 64}}
+    adamw = {"optimizer": {**ADAMW["optimizer"], "learning_rate": 1e-3}}
+    sgd = {"optimizer": {**SGD["optimizer"], "learning_rate": 0.05}}
+    return [*_rows("adamw", METHODS[:2], adamw, size, HALF), *_rows("sgd", METHODS[:2], sgd, size, HALF)]
 
 
 def cifar100_lt(weights: str) -> list[dict[str, Any]]:
     """ResNet-20, half of the recipe's epochs: both optimizers."""
-    budget = {"training": {"epochs": 15}}
-    return [
-        row
-        for way, optimizer in (("adamw", ADAMW), ("sgd", SGD))
-        for row in _rows(way, METHODS[:2], optimizer, budget)
-    ]
+    return [*_rows("adamw", METHODS[:2], ADAMW, HALF), *_rows("sgd", METHODS[:2], SGD, HALF)]
 
 
 TABLES: Mapping[str, Callable[[str], list[dict[str, Any]]]] = {

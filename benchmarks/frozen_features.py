@@ -156,12 +156,10 @@ def train_head(recipe: Recipe, data: FeatureSet) -> list[dict[str, Any]]:
                 name: method.log_probabilities(outputs, prior).argmax(1) for name, prior in priors.items()
             }
         for name, classes in decided.items():
-            recalls = metrics.recall_per_class(
-                metrics.confusion_matrix(
-                    data.targets["validation"].numpy(), classes.numpy(), len(data.counts)
-                )
+            confusion = metrics.confusion_matrix(
+                data.targets["validation"].numpy(), classes.numpy(), len(data.counts)
             )
-            value = float(np.nanmean(recalls))
+            value = float(metrics.balanced_accuracy(confusion))
             if value > best[name]["validation"]:
                 state = {key: tensor.clone() for key, tensor in method.state_dict().items()}
                 best[name] = {"validation": value, "epoch": epoch + 1, "state": state}

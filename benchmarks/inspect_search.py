@@ -51,8 +51,8 @@ COLUMNS = (
 
 _SIZE = 32
 
-#: Of how many images at most a search is measured, unless the command says.
-MOST_IMAGES = {"medtail": 2**20, "altered copies": 64_000}
+#: Most pictures among which altered copies are searched for, which takes longest.
+MOST_PICTURES = 64_000
 
 #: Rows of all pairs that are compared at a time.
 _ROWS = 256
@@ -172,7 +172,7 @@ def measured(search: str, images: int) -> tuple[set[tuple[int, int]], float, flo
 
 
 def main() -> None:
-    """Measure every size; where all pairs are compared too, the same pairs must be found."""
+    """Measure every size; searches of the same pictures must find the same pairs."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -185,19 +185,19 @@ def main() -> None:
     )
     options = parser.parse_args()
     torch.set_num_threads(1)
-    finds: dict[int, set[tuple[int, int]]] = {}
+    most = {"all pairs": options.brute_force, "altered copies": MOST_PICTURES}
+    finds: dict[tuple[object, int], set[tuple[int, int]]] = {}
     with results_file(options.out, COLUMNS, "cpu", "src/medtail/inspection") as write:
         for search in SEARCHES:
             before: tuple[int, float] | None = None
             for images in options.images:
-                if images > MOST_IMAGES.get(search, options.brute_force):
+                if images > most.get(search, images):
                     continue
                 with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
                     found, seconds, megabytes = process.submit(measured, search, images).result()
-                if search == "all pairs":
-                    finds[images] = found
-                elif search == "medtail" and finds.get(images, found) != found:
-                    raise SystemExit(f"{search}: {found ^ finds[images]} of {images} images")
+                searched_in = SEARCHES[search][0], images
+                if finds.setdefault(searched_in, found) != found:
+                    raise SystemExit(f"{search}: {found ^ finds[searched_in]} of {images} images")
                 exponent = log(seconds / before[1]) / log(images / before[0]) if before else None
                 before = images, seconds
                 row = {

@@ -214,10 +214,10 @@ class _Search:
         whiten, whiten_quarter = _whitening(middles), _whitening(torch.cat(quarters))
         whitened = [_frequencies(window) @ whiten for window in _middle(maps)]
         windows = torch.empty(len(maps), *middles.shape, dtype=torch.float16)
-        for number, some in enumerate(_batches(pictures)):
-            small, rows = _small(some), slice(number * _ROWS, (number + 1) * _ROWS)
-            for window, matrix in zip(windows, whitened, strict=True):
-                window[rows] = _unit(small @ matrix)
+        for some, seen_in in zip(_batches(pictures), torch.split(windows, _ROWS, dim=1), strict=True):
+            small = _small(some)
+            for window, matrix in zip(seen_in, whitened, strict=True):
+                window[:] = _unit(small @ matrix)
         return cls(
             _unit(middles @ whiten),
             windows,
