@@ -1,0 +1,114 @@
+"""What the pages in docs/results publish of the runs of a comparison: one CSV row per run, and a table of their means.
+
+    python benchmarks/published_runs.py collect rows.yaml RUNS RESULTS.csv
+    python benchmarks/published_runs.py table RESULTS.csv [--from BEGINNING]
+
+``rows.yaml`` and ``RUNS`` are the ``--variants`` and the ``--out`` of ``medtail compare``. ``collect`` replaces the
+rows of runs that the CSV has already and keeps the others. A run whose scores stand for unequal class shares is
+followed by the same run with its prior taken out (``, adapted``). ``table`` prints Markdown: mean ± standard
+deviation over seeds.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from medtail.evaluation.comparison.comparable import JudgedRun
+from medtail.evaluation.comparison.free_rival import with_adapted
+from medtail.experiments.variants import read_variants
+from medtail.files import replacing
+from medtail.runs.run import Run
+
+#: Columns of the test split, by their keys.
+METRICS = ("balanced_accuracy", "lowest_recall", "macro_f1", "accuracy", "auc", "ece", "cov")
+
+#: The columns of the printed table, with their heads.
+SHOWN = {
+    "balanced_accuracy": "balanced accuracy",
+    "lowest_recall": "lowest recall of a class",
+    "macro_f1": "macro F1",
+    "auc": "AUC",
+    "ece": "ECE",
+    "validation": "the same on validation",
+}
+
+
+def collect(variants: Path, runs: Path) -> pd.DataFrame:
+    """Return one row per finished run and judgement of it."""
+    rows = []
+    for variant in read_variants(variants):
+        for folder in sorted(runs.glob(f"{variant.folder}-seed*")):
+            run = Run(folder)
+            if run.summary.is_file():
+                rows += _rows(run, variant.label)
+    return pd.DataFrame(rows)
+
+
+def _rows(run: Run, label: str) -> list[dict[str, object]]:
+    on_test = with_adapted([JudgedRun.read(run, label)])
+    on_validation = with_adapted([JudgedRun.read(run, label, "validation")])
+    environment = run.read_environment()
+    return [
+        {
+            "row": test.label,
+            "seed": test.seed,
+            **{metric: f"{test.metrics[metric]:.4f}" for metric in METRICS},
+            "validation": f"{validation.metrics['balanced_accuracy']:.4f}",
+            # An adapted run is no training of its own.
+            "minutes": "" if test.adapted_from else f"{environment['seconds'] / 60:.2f}",
+            "parameters": environment["trained_parameters"],
+            "commit": str(environment["git_commit"])[:9],
+            "date": str(environment["started"])[:10],
+        }
+        for test, validation in zip(on_test, on_validation, strict=True)
+    ]
+
+
+def merged(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of both, those of ``new`` where both have a run, by label and seed."""
+    rows = pd.concat([old, new], ignore_index=True)
+    rows["seed"] = rows["seed"].astype(int)
+    return rows.drop_duplicates(["row", "seed"], keep="last").sort_values(["row", "seed"])
+
+
+def table(results: pd.DataFrame) -> str:
+    """Return the means over seeds in Markdown, the highest balanced accuracy first."""
+    values = results.astype(dict.fromkeys(SHOWN, float)).groupby("row")
+    means, deviations, seeds = values[list(SHOWN)].mean(), values[list(SHOWN)].std(), values.size()
+    lines = [f"| row | seeds | {' | '.join(SHOWN.values())} |", "| --- " * (len(SHOWN) + 2) + "|"]
+    for row in means.sort_values("balanced_accuracy", ascending=False, kind="stable").index:
+        cells = [_cell(means.at[row, column], deviations.at[row, column]) for column in SHOWN]
+        lines.append(f"| {row} | {seeds[row]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(mean: float, deviation: float) -> str:
+    """A mean and its deviation; blank where it was not measured, alone where there is one seed."""
+    if pd.isna(mean):
+        return ""
+    return f"{mean:.3f}" if pd.isna(deviation) else f"{mean:.3f} ± {deviation:.3f}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    collecting = commands.add_parser("collect")
+    collecting.add_argument("variants", type=Path)
+    collecting.add_argument("runs", type=Path)
+    collecting.add_argument("results", type=Path)
+    printing = commands.add_parser("table")
+    printing.add_argument("results", type=Path)
+    printing.add_argument("--from", dest="beginning", default="", help="only rows that begin so")
+    arguments = parser.parse_args()
+    if arguments.command == "collect":
+        found = collect(arguments.variants, arguments.runs)
+        if arguments.results.exists():
+            found = merged(pd.read_csv(arguments.results, dtype=str, keep_default_na=False), found)
+        with replacing(arguments.results) as temporary:
+            found.to_csv(temporary, index=False)
+    else:
+        published = pd.read_csv(arguments.results)
+        print(table(published[published["row"].str.startswith(arguments.beginning)]))
