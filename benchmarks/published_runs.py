@@ -2,11 +2,13 @@
 
     python benchmarks/published_runs.py collect rows.yaml RUNS RESULTS.csv
     python benchmarks/published_runs.py table RESULTS.csv [--from BEGINNING]
+    python benchmarks/published_runs.py ranks --set NAME RESULTS.csv BEGINNING [--set …]
 
 ``rows.yaml`` and ``RUNS`` are the ``--variants`` and the ``--out`` of ``medtail compare``. ``collect`` replaces the
 rows of runs that the CSV has already and keeps the others. A run whose scores stand for unequal class shares is
 followed by the same run with its prior taken out (``, adapted``). ``table`` prints Markdown: mean ± standard
-deviation over seeds.
+deviation over seeds. ``ranks`` prints balanced accuracy and mean ranks over data sets; labels are compared without
+their BEGINNING, and a set takes part with the seeds that all its rows have.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import pandas as pd
 
 from medtail.evaluation.comparison.comparable import JudgedRun
 from medtail.evaluation.comparison.free_rival import with_adapted
+from medtail.evaluation.comparison.ranking import rank
 from medtail.experiments.variants import read_variants
 from medtail.files import replacing
 from medtail.runs.run import Run
@@ -90,6 +93,34 @@ def _cell(mean: float, deviation: float) -> str:
     return f"{mean:.3f}" if pd.isna(deviation) else f"{mean:.3f} ± {deviation:.3f}"
 
 
+def ranks(sets: list[list[str]]) -> str:
+    """Return balanced accuracy on every data set, the best mean rank first, in Markdown, and Friedman's test.
+
+    Rows that some set lacks have no rank and stand at the end.
+    """
+    columns, errors = {}, {}
+    for name, path, beginning in sets:
+        results = pd.read_csv(path)
+        own = results[results["row"].str.startswith(beginning)]
+        shared = own.groupby("seed")["row"].nunique()
+        own = own[own["seed"].isin(shared.index[shared == shared.max()])]
+        means = own.groupby(own["row"].str.removeprefix(beginning))[["balanced_accuracy", "ece"]].mean()
+        columns[name], errors[name] = means["balanced_accuracy"], means["ece"]
+    values, calibration = pd.DataFrame(columns), pd.DataFrame(errors)
+    ranking = rank(values.dropna())
+    mean_ranks = ranking.mean_ranks
+    lines = [
+        f"| method | mean rank | {' | '.join(values)} | mean ECE |",
+        "| --- " * (values.shape[1] + 3) + "|",
+    ]
+    for row in [*mean_ranks.index, *values.index.difference(mean_ranks.index)]:
+        cells = [f"{value:.3f}" if pd.notna(value) else "" for value in values.loc[row]]
+        place = f"{mean_ranks[row]:.1f}" if row in mean_ranks.index else ""
+        lines.append(f"| {row} | {place} | {' | '.join(cells)} | {calibration.loc[row].mean():.3f} |")
+    critical = f"The critical difference of mean ranks is {ranking.critical_difference:.1f}."
+    return "\n".join([*lines, "", ranking.sentence, critical])
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -102,6 +133,15 @@ if __name__ == "__main__":
     printing = commands.add_parser("table")
     printing.add_argument("results", type=Path)
     printing.add_argument("--from", dest="beginning", default="", help="only rows that begin so")
+    ranking = commands.add_parser("ranks")
+    ranking.add_argument(
+        "--set",
+        dest="sets",
+        nargs=3,
+        action="append",
+        required=True,
+        metavar=("NAME", "RESULTS", "BEGINNING"),
+    )
     arguments = parser.parse_args()
     if arguments.command == "collect":
         found = collect(arguments.variants, arguments.runs)
@@ -109,6 +149,8 @@ if __name__ == "__main__":
             found = merged(pd.read_csv(arguments.results, dtype=str, keep_default_na=False), found)
         with replacing(arguments.results) as temporary:
             found.to_csv(temporary, index=False)
+    elif arguments.command == "ranks":
+        print(ranks(arguments.sets))
     else:
         published = pd.read_csv(arguments.results)
         print(table(published[published["row"].str.startswith(arguments.beginning)]))
