@@ -75,6 +75,20 @@ def test_a_run_whose_loss_is_unknown_has_no_adapted_row(make_run, tmp_path: Path
     assert "has no row, adapted, because its prior is unknown" in caplog.text
 
 
+def test_cross_entropy_is_found_by_its_method_whatever_its_row_is_called(
+    runs: list[Run], make_run, tmp_path
+) -> None:
+    focal = make_run(tmp_path / "focal", method="focal", resamples=3)
+    labels = ["small focal", "small ce", "small bs"]
+    usual = compare_runs([focal, *runs[:2]], labels=labels)
+    assert (usual.reference, usual.rival) == ("small ce", "small ce, adapted")
+    # The reference has no adapted row of its own.
+    named = compare_runs([focal, *runs[:2]], labels=labels, reference="small bs")
+    assert (named.reference, named.rival) == ("small bs", "small ce, adapted")
+    without = compare_runs([focal, runs[1]], labels=["small focal", "small bs"], reference="small bs")
+    assert without.rival == "small focal, adapted"
+
+
 def test_the_page_says_what_does_not_beat_it(comparison: Comparison) -> None:
     said = " ".join(comparison.sentences)
     assert "the free rival ce, adapted: " in said

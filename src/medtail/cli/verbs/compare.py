@@ -107,7 +107,8 @@ def compare(
         Path | None, typer.Option(help="Folder for the tables and, if something is trained, for the runs.")
     ] = None,
     reference: Annotated[
-        str | None, typer.Option(help="Row that the others are tested against; ce if it is among them.")
+        str | None,
+        typer.Option(help="Row that the others are tested against; the first trained with ce if left out."),
     ] = None,
     metrics: Annotated[
         str | None,

@@ -20,7 +20,7 @@ from medtail.evaluation.report.page import mean_and_deviation
 from medtail.metrics import Metric, percentile_interval
 from medtail.runs.run import EvaluatedSplit, Run
 
-#: The row that others are tested against unless another is named.
+#: The method whose row the others are tested against unless one is named.
 USUAL_REFERENCE = "ce"
 
 
@@ -36,8 +36,8 @@ class Comparison:
         resampled: What the bootstrap drew: "group" or "image".
         num_resampled: How many of them there are.
         reference: The row that the others are tested against.
-        rival: The free rival: the reference adapted to equal class shares, or another row that was adapted if the
-            reference cannot be; None if no row can.
+        rival: The free rival: the reference adapted to equal class shares; if it cannot be, the first row of the
+            method ``ce``, or else another that can; None if no row can.
         column_groups: The tables of metrics, and the columns of each.
         table: One row per label, best balanced accuracy first: ``method`` (the label), ``seeds``, ``<metric>_mean`` and
             ``<metric>_sd`` for each of ``metrics``, ``balanced_accuracy_low`` and ``_high`` (95 %, bootstrap), then, of
@@ -206,7 +206,8 @@ def compare_runs(
     Args:
         runs: Folders of finished runs or cross-validations; each label with one or more seeds.
         labels: The row of each run; None takes its method, and the settings in which runs of this method differ.
-        reference: Label the others are tested against; ``ce`` if it is among them, else the first run's.
+        reference: Label the others are tested against; that of the first run trained with the method ``ce``, or else
+            of the first run.
         metrics: Metrics to show, by name, e.g. ``["balanced_accuracy", "iba_0.1", "f1:mel"]``; all of them if None.
         split: The split that runs are judged on.
         rows: With ``columns``, a setting such as ``loss.name`` whose values are the rows of a further table for each of
@@ -223,7 +224,9 @@ def compare_runs(
     members: dict[str, list[int]] = {}
     for number, run in enumerate(judged):
         members.setdefault(run.label, []).append(number)
-    reference = _reference(reference, list(members))
+    check_reference(reference, list(members))
+    usual = next((run.label for run in trained if run.method == USUAL_REFERENCE), trained[0].label)
+    reference = reference or usual
     groups = column_groups(trained[0], metrics)
     values = pd.DataFrame(
         [{"run": run.run.folder.name, "method": run.label, "seed": run.seed, **run.metrics} for run in judged]
@@ -232,7 +235,7 @@ def compare_runs(
     ordered = dict(
         sorted(members.items(), key=lambda row: -float(values["balanced_accuracy"].iloc[row[1]].mean()))
     )
-    rival = _rival(reference, judged)
+    rival = _rival([reference, usual], judged)
     balanced = values["balanced_accuracy"].to_numpy(dtype=np.float64)
     against = {
         other: differences_from(other, ordered, judged, balanced, resampled)
@@ -275,14 +278,10 @@ def compare_runs(
     )
 
 
-def _reference(named: str | None, labels: Sequence[str]) -> str:
-    check_reference(named, labels)
-    return named or (USUAL_REFERENCE if USUAL_REFERENCE in labels else labels[0])
-
-
-def _rival(reference: str, judged: Sequence[JudgedRun]) -> str | None:
+def _rival(preferred: Sequence[str], judged: Sequence[JudgedRun]) -> str | None:
+    """The adapted row of the first preferred label that has one, else of any."""
     adapted = {run.adapted_from: run.label for run in judged if run.adapted_from is not None}
-    return adapted.get(reference, next(iter(adapted.values()), None))
+    return next((adapted[label] for label in [*preferred, *adapted] if label in adapted), None)
 
 
 def _mean_recalls(judged: Sequence[JudgedRun]) -> pd.DataFrame:
