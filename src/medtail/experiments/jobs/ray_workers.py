@@ -56,22 +56,19 @@ class RayWorkers(Workers):
             ) from error
         self._ray = ray
         self.address = address
-        self._gpus = 0
         if address != "auto":
             _check_answers(address)
 
     def precision(self, recipe: Recipe) -> str:
         """Return what a machine of the cluster that has what a job gets decides for all of them."""
-        choose = self._ray.remote(num_cpus=0, num_gpus=min(self._gpus, 1))(_precision)
+        choose = self._ray.remote(num_cpus=0, num_gpus=min(self._number_of("GPU"), 1))(_precision)
         precision: str = self._ray.get(choose.remote(recipe.model_dump(mode="json"), str(Path.cwd())))
         return precision
 
     def run(self, jobs: Iterator[Job], watch: Watch) -> None:
         ray = self._ray
         with self._connected():
-            resources = ray.cluster_resources()
-            gpus, processors = (int(resources.get(name, 0)) for name in ("GPU", "CPU"))
-            self._gpus = gpus
+            gpus, processors = self._number_of("GPU"), self._number_of("CPU")
             _log.info(
                 f"a cluster of {len(ray.nodes())} machines, {processors} processors and {gpus} GPUs; one "
                 f"{'GPU' if gpus else 'processor'} for each training"
@@ -88,6 +85,10 @@ class RayWorkers(Workers):
                 for reference in ray.wait(list(running), timeout=_LOOK)[0]:
                     watch.ended(running.pop(reference), self._outcome(reference))
                 watch.show()
+
+    def _number_of(self, resource: str) -> int:
+        """How many of a resource the connected cluster has."""
+        return int(self._ray.cluster_resources().get(resource, 0))
 
     def _outcome(self, reference: Any) -> Outcome:
         try:
