@@ -122,6 +122,9 @@ def test_reading_names_what_is_wrong_with_a_file(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 but not really")
     with pytest.raises(InputError, match="is not a readable Parquet file"):
         Predictions.read(path)
+    _predictions().rows(np.arange(0)).write(path)
+    with pytest.raises(InputError, match=r"test.parquet must hold a row for each image, got none"):
+        Predictions.read(path)
     pd.DataFrame({"id": ["a"], "label": [0]}).to_parquet(path)
     with pytest.raises(
         InputError, match="must have the columns id, target and probability_<class>, got id, label"

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TextIO, final
@@ -104,6 +104,7 @@ def main() -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
     try:
+        _refuse_empty(sys.argv[1:])
         with _shown_log():
             app()
     except InputError as error:
@@ -125,6 +126,22 @@ def main() -> None:
         )
     except Exception as error:
         _stop(_about_memory(error) or _about_a_bug(error), 2 if _about_memory(error) else 1)
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Refuse empty arguments and values: as paths they would be the current folder, whatever it holds.
+
+    Raises:
+        InputError: There is one.
+    """
+    for place, word in enumerate(words):
+        if not word or (word.startswith("--") and word.endswith("=") and word.count("=") == 1):
+            what = word.removesuffix("=") or (
+                f"what follows {words[place - 1]}" if place else "the first argument"
+            )
+            raise InputError(
+                f"{what} must not be empty; give a value, or leave it out (a variable of the shell may be unset)"
+            )
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -69,7 +69,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read a file of predictions, whatever its targets.
 
     Raises:
-        InputError: It is missing, no Parquet, or its values are not those that were written.
+        InputError: It is missing, no Parquet, without a row, or its values are not those that were written.
     """
     if not path.is_file():
         raise InputError(f"predictions file {path} does not exist; evaluate the run first")
@@ -86,6 +86,8 @@ def read_table(path: Path) -> pd.DataFrame:
     written = (content.schema.metadata or {}).get(_DIGEST)
     if written is not None and written.decode(errors="replace") != table_digest(table):
         raise damaged(path, "was changed after it was written (its values differ from its digest)", _REMEDY)
+    if table.empty:
+        raise InputError(f"{path} must hold a row for each image, got none; {_REMEDY}")
     return table
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from medtail.data import DataWarning, open_collection
+from medtail.errors import InputError
 
 # --- class folders
 
@@ -452,3 +453,8 @@ def test_the_typical_form_is_that_of_median_size(tmp_path: Path, draw) -> None:
     collection = open_collection(tmp_path)
     assert collection.first_form().shape == (20, 20)
     assert collection.typical_form().shape == (50, 50)
+
+
+def test_an_empty_text_is_not_the_current_folder() -> None:
+    with pytest.raises(InputError, match="DATA must be a path or the name of a data set, got an empty text"):
+        open_collection("")

@@ -49,6 +49,10 @@ def open_collection(
         [100, 64, 41, 27, 17, 11, 7, 4, 3, 2]
     """
     max_pixels = most_pixels() if max_pixels is None else max_pixels
+    if not str(data):
+        raise InputError(
+            "DATA must be a path or the name of a data set, got an empty text; name the current folder `.`"
+        )
     if not is_plain(str(data)):
         raise InputError(f"DATA must be a path in UTF-8, got {str(data)!r}; rename the file or folder")
     table = _table(Path(data))

@@ -54,7 +54,7 @@ class RayWorkers(Workers):
             raise InputError(
                 "`cluster` needs the package ray; install it with pip install 'medtail[cluster]'"
             ) from error
-        self._ray = ray
+        self._ray: Any = ray
         self.address = address
         if address != "auto":
             _check_answers(address)
