@@ -91,8 +91,8 @@ def adrenal(weights: str) -> list[dict[str, Any]]:
 
 
 def adrenal_short(weights: str) -> list[dict[str, Any]]:
-    """The same, every method of one network, four epochs."""
-    return _rows("scratch", EVERY_METHOD_OF_TWO_CLASSES, {"training": {"epochs": 4}})
+    """The same, every method of one network, three epochs."""
+    return _rows("scratch", EVERY_METHOD_OF_TWO_CLASSES, {"training": {"epochs": 3}})
 
 
 def ham10000_64(weights: str) -> list[dict[str, Any]]:

@@ -3,12 +3,14 @@
     python benchmarks/published_runs.py collect rows.yaml RUNS RESULTS.csv
     python benchmarks/published_runs.py table RESULTS.csv [--from BEGINNING]
     python benchmarks/published_runs.py ranks --set NAME RESULTS.csv BEGINNING [--set …]
+    python benchmarks/published_runs.py place ROW --set NAME RESULTS.csv BEGINNING [--set …]
 
 ``rows.yaml`` and ``RUNS`` are the ``--variants`` and the ``--out`` of ``medtail compare``. ``collect`` replaces the
 rows of runs that the CSV has already and keeps the others. A run whose scores stand for unequal class shares is
 followed by the same run with its prior taken out (``, adapted``). ``table`` prints Markdown: mean ± standard
 deviation over seeds. ``ranks`` prints balanced accuracy and mean ranks over data sets; labels are compared without
-their BEGINNING, and a set takes part with the seeds that all its rows have.
+their BEGINNING, and a set takes part with the seeds that all its rows have. ``place`` prints how one row fares among
+them.
 """
 
 import argparse
@@ -17,7 +19,7 @@ from pathlib import Path
 import pandas as pd
 
 from medtail.evaluation.comparison.comparable import JudgedRun
-from medtail.evaluation.comparison.free_rival import with_adapted
+from medtail.evaluation.comparison.free_rival import ADAPTED, with_adapted
 from medtail.evaluation.comparison.ranking import rank
 from medtail.experiments.variants import read_variants
 from medtail.files import replacing
@@ -93,6 +95,30 @@ def _cell(mean: float, deviation: float) -> str:
     return f"{mean:.3f}" if pd.isna(deviation) else f"{mean:.3f} ± {deviation:.3f}"
 
 
+def means_of(path: str, beginning: str) -> pd.DataFrame:
+    """Return the means of rows that begin so, without the beginning, over the seeds that all of them have."""
+    results = pd.read_csv(path)
+    own = results[results["row"].str.startswith(beginning)]
+    rows = own.groupby("seed")["row"].nunique()
+    own = own[own["seed"].isin(rows.index[rows == rows.max()])]
+    return own.groupby(own["row"].str.removeprefix(beginning))[["balanced_accuracy", "ece"]].mean()
+
+
+def place(row: str, sets: list[list[str]]) -> str:
+    """Return how a row fares against cross-entropy, the best row and all trainings of each data set, in Markdown."""
+    heads = ("data", "trainings", row, "over `ce`, points", "below the best row, points", "place", "ECE")
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    for name, path, beginning in sets:
+        means = means_of(path, beginning)
+        values = means["balanced_accuracy"]
+        trained = values[~values.index.str.endswith(ADAPTED)]
+        above, best = int((trained > values[row]).sum()), str(values.idxmax())
+        gain, loss = 100 * (values[row] - values["ce"]), 100 * (values[best] - values[row])
+        cells = [f"{values[row]:.3f}", f"{gain:.1f}", f"{loss:.1f} (`{best}`)", f"{above + 1}"]
+        lines.append(f"| {name} | {len(trained)} | {' | '.join(cells)} | {means.loc[row, 'ece']:.3f} |")
+    return "\n".join(lines)
+
+
 def ranks(sets: list[list[str]]) -> str:
     """Return balanced accuracy on every data set, the best mean rank first, in Markdown, and Friedman's test.
 
@@ -100,11 +126,7 @@ def ranks(sets: list[list[str]]) -> str:
     """
     columns, errors = {}, {}
     for name, path, beginning in sets:
-        results = pd.read_csv(path)
-        own = results[results["row"].str.startswith(beginning)]
-        shared = own.groupby("seed")["row"].nunique()
-        own = own[own["seed"].isin(shared.index[shared == shared.max()])]
-        means = own.groupby(own["row"].str.removeprefix(beginning))[["balanced_accuracy", "ece"]].mean()
+        means = means_of(path, beginning)
         columns[name], errors[name] = means["balanced_accuracy"], means["ece"]
     values, calibration = pd.DataFrame(columns), pd.DataFrame(errors)
     ranking = rank(values.dropna())
@@ -133,15 +155,17 @@ if __name__ == "__main__":
     printing = commands.add_parser("table")
     printing.add_argument("results", type=Path)
     printing.add_argument("--from", dest="beginning", default="", help="only rows that begin so")
-    ranking = commands.add_parser("ranks")
-    ranking.add_argument(
-        "--set",
-        dest="sets",
-        nargs=3,
-        action="append",
-        required=True,
-        metavar=("NAME", "RESULTS", "BEGINNING"),
-    )
+    ranking, placing = commands.add_parser("ranks"), commands.add_parser("place")
+    placing.add_argument("row")
+    for command in (ranking, placing):
+        command.add_argument(
+            "--set",
+            dest="sets",
+            nargs=3,
+            action="append",
+            required=True,
+            metavar=("NAME", "RESULTS", "BEGINNING"),
+        )
     arguments = parser.parse_args()
     if arguments.command == "collect":
         found = collect(arguments.variants, arguments.runs)
@@ -151,6 +175,8 @@ if __name__ == "__main__":
             found.to_csv(temporary, index=False)
     elif arguments.command == "ranks":
         print(ranks(arguments.sets))
+    elif arguments.command == "place":
+        print(place(arguments.row, arguments.sets))
     else:
         published = pd.read_csv(arguments.results)
         print(table(published[published["row"].str.startswith(arguments.beginning)]))

@@ -56,6 +56,18 @@ def test_equal_rows_and_too_few(values: pd.DataFrame) -> None:
     assert "needs three rows and two data sets, there are 2 and 7" in rank(values.iloc[:2]).sentence
 
 
+def test_the_sentence_tells_friedmans_test_from_nemenyis(values: pd.DataFrame) -> None:
+    """With many rows Nemenyi's test, corrected for all pairs, finds none where the rows are not all alike."""
+    assert "differ by Nemenyi's test: " in rank(values).sentence
+    many = pd.DataFrame({name: np.arange(40.0) for name in ("x", "y")})
+    assert rank(many).sentence == (
+        "Friedman's test over 2 data sets: p = 0.0002; the rows are not all alike, but Nemenyi's test tells no two of "
+        "them apart."
+    )
+    wide = pd.DataFrame({str(number): [3.0, 2.0, 1.0] for number in range(20)}, index=["a", "b", "c"])
+    assert "p < 0.0001; these differ" in rank(wide).sentence
+
+
 def test_comparisons_of_several_data_sets_are_ranked(make_run, tmp_path) -> None:
     """Data sets of other classes have tables of their own and share the ranks."""
 

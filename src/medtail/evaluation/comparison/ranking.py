@@ -9,7 +9,7 @@ import pandas as pd
 
 from medtail.errors import InputError
 from medtail.evaluation.comparison.comparison import Comparison
-from medtail.evaluation.comparison.significance.differences import LEVEL
+from medtail.evaluation.comparison.significance.differences import LEVEL, p_value
 from medtail.evaluation.comparison.tables import TextTable
 from medtail.evaluation.report.page import number
 
@@ -49,7 +49,8 @@ class Ranking:
             return (
                 f"Friedman's test needs three rows and two data sets, there are {len(self.ranks)} and {sets}."
             )
-        told = f"Friedman's test over {sets} data sets: p = {self.p:.4f}"
+        shown = p_value(self.p)
+        told = f"Friedman's test over {sets} data sets: p {shown if shown.startswith('<') else f'= {shown}'}"
         labels = list(self.ranks.index)
         pairs = [
             f"{first} and {second}"
@@ -57,8 +58,10 @@ class Ranking:
             for second in labels[place + 1 :]
             if self.p_values.loc[first, second] < LEVEL
         ]
-        if self.p >= LEVEL or not pairs:
+        if self.p >= LEVEL:
             return f"{told}; there is no evidence of a difference between any two rows."
+        if not pairs:
+            return f"{told}; the rows are not all alike, but Nemenyi's test tells no two of them apart."
         return f"{told}; these differ by Nemenyi's test: {', '.join(pairs)}."
 
     @property
