@@ -19,7 +19,8 @@ from typing import Any
 
 import pandas as pd
 import torch
-from frozen_features import FeatureSet, feature_sets
+from frozen_features import FeatureSet, composed, feature_sets
+from published_runs import markdown
 from torch import nn
 
 from medtail import metrics
@@ -27,7 +28,6 @@ from medtail.heads import LinearHead
 from medtail.losses import VectorScalingLoss
 from medtail.methods import LinearDensity, LossConditional, Supervised
 from medtail.methods.one_head import OneHeadMethod
-from medtail.recipes.compose import compose
 
 #: One positive image per hundred negative ones in training, as in the paper's main tables.
 SETS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -127,26 +127,16 @@ def rows_of(name: str, data: FeatureSet, seed: int, steps: int) -> Iterator[dict
 
 def table(results: pd.DataFrame) -> str:
     """Return, for each set, length and way, what choices among the sixteen candidates come to, in Markdown."""
-    heads = (
-        "data",
-        "steps",
-        "way",
-        "AUC chosen on validation",
-        "best on test",
-        "mean of the grid",
-        "means of points",
-    )
-    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    lines = []
     for (data, steps, way), rows in results.groupby(["data", "steps", "way"], sort=False):
         seeds = rows.groupby("seed")
         chosen = rows.loc[seeds["validation_auc"].idxmax(), "test_auc"]
         best, mean = seeds["test_auc"].max(), seeds["test_auc"].mean()
         points = rows.groupby(["gamma", "tau"])["test_auc"].mean()
         cells = [f"{values.mean():.3f} ± {values.std():.3f}" for values in (chosen, best, mean)]
-        lines.append(
-            f"| {data} | {steps:,} | {way} | {' | '.join(cells)} | {points.min():.3f} to {points.max():.3f} |"
-        )
-    return "\n".join(lines)
+        lines.append([str(data), f"{steps:,}", str(way), *cells, f"{points.min():.3f} to {points.max():.3f}"])
+    readings = ["AUC chosen on validation", "best on test", "mean of the grid", "means of points"]
+    return markdown(["data", "steps", "way", *readings], lines)
 
 
 def main() -> None:
@@ -167,20 +157,8 @@ def main() -> None:
         return
     weights = arguments.data / "weights/tf_efficientnet_lite0_imagenet.safetensors"
     rows: list[dict[str, Any]] = []
-    for name, (path, columns) in SETS.items():
-        recipe = compose(
-            "images",
-            "probe",
-            {
-                "data": {"image_size": 64, **columns},
-                "backbone": {
-                    "name": "tf_efficientnet_lite0",
-                    "weights": str(weights),
-                    "cached_features": True,
-                },
-                "training": {"precision": "32-true"},
-            },
-        )
+    for name, (path, settings) in SETS.items():
+        recipe = composed(weights, data=settings)
         (data,) = feature_sets(name, arguments.data / path, recipe)
         for seed in range(arguments.seeds):
             rows += rows_of(name, data, seed, arguments.steps)

@@ -14,9 +14,10 @@ with seed 0, the epoch on validation in every run; test images are judged once, 
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -68,13 +69,19 @@ class FeatureSet:
         return counts
 
 
-def composed(weights: Path, loss: str = "ce", rate: float = 1e-3, seed: int = 0) -> Recipe:
-    """The recipe of a loss on frozen features."""
+def composed(
+    weights: Path,
+    loss: str = "ce",
+    rate: float = 1e-3,
+    seed: int = 0,
+    data: Mapping[str, Any] = MappingProxyType({}),
+) -> Recipe:
+    """The recipe of a loss on frozen features; ``data`` are settings of its section beside the size."""
     return compose(
         "images",
         "probe",
         {
-            "data": {"image_size": 64},
+            "data": {"image_size": 64, **data},
             "backbone": {"name": "tf_efficientnet_lite0", "weights": str(weights), "cached_features": True},
             "loss": read_axis("methods", loss)["loss"],
             "optimizer": {"name": "adamw", "learning_rate": rate, "weight_decay": 0.01},

@@ -21,6 +21,7 @@ import pandas as pd
 from medtail.evaluation.comparison.comparable import JudgedRun
 from medtail.evaluation.comparison.free_rival import ADAPTED, with_adapted
 from medtail.evaluation.comparison.ranking import rank
+from medtail.evaluation.comparison.tables import TextTable
 from medtail.experiments.variants import read_variants
 from medtail.files import replacing
 from medtail.runs.run import Run
@@ -81,11 +82,16 @@ def table(results: pd.DataFrame) -> str:
     """Return the means over seeds in Markdown, the highest balanced accuracy first."""
     values = results.astype(dict.fromkeys(SHOWN, float)).groupby("row")
     means, deviations, seeds = values[list(SHOWN)].mean(), values[list(SHOWN)].std(), values.size()
-    lines = [f"| row | seeds | {' | '.join(SHOWN.values())} |", "| --- " * (len(SHOWN) + 2) + "|"]
+    lines = []
     for row in means.sort_values("balanced_accuracy", ascending=False, kind="stable").index:
         cells = [_cell(means.at[row, column], deviations.at[row, column]) for column in SHOWN]
-        lines.append(f"| {row} | {seeds[row]} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([str(row), str(seeds[row]), *cells])
+    return markdown(["row", "seeds", *SHOWN.values()], lines)
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
+    return "\n".join(TextTable("", header, rows).markdown())
 
 
 def _cell(mean: float, deviation: float) -> str:
@@ -106,8 +112,7 @@ def means_of(path: str, beginning: str) -> pd.DataFrame:
 
 def place(row: str, sets: list[list[str]]) -> str:
     """Return how a row fares against cross-entropy, the best row and all trainings of each data set, in Markdown."""
-    heads = ("data", "trainings", row, "over `ce`, points", "below the best row, points", "place", "ECE")
-    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    lines = []
     for name, path, beginning in sets:
         means = means_of(path, beginning)
         values = means["balanced_accuracy"]
@@ -115,8 +120,9 @@ def place(row: str, sets: list[list[str]]) -> str:
         above, best = int((trained > values[row]).sum()), str(values.idxmax())
         gain, loss = 100 * (values[row] - values["ce"]), 100 * (values[best] - values[row])
         cells = [f"{values[row]:.3f}", f"{gain:.1f}", f"{loss:.1f} (`{best}`)", f"{above + 1}"]
-        lines.append(f"| {name} | {len(trained)} | {' | '.join(cells)} | {means.loc[row, 'ece']:.3f} |")
-    return "\n".join(lines)
+        lines.append([name, f"{len(trained)}", *cells, f"{means.loc[row, 'ece']:.3f}"])
+    heads = ["data", "trainings", row, "over `ce`, points", "below the best row, points", "place", "ECE"]
+    return markdown(heads, lines)
 
 
 def ranks(sets: list[list[str]]) -> str:
@@ -131,16 +137,14 @@ def ranks(sets: list[list[str]]) -> str:
     values, calibration = pd.DataFrame(columns), pd.DataFrame(errors)
     ranking = rank(values.dropna())
     mean_ranks = ranking.mean_ranks
-    lines = [
-        f"| method | mean rank | {' | '.join(values)} | mean ECE |",
-        "| --- " * (values.shape[1] + 3) + "|",
-    ]
+    lines = []
     for row in [*mean_ranks.index, *values.index.difference(mean_ranks.index)]:
         cells = [f"{value:.3f}" if pd.notna(value) else "" for value in values.loc[row]]
-        place = f"{mean_ranks[row]:.1f}" if row in mean_ranks.index else ""
-        lines.append(f"| {row} | {place} | {' | '.join(cells)} | {calibration.loc[row].mean():.3f} |")
+        mean_rank = f"{mean_ranks[row]:.1f}" if row in mean_ranks.index else ""
+        lines.append([str(row), mean_rank, *cells, f"{calibration.loc[row].mean():.3f}"])
+    shown = markdown(["method", "mean rank", *values, "mean ECE"], lines)
     critical = f"The critical difference of mean ranks is {ranking.critical_difference:.1f}."
-    return "\n".join([*lines, "", ranking.sentence, critical])
+    return "\n".join([shown, "", ranking.sentence, critical])
 
 
 if __name__ == "__main__":

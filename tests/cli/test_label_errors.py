@@ -57,7 +57,9 @@ def test_planted_errors_are_found_by_a_cross_validation(medtail: Command, tmp_pa
     found = json.loads(medtail("inspect", tmp_path / "run", "--json").stdout)
     doubted = [int(Path(doubt["image"]).stem) for doubt in found["doubts"]]
     assert found["out_of_fold"] and found["judged"] == 600
-    # By chance, one in twenty of the doubted would be planted; 22 or 23 of 24 to 26 are, with two seeds.
+    # By chance, one in twenty of the first would be planted.
+    assert len(wrong.intersection(doubted[: len(wrong)])) >= 0.5 * len(wrong)
+    # Of all that are doubted as well; 22 or 23 of 24 to 26 are, with two seeds.
     planted = len(wrong.intersection(doubted))
     assert planted >= 0.7 * len(wrong)
     assert planted >= 0.75 * len(doubted)
