@@ -6,12 +6,20 @@ table, ``…_short``, has them with fewer epochs.
 
     python benchmarks/defaults.py pneumonia > rows.yaml
     medtail compare pneumoniamnist_ir9.npz --recipe small_images --variants rows.yaml --seeds 2 --out runs/pneumonia
+
+With ``--after``, the methods of several views, of a whole family of losses and of two stages, which learn from a
+finished run of cross-entropy where they need one:
+
+    python benchmarks/defaults.py pneumonia --after runs/pneumonia/adamw_ce-seed0 > further.yaml
 """
 
 import argparse
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from medtail.recipes.compose import merge
 
 METHODS = ("ce", "balanced_softmax", "dal", "dbm_bs")
 
@@ -52,6 +60,17 @@ EVERY_METHOD = (
 #: AdaCos refuses two classes, for which its scale is 0.
 EVERY_METHOD_OF_TWO_CLASSES = tuple(method for method in EVERY_METHOD if method != "adacos")
 
+#: Methods of several views or networks.
+BRANCHES = ("bcl", "dbm_bcl", "ncl", "dbm_ncl")
+LEARN_FROM_TEACHER = ("gml", "dbm_gml")
+
+#: Methods that train a family of losses; their ablations are on the page of loss-conditional training.
+FAMILIES = ("focal_lct", "dal_lct", "dbm_bs_lct")
+FAMILIES_OF_TWO_CLASSES = (*FAMILIES, "vs_lct", "vs_sam_lct")
+
+#: Methods that train a head, or its scales alone, on the features of a first run.
+SECOND_STAGES = ("crt", "lws", "tau_normalized", "probe")
+
 #: The two optimizers that small networks on small images are trained with.
 SGD = {"optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4}}
 ADAMW = {"optimizer": {"name": "adamw", "learning_rate": 0.003, "weight_decay": 0.05}}
@@ -63,40 +82,77 @@ ADAMW_64 = {"optimizer": {**ADAMW["optimizer"], "learning_rate": 1e-3}}
 SIZE_64 = {"data": {"image_size": 64}}
 
 
-def ham10000_28(weights: str) -> list[dict[str, Any]]:
-    """ResNet-8, 30 epochs: every method of one network, and SGD for two of them."""
-    return [*_rows("adamw", EVERY_METHOD, ADAMW), *_rows("sgd", METHODS[:2], SGD)]
+@final
+@dataclass(frozen=True)
+class Budget:
+    """How every method of a table is trained.
+
+    Attributes:
+        beginning: Of the labels.
+        settings: What the recipe does not say.
+        two_classes: Whether the data have two.
+    """
+
+    beginning: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    two_classes: bool = False
+
+    def every_method(self) -> list[dict[str, Any]]:
+        """The methods of one network, one view and one stage."""
+        methods = EVERY_METHOD_OF_TWO_CLASSES if self.two_classes else EVERY_METHOD
+        return _rows(self.beginning, methods, self.settings)
+
+    def further_methods(self, first_run: str) -> list[dict[str, Any]]:
+        """The others, with a finished run of cross-entropy as teacher and as first stage."""
+        families = FAMILIES_OF_TWO_CLASSES if self.two_classes else FAMILIES
+        taught = merge(self.settings, {"method": {"teacher": first_run}})
+        # A second stage has the network, and a budget of its own.
+        network = {key: value for key, value in self.settings.get("backbone", {}).items() if key == "name"}
+        second = {"data": self.settings.get("data", {}), "backbone": {**network, "from_run": first_run}}
+        return [
+            *_rows(self.beginning, SECOND_STAGES, second),
+            *_rows(self.beginning, families, self.settings),
+            *_rows(self.beginning, LEARN_FROM_TEACHER, taught),
+            *_rows(self.beginning, BRANCHES, self.settings),
+        ]
 
 
-def pneumonia(weights: str) -> list[dict[str, Any]]:
-    """ResNet-20, half of the recipe's epochs: every method of one network, and SGD for two of them."""
-    return [
-        *_rows("adamw", EVERY_METHOD_OF_TWO_CLASSES, ADAMW, HALF),
-        *_rows("sgd", METHODS[:2], SGD, HALF),
-    ]
-
-
-def bccd(weights: str) -> list[dict[str, Any]]:
-    """EfficientNet-lite0 from published weights, 64 pixels, four epochs: every method of one network."""
-    settings = {
+def budgets(weights: str) -> dict[str, Budget]:
+    """Return how every method is trained, by table."""
+    fine_tuned = {
         "backbone": {"name": "tf_efficientnet_lite0", "weights": weights},
         "training": {"epochs": 4, "precision": "32-true"},
     }
-    return _rows("fine-tuned", EVERY_METHOD, settings)
+    return {
+        # ResNet-8, 30 epochs.
+        "ham10000_28": Budget("adamw", ADAMW),
+        # ResNet-18 from scratch, where no weights are at hand, five epochs.
+        "ham10000_64_short": Budget("adamw", {**ADAMW_64, **SIZE_64, "training": {"epochs": 5}}),
+        # ResNet-20, half of the recipe's epochs.
+        "pneumonia": Budget("adamw", {**ADAMW, **HALF}, two_classes=True),
+        # EfficientNet-lite0 from published weights, 64 pixels, four epochs.
+        "bccd": Budget("fine-tuned", fine_tuned),
+        # A 3D ResNet-18 of 28 voxels per side, three epochs.
+        "adrenal_short": Budget("scratch", {"training": {"epochs": 3}}, two_classes=True),
+        # ResNet-20, six epochs.
+        "cifar100_lt_short": Budget("adamw", {**ADAMW, "training": {"epochs": 6}}),
+    }
 
 
-def adrenal(weights: str) -> list[dict[str, Any]]:
-    """A 3D ResNet-18 of 28 voxels per side, as the recipe has it."""
+#: Rows beside every method: with SGD.
+BESIDE: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
+    "ham10000_28": lambda: _rows("sgd", METHODS[:2], SGD),
+    "pneumonia": lambda: _rows("sgd", METHODS[:2], SGD, HALF),
+}
+
+
+def adrenal() -> list[dict[str, Any]]:
+    """As the recipe has it."""
     return _rows("scratch", METHODS)
 
 
-def adrenal_short(weights: str) -> list[dict[str, Any]]:
-    """The same, every method of one network, three epochs."""
-    return _rows("scratch", EVERY_METHOD_OF_TWO_CLASSES, {"training": {"epochs": 3}})
-
-
-def ham10000_64(weights: str) -> list[dict[str, Any]]:
-    """ResNet-18 from scratch, where no weights are at hand, half of the recipe's epochs: both optimizers."""
+def ham10000_64() -> list[dict[str, Any]]:
+    """Half of the recipe's epochs: both optimizers."""
     sgd = {"optimizer": {**SGD["optimizer"], "learning_rate": 0.05}}
     return [
         *_rows("adamw", ("ce", "balanced_softmax", "dbm_bs"), ADAMW_64, SIZE_64, HALF),
@@ -104,35 +160,23 @@ def ham10000_64(weights: str) -> list[dict[str, Any]]:
     ]
 
 
-def ham10000_64_short(weights: str) -> list[dict[str, Any]]:
-    """The same, every method of one network, five epochs."""
-    return _rows("adamw", EVERY_METHOD, ADAMW_64, SIZE_64, {"training": {"epochs": 5}})
-
-
-def cifar100_lt(weights: str) -> list[dict[str, Any]]:
-    """ResNet-20, half of the recipe's epochs: both optimizers."""
+def cifar100_lt() -> list[dict[str, Any]]:
+    """Half of the recipe's epochs: both optimizers."""
     return [*_rows("adamw", METHODS[:2], ADAMW, HALF), *_rows("sgd", METHODS[:2], SGD, HALF)]
 
 
-def cifar100_lt_short(weights: str) -> list[dict[str, Any]]:
-    """The same, every method of one network, six epochs."""
-    return _rows("adamw", EVERY_METHOD, ADAMW, {"training": {"epochs": 6}})
-
-
-TABLES: Mapping[str, Callable[[str], list[dict[str, Any]]]] = {
-    table.__name__: table
-    for table in (
-        ham10000_28,
-        pneumonia,
-        bccd,
-        adrenal,
-        adrenal_short,
-        ham10000_64,
-        ham10000_64_short,
-        cifar100_lt,
-        cifar100_lt_short,
-    )
+#: Tables of a few methods at a longer budget.
+LONGER: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
+    table.__name__: table for table in (adrenal, ham10000_64, cifar100_lt)
 }
+
+
+def rows(table: str, weights: str) -> list[dict[str, Any]]:
+    """Return the rows of a table."""
+    if table in LONGER:
+        return LONGER[table]()
+    beside = BESIDE[table]() if table in BESIDE else []
+    return [*budgets(weights)[table].every_method(), *beside]
 
 
 def _rows(way: str, methods: tuple[str, ...], *settings: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -144,7 +188,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("table", choices=TABLES)
+    parser.add_argument("table", choices=[*budgets("published"), *LONGER])
     parser.add_argument("--weights", default="published", help="a file, or 'published' (default)")
+    parser.add_argument("--after", metavar="RUN", help="the methods that need more, with this first run")
     arguments = parser.parse_args()
-    print(json.dumps(TABLES[arguments.table](arguments.weights), indent=1))
+    if arguments.after is None:
+        chosen = rows(arguments.table, arguments.weights)
+    else:
+        chosen = budgets(arguments.weights)[arguments.table].further_methods(arguments.after)
+    print(json.dumps(chosen, indent=1))
