@@ -14,7 +14,7 @@ with seed 0, the epoch on validation in every run; test images are judged once, 
 
 import argparse
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from medtail import metrics
 from medtail.data import open_collection
 from medtail.evaluation.comparison.figures.critical_difference import critical_difference
 from medtail.evaluation.comparison.ranking import rank
-from medtail.losses import LOSSES
+from medtail.losses import LOSSES, ClassificationLoss
 from medtail.methods import Supervised
 from medtail.recipes.compose import compose, read_axis
 from medtail.recipes.schema import Recipe
@@ -132,25 +132,42 @@ def measured(logs: torch.Tensor, targets: torch.Tensor) -> dict[str, float]:
 
 
 def train_head(recipe: Recipe, data: FeatureSet) -> list[dict[str, Any]]:
-    """Train one head; return its rows: as it is and, for cross-entropy, with the prior taken out.
-
-    Each of the two has the epoch that is best for it: the prior is learned long after the directions are.
-    """
-    started, training = time.perf_counter(), recipe.training
-    torch.manual_seed(training.seed)
+    """Train one head; return its rows: as it is and, for cross-entropy, with the prior taken out."""
+    torch.manual_seed(recipe.training.seed)
     context = BuildContext(recipe, data.counts)
-    loss = context.loss()
+    priors: dict[str, torch.Tensor | None] = {recipe.loss.name: None}
+    if recipe.loss.name == "ce":
+        priors[ADAPTED] = equal_shares(data)
+    size = len(data.targets["train"])
+    rows = train_with(context, context.loss(), data, priors, lambda epoch: torch.randperm(size))
+    return [{"loss": name, **row} for name, row in rows.items()]
+
+
+def equal_shares(data: FeatureSet) -> torch.Tensor:
+    """The prior that gives every class the same share ``(C,)``."""
+    return torch.full((len(data.counts),), 1 / len(data.counts), dtype=torch.float64)
+
+
+def train_with(
+    context: BuildContext,
+    loss: ClassificationLoss,
+    data: FeatureSet,
+    priors: Mapping[str, torch.Tensor | None],
+    draw: Callable[[int], torch.Tensor],
+) -> dict[str, dict[str, Any]]:
+    """Train one head and judge it with each of the priors; ``draw`` gives the rows of an epoch in their order.
+
+    Each of them has the epoch that is best for it on validation: the prior is learned long after the directions are.
+    """
+    started, recipe = time.perf_counter(), context.recipe
     features, targets = data.features["train"], data.targets["train"]
     method = Supervised(nn.Identity(), context.head(loss.expects, features.shape[1]), loss)
     optimizer = build_optimizer(recipe, method)
     scheduler = learning_rate_schedule(recipe, optimizer, lambda: 1)["scheduler"]
-    priors: dict[str, torch.Tensor | None] = {recipe.loss.name: None}
-    if recipe.loss.name == "ce":
-        priors[ADAPTED] = torch.full((len(data.counts),), 1 / len(data.counts), dtype=torch.float64)
     best: dict[str, dict[str, Any]] = {name: {"validation": -1.0} for name in priors}
-    for epoch in range(training.epochs):
+    for epoch in range(recipe.training.epochs):
         method.train().set_epoch(epoch)
-        for rows in torch.randperm(len(targets)).split(training.batch_size):
+        for rows in draw(epoch).split(recipe.training.batch_size):
             if len(rows) > 1:
                 optimizer.zero_grad()
                 method({"image": features[rows], "target": targets[rows]}).loss.backward()
@@ -170,24 +187,21 @@ def train_head(recipe: Recipe, data: FeatureSet) -> list[dict[str, Any]]:
             if value > best[name]["validation"]:
                 state = {key: tensor.clone() for key, tensor in method.state_dict().items()}
                 best[name] = {"validation": value, "epoch": epoch + 1, "state": state}
-    rows_of_losses = []
+    judged = {}
     for name, prior in priors.items():
         method.load_state_dict(best[name]["state"])
         with torch.inference_mode():
             logs = method.log_probabilities(method.predict(data.features["test"]).double(), prior)
-        rows_of_losses.append(
-            {
-                "loss": name,
-                "data": data.name,
-                "seed": training.seed,
-                "learning_rate": recipe.optimizer.learning_rate,
-                "epoch": best[name]["epoch"],
-                "validation_balanced_accuracy": best[name]["validation"],
-                "seconds": time.perf_counter() - started,
-                **measured(logs, data.targets["test"]),
-            }
-        )
-    return rows_of_losses
+        judged[name] = {
+            "data": data.name,
+            "seed": recipe.training.seed,
+            "learning_rate": recipe.optimizer.learning_rate,
+            "epoch": best[name]["epoch"],
+            "validation_balanced_accuracy": best[name]["validation"],
+            "seconds": time.perf_counter() - started,
+            **measured(logs, data.targets["test"]),
+        }
+    return judged
 
 
 def train_losses(data: FeatureSet, seed: int, weights: Path, table: Path) -> None:
