@@ -9,8 +9,8 @@
 rows of runs that the CSV has already and keeps the others. A run whose scores stand for unequal class shares is
 followed by the same run with its prior taken out (``, adapted``). ``table`` prints Markdown: mean ± standard
 deviation over seeds. ``ranks`` prints balanced accuracy and mean ranks over data sets; labels are compared without
-their BEGINNING, and a set takes part with the seeds that all its rows have. ``place`` prints how one row fares among
-them.
+their BEGINNING, and a set takes part with the seeds that all its rows have. Its RESULTS may be several files, joined by
+commas. ``place`` prints how one row fares among them.
 """
 
 import argparse
@@ -101,9 +101,9 @@ def _cell(mean: float, deviation: float) -> str:
     return f"{mean:.3f}" if pd.isna(deviation) else f"{mean:.3f} ± {deviation:.3f}"
 
 
-def means_of(path: str, beginning: str) -> pd.DataFrame:
+def means_of(paths: str, beginning: str) -> pd.DataFrame:
     """Return the means of rows that begin so, without the beginning, over the seeds that all of them have."""
-    results = pd.read_csv(path)
+    results = pd.concat([pd.read_csv(path) for path in paths.split(",")])
     own = results[results["row"].str.startswith(beginning)]
     rows = own.groupby("seed")["row"].nunique()
     own = own[own["seed"].isin(rows.index[rows == rows.max()])]
@@ -113,8 +113,8 @@ def means_of(path: str, beginning: str) -> pd.DataFrame:
 def place(row: str, sets: list[list[str]]) -> str:
     """Return how a row fares against cross-entropy, the best row and all trainings of each data set, in Markdown."""
     lines = []
-    for name, path, beginning in sets:
-        means = means_of(path, beginning)
+    for name, paths, beginning in sets:
+        means = means_of(paths, beginning)
         values = means["balanced_accuracy"]
         trained = values[~values.index.str.endswith(ADAPTED)]
         above, best = int((trained > values[row]).sum()), str(values.idxmax())
@@ -131,8 +131,8 @@ def ranks(sets: list[list[str]]) -> str:
     Rows that some set lacks have no rank and stand at the end.
     """
     columns, errors = {}, {}
-    for name, path, beginning in sets:
-        means = means_of(path, beginning)
+    for name, paths, beginning in sets:
+        means = means_of(paths, beginning)
         columns[name], errors[name] = means["balanced_accuracy"], means["ece"]
     values, calibration = pd.DataFrame(columns), pd.DataFrame(errors)
     ranking = rank(values.dropna())
