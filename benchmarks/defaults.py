@@ -192,6 +192,8 @@ if __name__ == "__main__":
     parser.add_argument("--weights", default="published", help="a file, or 'published' (default)")
     parser.add_argument("--after", metavar="RUN", help="the methods that need more, with this first run")
     arguments = parser.parse_args()
+    if arguments.after is not None and arguments.table in LONGER:
+        parser.error(f"argument --after: not with {arguments.table}, which has a few methods only")
     if arguments.after is None:
         chosen = rows(arguments.table, arguments.weights)
     else:
