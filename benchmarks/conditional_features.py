@@ -9,18 +9,16 @@ The one model is then read at the same grid: as many candidates as the fixed poi
 training. DATA_FOLDER is that of ``frozen_features.py``.
 """
 
-import argparse
 import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
-from frozen_features import FeatureSet, composed, feature_sets
-from published_runs import markdown
+from frozen_features import WEIGHTS, FeatureSet, composed, feature_sets, train_and_table
+from published_runs import cell, markdown
 from torch import nn
 
 from medtail import metrics
@@ -133,7 +131,7 @@ def table(results: pd.DataFrame) -> str:
         chosen = rows.loc[seeds["validation_auc"].idxmax(), "test_auc"]
         best, mean = seeds["test_auc"].max(), seeds["test_auc"].mean()
         points = rows.groupby(["gamma", "tau"])["test_auc"].mean()
-        cells = [f"{values.mean():.3f} ± {values.std():.3f}" for values in (chosen, best, mean)]
+        cells = [cell(values.mean(), values.std()) for values in (chosen, best, mean)]
         lines.append([str(data), f"{steps:,}", str(way), *cells, f"{points.min():.3f} to {points.max():.3f}"])
     readings = ["AUC chosen on validation", "best on test", "mean of the grid", "means of points"]
     return markdown(["data", "steps", "way", *readings], lines)
@@ -141,21 +139,13 @@ def table(results: pd.DataFrame) -> str:
 
 def main() -> None:
     """Read the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    training = verbs.add_parser("train")
-    training.add_argument("data", type=Path)
-    training.add_argument("results", type=Path)
+    parser, training = train_and_table(__doc__, SEEDS)
     training.add_argument("--steps", type=int, default=5000)
-    training.add_argument("--seeds", type=int, default=SEEDS)
-    verbs.add_parser("table").add_argument("results", type=Path)
     arguments = parser.parse_args()
     if arguments.verb == "table":
         print(table(pd.read_csv(arguments.results)))
         return
-    weights = arguments.data / "weights/tf_efficientnet_lite0_imagenet.safetensors"
+    weights = arguments.data / WEIGHTS
     rows: list[dict[str, Any]] = []
     for name, (path, settings) in SETS.items():
         recipe = composed(weights, data=settings)

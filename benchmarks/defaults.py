@@ -15,8 +15,8 @@ finished run of cross-entropy where they need one:
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, final
 
 from medtail.recipes.compose import merge
@@ -79,7 +79,12 @@ ADAMW = {"optimizer": {"name": "adamw", "learning_rate": 0.003, "weight_decay": 
 HALF = {"training": {"epochs": 15}}
 
 ADAMW_64 = {"optimizer": {**ADAMW["optimizer"], "learning_rate": 1e-3}}
+SGD_64 = {"optimizer": {**SGD["optimizer"], "learning_rate": 0.05}}
 SIZE_64 = {"data": {"image_size": 64}}
+
+
+def _rows(way: str, methods: Sequence[str], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{"label": f"{way} {method}", "method": method, "set": settings} for method in methods]
 
 
 @final
@@ -94,7 +99,7 @@ class Budget:
     """
 
     beginning: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any]
     two_classes: bool = False
 
     def every_method(self) -> list[dict[str, Any]]:
@@ -140,48 +145,23 @@ def budgets(weights: str) -> dict[str, Budget]:
 
 
 #: Rows beside every method: with SGD.
-BESIDE: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
-    "ham10000_28": lambda: _rows("sgd", METHODS[:2], SGD),
-    "pneumonia": lambda: _rows("sgd", METHODS[:2], SGD, HALF),
+BESIDE = {
+    "ham10000_28": _rows("sgd", METHODS[:2], SGD),
+    "pneumonia": _rows("sgd", METHODS[:2], {**SGD, **HALF}),
 }
 
-
-def adrenal() -> list[dict[str, Any]]:
-    """As the recipe has it."""
-    return _rows("scratch", METHODS)
-
-
-def ham10000_64() -> list[dict[str, Any]]:
-    """Half of the recipe's epochs: both optimizers."""
-    sgd = {"optimizer": {**SGD["optimizer"], "learning_rate": 0.05}}
-    return [
-        *_rows("adamw", ("ce", "balanced_softmax", "dbm_bs"), ADAMW_64, SIZE_64, HALF),
-        *_rows("sgd", METHODS[:2], sgd, SIZE_64, HALF),
-    ]
-
-
-def cifar100_lt() -> list[dict[str, Any]]:
-    """Half of the recipe's epochs: both optimizers."""
-    return [*_rows("adamw", METHODS[:2], ADAMW, HALF), *_rows("sgd", METHODS[:2], SGD, HALF)]
-
-
-#: Tables of a few methods at a longer budget.
-LONGER: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
-    table.__name__: table for table in (adrenal, ham10000_64, cifar100_lt)
+#: Tables of a few methods at a longer budget: as the recipe has it for adrenal glands, else half of its epochs.
+LONGER = {
+    "adrenal": _rows("scratch", METHODS, {}),
+    "ham10000_64": [
+        *_rows("adamw", ("ce", "balanced_softmax", "dbm_bs"), {**ADAMW_64, **SIZE_64, **HALF}),
+        *_rows("sgd", METHODS[:2], {**SGD_64, **SIZE_64, **HALF}),
+    ],
+    "cifar100_lt": [
+        *_rows("adamw", METHODS[:2], {**ADAMW, **HALF}),
+        *_rows("sgd", METHODS[:2], {**SGD, **HALF}),
+    ],
 }
-
-
-def rows(table: str, weights: str) -> list[dict[str, Any]]:
-    """Return the rows of a table."""
-    if table in LONGER:
-        return LONGER[table]()
-    beside = BESIDE[table]() if table in BESIDE else []
-    return [*budgets(weights)[table].every_method(), *beside]
-
-
-def _rows(way: str, methods: tuple[str, ...], *settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    changes = {section: values for setting in settings for section, values in setting.items()}
-    return [{"label": f"{way} {method}", "method": method, "set": changes} for method in methods]
 
 
 if __name__ == "__main__":
@@ -192,10 +172,14 @@ if __name__ == "__main__":
     parser.add_argument("--weights", default="published", help="a file, or 'published' (default)")
     parser.add_argument("--after", metavar="RUN", help="the methods that need more, with this first run")
     arguments = parser.parse_args()
-    if arguments.after is not None and arguments.table in LONGER:
-        parser.error(f"argument --after: not with {arguments.table}, which has a few methods only")
+    every = budgets(arguments.weights)
     if arguments.after is None:
-        chosen = rows(arguments.table, arguments.weights)
+        chosen = LONGER.get(arguments.table) or [
+            *every[arguments.table].every_method(),
+            *BESIDE.get(arguments.table, []),
+        ]
+    elif arguments.table in every:
+        chosen = every[arguments.table].further_methods(arguments.after)
     else:
-        chosen = budgets(arguments.weights)[arguments.table].further_methods(arguments.after)
+        parser.error(f"argument --after: not with {arguments.table}, which has a few methods only")
     print(json.dumps(chosen, indent=1))

@@ -45,6 +45,7 @@ SETS = {
     "automobile/truck": "cifar/cifar10_auto_truck_beta100.npz",
     "CIFAR-100-LT": "cifar/cifar100_lt_if100.npz",
 }
+WEIGHTS = "weights/tf_efficientnet_lite0_imagenet.safetensors"
 #: CIFAR-100-LT is taken apart into sets of every fifth class, each with the imbalance of the whole.
 PARTS = 5
 RATES = (1e-4, 1e-3, 1e-2)
@@ -259,6 +260,22 @@ def write_ranks(results: Path) -> None:
     (results / "critical_difference.svg").write_text(picture, encoding="utf-8")
 
 
+def train_and_table(
+    description: str | None, seeds: int
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """The command of a benchmark on these features, ``train DATA RESULTS`` and ``table RESULTS``, and ``train``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    training = verbs.add_parser("train")
+    training.add_argument("data", type=Path)
+    training.add_argument("results", type=Path)
+    training.add_argument("--seeds", type=int, default=seeds)
+    verbs.add_parser("table").add_argument("results", type=Path)
+    return parser, training
+
+
 def main() -> None:
     """Read the command."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -272,7 +289,7 @@ def main() -> None:
     if arguments.verb == "rank":
         write_ranks(arguments.results)
         return
-    weights = arguments.data / "weights/tf_efficientnet_lite0_imagenet.safetensors"
+    weights = arguments.data / WEIGHTS
     arguments.results.mkdir(parents=True, exist_ok=True)
     for name in arguments.only:
         started = time.perf_counter()

@@ -9,7 +9,6 @@ one optimizer. Learning rate and scale of the cosines are chosen on validation w
 every run; test images are judged once, by the chosen epoch. DATA_FOLDER is that of ``frozen_features.py``.
 """
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
@@ -19,8 +18,17 @@ from typing import Any, final
 import numpy as np
 import pandas as pd
 import torch
-from frozen_features import SETS, FeatureSet, composed, equal_shares, feature_sets, train_with
-from published_runs import markdown
+from frozen_features import (
+    SETS,
+    WEIGHTS,
+    FeatureSet,
+    composed,
+    equal_shares,
+    feature_sets,
+    train_and_table,
+    train_with,
+)
+from published_runs import cell, markdown
 
 from medtail.data.samplers import SAMPLERS
 from medtail.losses import BatchInverseFrequencyWeighting, PipelineLoss, PriorAdjustment
@@ -130,28 +138,34 @@ def table(results: pd.DataFrame) -> str:
     lines = []
     for margin, treatment in product(MARGINS, TREATMENTS):
         keys = [(margin, treatment, name) for name in names]
-        cells = [f"{means[key]:.3f} ± {deviations[key]:.3f}" for key in keys]
+        cells = [cell(means[key], deviations[key]) for key in keys]
         average = sum(means[key] for key in keys) / len(keys)
         lines.append([margin, treatment, *cells, f"{average:.3f}", f"{errors[margin, treatment]:.3f}"])
     return markdown(["margin", "treatment", *names, "mean", "ECE"], lines)
 
 
+def gains(results: pd.DataFrame) -> str:
+    """Return the points that a margin adds to each treatment, and in how many pairs of set and seed, in Markdown."""
+    chosen = results[results["chosen"]]
+    values = chosen.pivot_table("balanced_accuracy", ["data", "seed"], ["treatment", "margin"])
+    plain, *margins = MARGINS
+    lines = []
+    for treatment in TREATMENTS:
+        added = [values[treatment][margin] - values[treatment][plain] for margin in margins]
+        cells = [f"{100 * pairs.mean():+.1f}, in {(pairs > 0).sum()} of {len(pairs)}" for pairs in added]
+        lines.append([treatment, *cells])
+    return markdown(["treatment", *margins], lines)
+
+
 def main() -> None:
     """Read the command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    training = verbs.add_parser("train")
-    training.add_argument("data", type=Path)
-    training.add_argument("results", type=Path)
-    training.add_argument("--seeds", type=int, default=SEEDS)
-    verbs.add_parser("table").add_argument("results", type=Path)
+    parser, _ = train_and_table(__doc__, SEEDS)
     arguments = parser.parse_args()
     if arguments.verb == "table":
-        print(table(pd.read_csv(arguments.results)))
+        results = pd.read_csv(arguments.results)
+        print(table(results), gains(results), sep="\n\n")
         return
-    weights = arguments.data / "weights/tf_efficientnet_lite0_imagenet.safetensors"
+    weights = arguments.data / WEIGHTS
     rows: list[dict[str, Any]] = []
     for name in DATA:
         # Of the five parts of CIFAR-100-LT, the first.

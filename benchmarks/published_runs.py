@@ -84,7 +84,7 @@ def table(results: pd.DataFrame) -> str:
     means, deviations, seeds = values[list(SHOWN)].mean(), values[list(SHOWN)].std(), values.size()
     lines = []
     for row in means.sort_values("balanced_accuracy", ascending=False, kind="stable").index:
-        cells = [_cell(means.at[row, column], deviations.at[row, column]) for column in SHOWN]
+        cells = [cell(means.at[row, column], deviations.at[row, column]) for column in SHOWN]
         lines.append([str(row), str(seeds[row]), *cells])
     return markdown(["row", "seeds", *SHOWN.values()], lines)
 
@@ -94,7 +94,7 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join(TextTable("", header, rows).markdown())
 
 
-def _cell(mean: float, deviation: float) -> str:
+def cell(mean: float, deviation: float) -> str:
     """A mean and its deviation; blank where it was not measured, alone where there is one seed."""
     if pd.isna(mean):
         return ""
